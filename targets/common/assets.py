@@ -54,8 +54,8 @@ def write_assets(bundle: Bundle, out: Path) -> dict[str, int]:
     for part in manifest.parts:  # Core ML's are folders
         held = bundle.path / part.file
         (shutil.copytree if held.is_dir() else unpack)(held, out / parts[part.name])
-    (out / DESCRIPTION).write_bytes(_json(_description(manifest, parts)))
-    tokens = vocabulary_of(bundle.path, manifest.facts)
+    tokens, rules = vocabulary_of(bundle.path, manifest.facts)
+    (out / DESCRIPTION).write_bytes(_json(_description(manifest, parts, rules)))
     if tokens is not None:
         (out / "vocabulary.bin").write_bytes(tokens)
     (out / "golden").mkdir()
@@ -75,7 +75,10 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
-def _description(manifest: Any, parts: Mapping[str, str]) -> dict[str, Any]:
+def _description(manifest: Any, parts: Mapping[str, str], rules: Mapping[str, Any]) -> dict[str, Any]:
+    """Args: rules: of the tokenizer, beside those in the facts."""
+    facts = manifest.facts
+
     def tensors(specs: Any) -> list[dict[str, Any]]:
         return [{"name": spec.name, "dtype": spec.dtype, "shape": spec.shape} for spec in specs]
 
@@ -97,7 +100,7 @@ def _description(manifest: Any, parts: Mapping[str, str]) -> dict[str, Any]:
             }
             for part in manifest.parts
         ],
-        "facts": manifest.facts,
+        "facts": {**facts, "tokenizer": {**facts["tokenizer"], **rules}} if rules else facts,
     }
 
 
@@ -118,7 +121,7 @@ def listed(out: Path) -> dict[str, int]:
 
 def _input(bundle: Bundle) -> dict[str, NDArray[Any]]:
     """The golden input, by its kind of file: ``{"audio": float32 [samples]}``, ``{"pixels": uint8 [height, width,
-    3]}``, ``{"numbers": float32}`` of any shape, or ``{"text": uint8 [bytes]}``."""
+    3]}``, ``{"numbers": float32}`` of any shape, or ``{"text": uint8 [bytes]}``; of tensors all of them, by name."""
     import numpy as np
 
     file = bundle.path / bundle.manifest.golden.input
@@ -131,6 +134,9 @@ def _input(bundle: Bundle) -> dict[str, NDArray[Any]]:
                 return {"pixels": np.array(image.convert("RGB"), np.uint8)}
         if file.suffix == ".npz":
             held = read_arrays(file, f"the golden input {file.name}", _MOST)
+            if bundle.manifest.model.task == "tensors":
+                specs = [spec for part in bundle.manifest.parts for spec in part.inputs if spec.name in held]
+                return {spec.name: np.asarray(held[spec.name], spec.dtype, order="C") for spec in specs}
             return {"numbers": np.ascontiguousarray(next(iter(held.values())), np.float32)}
         if file.suffix == ".csv":
             return {"numbers": _column(file)}

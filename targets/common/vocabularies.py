@@ -14,28 +14,23 @@ __all__ = ["pieces", "vocabulary", "vocabulary_of"]
 
 #: Longer than the description of any vocabulary.
 _MOST = 64 * 2**20
-#: What the loop's WordPiece does, and what it knows.
-_WORDS = {
-    "normalizer": {
-        "type": "BertNormalizer",
-        "clean_text": True,
-        "handle_chinese_chars": True,
-        "strip_accents": None,
-        "lowercase": True,
-    },
-    "pre_tokenizer": {"type": "BertPreTokenizer"},
+#: What the loop's WordPiece does, whatever else a tokenizer says.
+_NORMALIZER = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True}
+_PRE_TOKENIZER = {"type": "BertPreTokenizer"}
+_PIECES = {"type": "WordPiece", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
+#: What it does unless it is given other rules: those of BERT for text in lower case.
+_RULES: dict[str, Any] = {
+    "lower": True,
+    "accents": False,
+    "frame": ["[CLS]", "[SEP]"],
+    "unknown": "[UNK]",
+    "special": ["[CLS]", "[MASK]", "[PAD]", "[SEP]", "[UNK]"],
+    "late": [],
 }
-_PIECES = {
-    "type": "WordPiece",
-    "unk_token": "[UNK]",
-    "continuing_subword_prefix": "##",
-    "max_input_chars_per_word": 100,
-}
-_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def vocabulary_of(folder: Path, facts: Mapping[str, Any]) -> bytes | None:
-    """The tokens of a bundle in `folder`; None: it reads and writes no texts.
+def vocabulary_of(folder: Path, facts: Mapping[str, Any]) -> tuple[bytes | None, dict[str, Any]]:
+    """The tokens of a bundle in `folder` (None: it reads and writes no texts), and the rules of `pieces`.
 
     Raises:
         BadInput: its tokenizer is damaged. Unsupported: the loops have no such tokenizer.
@@ -43,7 +38,7 @@ def vocabulary_of(folder: Path, facts: Mapping[str, Any]) -> bytes | None:
     if "tokenizer" in facts:
         return pieces(folder / str(facts["tokenizer"]["file"]))
     whole = folder / "tokenizer.json"
-    return vocabulary(whole, _words(facts)) if whole.is_file() else None
+    return (vocabulary(whole, _words(facts)) if whole.is_file() else None), {}
 
 
 def vocabulary(file: Path, count: int) -> bytes:
@@ -60,33 +55,59 @@ def vocabulary(file: Path, count: int) -> bytes:
         raise BadInput(f"{file.name} is not Whisper's: {exc}.", hint="Export the bundle again.") from exc
 
 
-def pieces(file: Path) -> bytes:
-    """All tokens of a WordPiece vocabulary, in the form of `vocabulary`.
+def pieces(file: Path) -> tuple[bytes, dict[str, Any]]:
+    """All tokens of a WordPiece vocabulary, in the form of `vocabulary`; and its rules, where they are not BERT's for
+    text in lower case.
+
+    ``lower`` False: letters stay as large as they are. ``accents`` True: they stay. ``frame``: the first and the last
+    token. ``unknown``: that of a word that cannot be spelt. ``special``: tokens that a text may name. ``late``: those
+    that are looked for once the text has small letters.
 
     Raises:
-        BadInput: it is damaged. Unsupported: it is another tokenizer than BERT's for text in lower case.
+        BadInput: it is damaged. Unsupported: it is of another kind, and the message names which of its members is.
     """
     try:
-        rules = _read(file)
-        model = dict(rules["model"])
-        names = {int(token): str(piece) for piece, token in model.pop("vocab").items()}
-        frame = [str(step["SpecialToken"]["id"] if "SpecialToken" in step else "") for step in _single(rules)]
-        special = [str(token["content"]) for token in rules["added_tokens"]]
+        stated = _read(file)
+        model, normalizer = dict(stated["model"]), dict(stated.get("normalizer") or {})
+        pieced = model.get("type") == _PIECES["type"]
+        names = {int(token): str(piece) for piece, token in dict(model.pop("vocab") if pieced else {}).items()}
+        lower, strip = normalizer.pop("lowercase", None), normalizer.pop("strip_accents", None)
+        added = [(str(token["content"]), bool(token.get("normalized"))) for token in stated["added_tokens"]]
+        rules: dict[str, Any] = {
+            "lower": bool(lower),
+            "accents": not (bool(lower) if strip is None else strip),
+            "frame": _frame(stated.get("post_processor") or {}),
+            "unknown": model.pop("unk_token", ""),
+            "special": sorted(name for name, late in added if not late),
+            "late": sorted(name for name, late in added if late),
+        }
         content = _packed([names[token].encode() for token in range(len(names))])
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as exc:
         raise BadInput(
             f"{file.name} cannot be read as a WordPiece vocabulary: {exc}.", hint="Export it again."
         ) from exc
-    same = {name: rules.get(name) for name in _WORDS} == _WORDS and model == _PIECES
-    if not same or frame != ["[CLS]", "", "[SEP]"] or not set(special) <= set(_SPECIAL):
-        raise Unsupported(f"{file.name} is another tokenizer than BERT's for text in lower case: no loop has it.")
-    return content
+    same = {
+        "normalizer": normalizer == _NORMALIZER,
+        "pre_tokenizer": stated.get("pre_tokenizer") == _PRE_TOKENIZER,
+        "model": model == _PIECES,
+        "post_processor": len(rules["frame"]) == 2,
+        "added_tokens": not any(token.get("single_word") for token in stated["added_tokens"]),
+    }
+    if others := [name for name, is_same in same.items() if not is_same]:
+        raise Unsupported(
+            f"{file.name} is no WordPiece tokenizer of BERT's kind, by its {' and '.join(others)}: no loop has it.",
+            hint="Export an imported model with --task tensors: the app then makes the tokens.",
+        )
+    return content, {name: rule for name, rule in rules.items() if rule != _RULES[name]}
 
 
-def _single(rules: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """What stands around a text."""
-    steps: Sequence[Mapping[str, Any]] = rules["post_processor"]["single"]
-    return steps
+def _frame(post_processor: Mapping[str, Any]) -> list[str]:
+    """The tokens around a text; [] where it is not one before and one behind."""
+    if "cls" in post_processor:  # BERT's and RoBERTa's own kinds
+        return [str(post_processor["cls"][0]), str(post_processor["sep"][0])]
+    single = post_processor.get("single", ())
+    steps = [step["SpecialToken"]["id"] if "SpecialToken" in step else None for step in single]
+    return [str(steps[0]), str(steps[2])] if [step is None for step in steps] == [False, True, False] else []
 
 
 def _read(file: Path) -> dict[str, Any]:

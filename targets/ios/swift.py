@@ -43,7 +43,7 @@ def app_of(bundle: Bundle) -> App:
     """The class that an app gets for the bundle.
 
     Raises:
-        Unsupported: its exporter, task or family has no loop for iPhones.
+        Unsupported: its exporter or task has no loop for iPhones, or the loop lacks one of its facts.
     """
     manifest = bundle.manifest
     if manifest.recipe.exporter != "coreml":

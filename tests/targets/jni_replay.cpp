@@ -94,12 +94,15 @@ JNINativeInterface_ table() {
   made.GetArrayLength = length;
   made.GetFloatArrayRegion = get<jfloatArray, jfloat>;
   made.GetLongArrayRegion = get<jlongArray, jlong>;
+  made.GetIntArrayRegion = get<jintArray, jint>;
   made.GetByteArrayRegion = get<jbyteArray, jbyte>;
   made.SetFloatArrayRegion = set<jfloatArray, jfloat>;
   made.SetLongArrayRegion = set<jlongArray, jlong>;
+  made.SetIntArrayRegion = set<jintArray, jint>;
   made.SetByteArrayRegion = set<jbyteArray, jbyte>;
   made.NewFloatArray = fresh<jfloatArray, jfloat>;
   made.NewLongArray = fresh<jlongArray, jlong>;
+  made.NewIntArray = fresh<jintArray, jint>;
   made.NewByteArray = fresh<jbyteArray, jbyte>;
   return made;
 }
@@ -134,12 +137,14 @@ jlong value_of(const calls::Tensor& tensor) {
   Thing* data = filled(tensor.data.data(), tensor.data.size() / size, size);
   if (tensor.type == calls::kFloat) return call<jlong>("floats", as<jfloatArray>(data), shape);
   if (tensor.type == calls::kInt64) return call<jlong>("longs", as<jlongArray>(data), shape);
-  return call<jlong>("bytes", as<jbyteArray>(data), shape, static_cast<jboolean>(tensor.type == calls::kInt8));
+  if (tensor.type == calls::kInt32) return call<jlong>("ints", as<jintArray>(data), shape);
+  return call<jlong>("bytes", as<jbyteArray>(data), shape, static_cast<jint>(tensor.type));
 }
 
 calls::Tensor tensor_of(const std::string& name, jlong value) {
   const auto type = static_cast<uint32_t>(call<jint>("type", value));
   const char* copy = type == calls::kFloat ? "toFloats" : type == calls::kInt64 ? "toLongs" : "toBytes";
+  if (type == calls::kInt32) copy = "toInts";
   const Thing* data = of(call<jobject>(copy, value));
   const Thing* shape = of(call<jlongArray>("shape", value));
   std::vector<int64_t> sizes(shape->data.size() / 8);

@@ -34,7 +34,7 @@ def app_of(bundle: Bundle) -> App:
     """The class that an app gets for the bundle.
 
     Raises:
-        Unsupported: its exporter, options, task or family has no loop for phones.
+        Unsupported: its exporter, options or task has no loop for phones, or the loop lacks one of its facts.
     """
     manifest = bundle.manifest
     if manifest.recipe.exporter not in _RUNTIMES or manifest.recipe.options.get("io") == "int8":

@@ -29,7 +29,7 @@ KOTLIN = JAVA.with_name("kotlin")
 HARNESS = Path(__file__).parents[2] / "targets" / "java"
 REPO = Path(__file__).parents[3]
 #: As edgekit.phone.loops.Tensor.Type counts them.
-_TYPES = {"float32": 0, "int64": 1, "uint8": 2, "int8": 3}
+_TYPES = {"float32": 0, "int64": 1, "uint8": 2, "int8": 3, "int32": 4, "bool": 5}
 
 
 def javac(sources: Sequence[Path], out: Path, *, classpath: str = "", release: str = "8") -> Path:
@@ -70,6 +70,7 @@ class Peer:
             if name == "answer":
                 assert not self._kept or "error" in values or int(values["open"][0]) == len(self._kept)
                 texts = {key for key, value in values.items() if value.dtype == np.uint8} - {"pixels", "fitted"}
+                texts -= {key for key in texts if key.startswith("tensor ")}
                 return {key: value.tobytes().decode() if key in texts else value for key, value in values.items()}
             self._serve(name, values)
 

@@ -100,6 +100,9 @@ def _golden(folder: Path, task: str) -> str:
     if task == "reinforcement-learning":
         np.savez(folder / "golden" / "input.npz", observations=rng.normal(0, 1, (3, 4)).astype(np.float32))
         return "golden/input.npz"
+    if task == "tensors":
+        np.savez(folder / "golden" / "input.npz", h=rng.normal(0, 1, (1, 4)).astype(np.float32))
+        return "golden/input.npz"
     if task == "time-series-forecasting":
         (folder / "golden" / "input.csv").write_text("day,value\n1,3.5\n2,\n3,4.25\n")
         return "golden/input.csv"
@@ -207,7 +210,10 @@ def _toys_of_tasks(folder: Path) -> dict[str, Path]:
     return {
         "silero": made_up(folder / "silero", "silero", [("network", states, [])], speech),
         "music": made_up(folder / "music", "music", [("network", [], [])], music),
-        "ppocr": made_up(folder / "ppocr", "ppocr", [("detector", pixels, []), ("turn", [], [])], text),
+        "ppocr": made_up(
+            folder / "ppocr", "ppocr", [("detector", pixels, []), ("turn", [], []), ("recogniser", [], [])], text
+        ),
+        "arrays": made_up(folder / "arrays", "imported", [("network", states, states)], {}, task="tensors"),
         "vits": made_up(folder / "vits", "vits", [("encoder", phonemes, []), ("decoder", latents, [])], voice),
         "policy": made_up(folder / "policy", "policy", [("network", states, states)], {"limit": 1.0}),
         "boxes": made_up(folder / "boxes", "mediapipe", [("network", pixels, [])], boxes, task="object-detection"),

@@ -87,8 +87,8 @@ class Pair:
 
 def declared(bundle: Path) -> App:
     """What apps get for a bundle."""
-    model = open_bundle(bundle).manifest.model
-    (app,) = (app for app in apps() if app.task == model.task and model.family in app.families)
+    manifest = open_bundle(bundle).manifest
+    (app,) = (app for app in apps() if app.task == manifest.model.task and not app.lacking(manifest))
     return app
 
 

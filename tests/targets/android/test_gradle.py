@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from helpers.devices.phone_bundles import RUNTIME, changed, made_up, toys
+from helpers.devices.phone_bundles import RUNTIME, changed, made_up, tensor, toys
 from helpers.toys.toy_whisper import ToyWhisper
 
 import edgekit
@@ -26,7 +26,7 @@ API = {
     "whisper": "Transcriber", "vision": "Classifier", "keyword": "WakeWordDetector", "speaker": "SpeakerVerifier",
     "silero": "SpeechDetector", "policy": "Policy", "boxes": "ObjectDetector", "areas": "PictureSegmenter",
     "keypoints": "KeypointDetector", "forecasting": "Forecaster", "sentences": "SentenceEncoder",
-    "music": "MusicTranscriber", "ppocr": "TextReader",
+    "music": "MusicTranscriber", "ppocr": "TextReader", "arrays": "TensorModel",
 }  # fmt: skip
 NAMED = {"package": "com.example.speech", "name": "speech", "version": "1.2.0"}
 #: What may only be in a folder whose name it is.
@@ -244,9 +244,9 @@ def test_names_are_legal_whatever_the_model_is_called(model: str) -> None:
 
 
 def test_what_no_module_can_be_is_told_without_a_word_on_names(tmp_path: Path) -> None:
-    bundle = made_up(tmp_path / "b", "9 lives", [("network", [], [])], {}, task="tensors")
+    bundle = made_up(tmp_path / "b", "9 lives", [("network", [], [])], {}, task="graph-ml")
     for form in ("gradle", "aar", "apk"):
-        with pytest.raises(Unsupported, match="'tensors'"):
+        with pytest.raises(Unsupported, match="'graph-ml'"):
             edgekit.package(bundle, form, out=tmp_path / "x")
 
 
@@ -261,13 +261,37 @@ def test_a_bundle_of_another_target_says_which(bundles: Mapping[str, Path], tmp_
     assert "--target android" in caught.value.hint
 
 
-@pytest.mark.parametrize(("family", "task"), [("protein", "graph-ml"), ("hub", "object-detection")])
-def test_what_has_no_loop_is_refused_with_one_sentence(tmp_path: Path, family: str, task: str) -> None:
-    bundle = made_up(tmp_path / "b", family, [("network", [], [])], {}, task=task)
+def test_what_has_no_loop_is_refused_with_one_sentence(tmp_path: Path) -> None:
+    bundle = made_up(tmp_path / "b", "protein", [("network", [], [])], {}, task="graph-ml")
     with pytest.raises(Unsupported) as caught:
         edgekit.package(bundle, "gradle", out=tmp_path / "x")
-    said = f"b cannot become a Gradle module: the task {task!r} of the family {family!r} has no loop for phones."
+    said = "b cannot become a Gradle module: the task 'graph-ml' has no loop for phones."
     assert caught.value.message == said and "voice-activity-detection" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("facts", "parts", "why"),
+    [
+        ({}, ["network"], "its manifest lacks the fact 'height'"),
+        ({"resize": {"filter": "lanczos"}}, ["network"], "its fact 'resize.filter' is 'lanczos', and the loop has"),
+        ({"resize": {"crop": "center"}}, ["network"], "its fact 'resize.crop' is 'center', and the loop has no such"),
+        ({"activation": "tanh"}, ["network"], "its fact 'activation' is 'tanh', and the loop has 'sigmoid', 'softmax'"),
+        ({}, ["detector"], "it has no part 'network'"),
+    ],
+)
+def test_what_a_loop_would_need_is_named(tmp_path: Path, facts: dict[str, Any], parts: list[str], why: str) -> None:
+    known = {"height": 8, "width": 8, "labels": ["cat"], "threshold": 0.5, "overlap": 0.3} if facts else {}
+    listed = [(part, [], []) for part in parts]
+    bundle = made_up(tmp_path / "b", "hub", listed, {**known, **facts}, task="object-detection")
+    with pytest.raises(Unsupported, match="by the loop of the task 'object-detection': ") as caught:
+        edgekit.package(bundle, "gradle", out=tmp_path / "x")
+    assert why in caught.value.message and "--as zip" in caught.value.hint
+
+
+def test_tensors_of_a_type_that_no_loop_has(tmp_path: Path) -> None:
+    bundle = made_up(tmp_path / "b", "imported", [("network", [tensor("x", "float16", 1)], [])], {}, task="tensors")
+    with pytest.raises(Unsupported, match="'x' is float16, and the loop has float32, int64"):
+        edgekit.package(bundle, "gradle", out=tmp_path / "x")
 
 
 def test_a_language_model_is_no_library(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -314,7 +338,7 @@ def test_golden_files_that_are_none(
     manifest: Any = decode((copy / "manifest.json").read_bytes())
     file = {"input": "golden/input.wav", "reference": "golden/reference.npz"}.get(damage, "tokenizer.json")
     if damage == "facts":
-        changed(copy, facts={})
+        changed(copy, facts={**manifest.facts, "tokens": {}})
     else:
         (copy / file).write_bytes(b"{}")
         changed(copy, files=inventory(copy), golden=manifest.golden)

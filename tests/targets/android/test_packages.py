@@ -180,6 +180,8 @@ def every_type() -> dict[str, NDArray[Any]]:
         "long": np.array([[1 << 40], [-1]], np.int64),
         "byte": np.arange(250, 256, dtype=np.uint8).reshape(1, 2, 3),
         "signed": np.array([-128, 127], np.int8),
+        "int": np.array([[1 << 30, -1, 7]], np.int32),
+        "truth": np.array([[True], [False]]),
         "none": np.zeros((0, 3), np.float32),
     }
 

@@ -183,12 +183,36 @@ def _embedding(feeds: Any) -> dict[str, Any]:
     return {"embedding": rng.normal(0, 1, (1, 6)).astype(np.float32)}
 
 
+def _tokenizers(file: Path) -> dict[str, dict[str, Any]]:
+    """Members that WordPiece tokenizers have of their own: of large letters, with accents, with other marks."""
+    whole = json.loads(tokenizer(file).read_text())
+    normalizer, added, model = whole["normalizer"], whole["added_tokens"], whole["model"]
+    names = {"[CLS]": "the", "[SEP]": "stop", "[UNK]": "word", "[MASK]": "na"}
+    marks = [{**one, "content": names[one["content"]], "normalized": one["content"] == "[MASK]",
+              "id": model["vocab"][names[one["content"]]]} for one in added if one["content"] in names]  # fmt: skip
+    frame = {"type": "RobertaProcessing", "cls": ["the", 5], "sep": ["stop", 9], "trim_offsets": True}
+    return {
+        "lower": {},
+        "cased": {"normalizer": {**normalizer, "lowercase": False}},
+        "accents": {"normalizer": {**normalizer, "strip_accents": False}},
+        "plain": {"normalizer": {**normalizer, "lowercase": False, "strip_accents": True}},
+        "marks": {
+            "added_tokens": [added[0], *marks], "model": {**model, "unk_token": "word"},
+            "post_processor": {**frame, "sep": ["stop", model["vocab"]["stop"]], "add_prefix_space": False},
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["lower", "cased", "accents", "plain", "marks"])
 @pytest.mark.parametrize("length", ["tokens", 24])
-def test_sentences(start: Start, tmp_path: Path, length: int | str) -> None:
+def test_sentences(start: Start, tmp_path: Path, length: int | str, kind: str) -> None:
     inputs = dict.fromkeys(("input_ids", "attention_mask"), ("int64", (1, length)))
     part = Watched(_embedding, inputs, {"embedding": ("float32", (1, 6))})
-    facts = {"tokenizer": {"file": "tokenizer.json", "most": 32, "pad": "[PAD]", "side": "right"}}
-    (tmp_path / "vocabulary.bin").write_bytes(pieces(tokenizer(tmp_path / "tokenizer.json")))
+    changes = _tokenizers(tmp_path / "tokenizer.json")[kind]
+    content, rules = pieces(tokenizer(tmp_path / "tokenizer.json", **changes))
+    assert bool(rules) == (kind != "lower")
+    facts = {"tokenizer": {"file": "tokenizer.json", "most": 32, "pad": "[PAD]", "side": "right", **rules}}
+    (tmp_path / "vocabulary.bin").write_bytes(content)
     with Pair(tmp_path, start, "feature-extraction", {"network": part}, facts) as pair:
         for text in TEXTS:
             expected, answer = pair.both(text, {"text": text})
@@ -203,12 +227,16 @@ def test_sentences(start: Start, tmp_path: Path, length: int | str) -> None:
 def test_other_tokenizers_are_refused(tmp_path: Path) -> None:
     whole = json.loads(tokenizer(tmp_path / "a.json").read_text())
     for changes in (
-        {"normalizer": {**whole["normalizer"], "lowercase": False}},
+        {"normalizer": {**whole["normalizer"], "clean_text": False}},
+        {"normalizer": None},
+        {"model": {"type": "Unigram", "vocab": [["a", -1.5]]}},
+        {"post_processor": {"type": "ByteLevel"}},
         {"model": {**whole["model"], "continuing_subword_prefix": "@@"}},
         {"post_processor": {**whole["post_processor"], "single": whole["post_processor"]["single"][:2]}},
     ):
-        with pytest.raises(Unsupported, match="another tokenizer"):
+        with pytest.raises(Unsupported, match=f"no WordPiece tokenizer .* by its {next(iter(changes))}:") as caught:
             pieces(tokenizer(tmp_path / "b.json", **changes))
+        assert "--task tensors" in caught.value.hint
 
 
 # --- declarations -----------------------------------------------------------------------------------------------------

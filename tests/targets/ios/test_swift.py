@@ -89,7 +89,8 @@ def test_bundles_that_have_no_package(bundle: Path, tmp_path: Path) -> None:
     old = [msgspec.structs.replace(part, census={}) for part in told.parts]
     for other, error, said in (
         (changed(recipe=msgspec.structs.replace(told.recipe, exporter="onnx")), Unsupported, "the onnx exporter"),
-        (changed(model=msgspec.structs.replace(told.model, family="poetry")), Unsupported, "'poetry' has no loop"),
+        (changed(model=msgspec.structs.replace(told.model, task="poetry")), Unsupported, "'poetry' has no loop"),
+        (changed(facts={**told.facts, "rules": {}}), Unsupported, "lacks the fact 'rules.refractory'"),
         (changed(parts=old), BadInput, "which iOS"),
     ):
         with pytest.raises(error, match=said):

@@ -116,12 +116,12 @@ public final class Loops {
     private static void selfTest(
             Path folder, Description description, Map<String, Graph> parts, Watch watch, String loop,
             Map<String, Tensor> answer) throws Exception {
-        final Tensor input = vectors(folder.resolve("golden/input.bin")).values().iterator().next();
+        final Map<String, Tensor> golden = vectors(folder.resolve("golden/input.bin"));
         final Constructor<?> make =
                 Class.forName("edgekit.phone.loops." + loop).getConstructor(Map.class, Description.class);
         SelfTest.Result result = SelfTest.run(parts, vectors(folder.resolve("golden/reference.bin")), description, watched -> {
             try {
-                return ((TaskLoop) make.newInstance(watched, description)).answer(input, watch);
+                return ((TaskLoop) make.newInstance(watched, description)).answer(golden, watch);
             } catch (ReflectiveOperationException exception) {
                 throw new IllegalStateException(exception);
             }
@@ -191,7 +191,7 @@ public final class Loops {
         byte[] pixels = given.get("pixels").bytes();
         byte[] fitted = classifier.fitted(pixels, shape[0], shape[1]);
         answer.put("fitted", Tensor.unsigned(fitted, fitted.length));
-        List<ImageClassifier.Ranked> ranking = classifier.classify(pixels, shape[0], shape[1], 5);
+        List<Ranked> ranking = classifier.classify(pixels, shape[0], shape[1], 5);
         double[] scores = new double[ranking.size()];
         StringBuilder labels = new StringBuilder();
         for (int i = 0; i < scores.length; i++) {

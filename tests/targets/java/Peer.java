@@ -122,6 +122,11 @@ public final class Peer {
         }
 
         @Override
+        public int[] ints() {
+            return values().ints();
+        }
+
+        @Override
         public byte[] bytes() {
             return values().bytes();
         }

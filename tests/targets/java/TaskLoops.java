@@ -2,6 +2,7 @@ package edgekit.phone.loops;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -19,6 +20,22 @@ final class TaskLoops {
 
     void answer(String task, Map<String, Tensor> given, Map<String, Tensor> answer) {
         switch (task) {
+            case "tensors":
+                tensors(given, answer);
+                break;
+            case "image-classification":
+                int[] sides = given.get("pixels").shape();
+                byte[] rgb = given.get("pixels").bytes();
+                ranked(new ImageClassifier(parts, description).classify(rgb, sides[0], sides[1], 5), answer);
+                break;
+            case "audio-classification":
+                Samples sound = Samples.of(given.get("audio").floats());
+                ranked(new SoundLabels(parts, description).classify(sound, 5), answer);
+                break;
+            case "automatic-speech-recognition":
+                Samples speech = Samples.of(given.get("audio").floats());
+                answer.put("text", text(new CtcLetters(parts, description).transcribe(speech, watch)));
+                break;
             case "voice-activity-detection":
                 speech(given, answer);
                 break;
@@ -57,6 +74,33 @@ final class TaskLoops {
                 SentenceVectors encoder = new SentenceVectors(parts, description);
                 put(answer, "embedding", encoder.embed(new String(given.get("text").bytes(), StandardCharsets.UTF_8)));
         }
+    }
+
+    /** Tensors in the order of their names, which stand in lines. */
+    private void tensors(Map<String, Tensor> given, Map<String, Tensor> answer) {
+        TensorChain loop = new TensorChain(parts, description);
+        Map<String, Tensor> inputs = new LinkedHashMap<>();
+        String[] names = new String(given.get("names").bytes(), StandardCharsets.UTF_8).split("\n");
+        for (int i = 0; i < names.length; i++) {
+            inputs.put(names[i], given.get("tensor " + i));
+        }
+        Map<String, Tensor> made = loop.run(inputs, watch);
+        int at = 0;
+        for (Tensor tensor : made.values()) {
+            answer.put("tensor " + at++, tensor);
+        }
+        answer.put("names", text(String.join("\n", made.keySet())));
+    }
+
+    private static void ranked(List<Ranked> ranking, Map<String, Tensor> answer) {
+        List<Float> numbers = new ArrayList<>();
+        StringBuilder labels = new StringBuilder();
+        for (Ranked one : ranking) {
+            numbers.add(one.score);
+            labels.append(one.classIndex).append('\t').append(one.label).append('\n');
+        }
+        put(answer, "scores", array(numbers));
+        answer.put("labels", text(labels.toString()));
     }
 
     private void speech(Map<String, Tensor> given, Map<String, Tensor> answer) {

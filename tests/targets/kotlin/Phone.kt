@@ -157,6 +157,24 @@ private suspend fun ofTask(
             check(synthesizer.speak(sound.sentences.joinToString(" ")).samples.contentEquals(sound.samples))
             answer["numbers"] = Tensor.of(sound.samples, sound.samples.size)
         }
+        "SoundClassifier" -> SoundClassifier.open(context, options).use { classifier ->
+            val samples = given["audio"]?.floats() ?: return answer.report(classifier.selfTest())
+            answer["labels"] = text(classifier.classify(samples).joinToString("\n") { "${it.classIndex}\t${it.label}" })
+        }
+        "CtcTranscriber" -> CtcTranscriber.open(context, options).use { transcriber ->
+            val samples = given["audio"]?.floats() ?: return answer.report(transcriber.selfTest())
+            answer["text"] = text(transcriber.transcribe(samples))
+        }
+        "TensorModel" -> TensorModel.open(context, options).use { network ->
+            val names = given["names"]?.bytes()?.decodeToString()?.lines() ?: return answer.report(network.selfTest())
+            val made = network.run(names.indices.associate { names[it] to given.getValue("tensor $it") })
+            check(made.keys.toList() == network.outputs.map { it.name })
+            made.values.forEachIndexed { i, tensor ->
+                check(tensor.type() == network.outputs[i].type)
+                answer["tensor $i"] = tensor
+            }
+            answer["names"] = text(network.inputs.joinToString("\n") { "${it.name} ${it.type} ${it.shape} ${it.axes}" })
+        }
         "SentenceEncoder" -> SentenceEncoder.open(context, options).use { encoder ->
             val text = given["text"]?.bytes()?.decodeToString() ?: return answer.report(encoder.selfTest())
             answer["numbers"] = encoder.embed(text).let { Tensor.of(it, it.size) }

@@ -82,6 +82,7 @@ final class Peer: @unchecked Sendable {
 
         func floats() throws -> [Float] { try fetched().floats() }
         func longs() throws -> [Int64] { try fetched().longs() }
+        func ints() throws -> [Int32] { try fetched().ints() }
         func bytes() throws -> [UInt8] { try fetched().bytes() }
 
         deinit {

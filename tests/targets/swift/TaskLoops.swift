@@ -9,6 +9,13 @@ struct TaskLoops {
 
     func answer(_ task: String, _ given: [String: any Tensor]) async throws -> [(String, any Tensor)] {
         switch task {
+        case "tensors": return try await tensors(given)
+        case "image-classification":
+            return ranked(try await ImageClassifier(parts, description).classify(try pixels(given), top: 5))
+        case "audio-classification":
+            return ranked(try await SoundLabels(parts, description).classify(try given["audio"]!.floats(), top: 5))
+        case "automatic-speech-recognition":
+            return [("text", text(try await CtcLetters(parts, description).transcribe(try given["audio"]!.floats())))]
         case "voice-activity-detection": return try await speech(given)
         case "image-to-text":
             let lines = try await PictureText(parts, description).read(try pixels(given))
@@ -52,6 +59,23 @@ struct TaskLoops {
             let vector = try await loop.embed(String(decoding: try given["text"]!.bytes(), as: UTF8.self))
             return [("embedding", floats(vector.map(Double.init)))]
         }
+    }
+
+    /// Tensors in the order of their names, which stand in lines.
+    private func tensors(_ given: [String: any Tensor]) async throws -> [(String, any Tensor)] {
+        let loop = try TensorChain(parts, description)
+        let names = String(decoding: try given["names"]!.bytes(), as: UTF8.self).split(separator: "\n").map(String.init)
+        let tensors = try names.indices.map { (names[$0], try given["tensor \($0)"]!.copy()) }
+        let inputs = Dictionary(uniqueKeysWithValues: tensors), made = try await loop.run(inputs)
+        let answers = loop.outputs.enumerated().map { ("tensor \($0)", made[$1.name]! as any Tensor) }
+        return answers + [("names", text(loop.outputs.map(\.name).joined(separator: "\n")))]
+    }
+
+    private func ranked(_ ranking: [Ranked]) -> [(String, any Tensor)] {
+        [
+            ("scores", floats(ranking.map { Double($0.score) })),
+            ("labels", text(ranking.map { "\($0.classIndex)\t\($0.label)\n" }.joined())),
+        ]
     }
 
     private func pixels(_ given: [String: any Tensor]) throws -> Pixels { try Pixels(given["pixels"]!) }

@@ -12,6 +12,7 @@ import java.io.File;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -81,8 +82,10 @@ final class OrtGraph extends Graph {
                 return OnnxTensor.createTensor(environment, FloatBuffer.wrap(tensor.floats()), shape);
             case INT64:
                 return OnnxTensor.createTensor(environment, LongBuffer.wrap(tensor.longs()), shape);
+            case INT32:
+                return OnnxTensor.createTensor(environment, IntBuffer.wrap(tensor.ints()), shape);
             default:
-                OnnxJavaType type = tensor.type() == Tensor.Type.INT8 ? OnnxJavaType.INT8 : OnnxJavaType.UINT8;
+                OnnxJavaType type = OnnxJavaType.valueOf(tensor.type().name()); // UINT8, INT8, BOOL
                 // The runtime wants memory outside the heap for these.
                 ByteBuffer bytes = ByteBuffer.allocateDirect(tensor.size()).order(ByteOrder.nativeOrder());
                 bytes.put(tensor.bytes());
@@ -116,6 +119,10 @@ final class OrtGraph extends Graph {
                     return Type.FLOAT32;
                 case INT64:
                     return Type.INT64;
+                case INT32:
+                    return Type.INT32;
+                case BOOL:
+                    return Type.BOOL;
                 case UINT8:
                     return Type.UINT8;
                 case INT8:
@@ -154,8 +161,18 @@ final class OrtGraph extends Graph {
         }
 
         @Override
+        public int[] ints() {
+            if (type() != Type.INT32) {
+                return super.ints();
+            }
+            int[] values = new int[size()];
+            tensor.getIntBuffer().get(values);
+            return values;
+        }
+
+        @Override
         public byte[] bytes() {
-            if (type() != Type.UINT8 && type() != Type.INT8) {
+            if (type() != Type.UINT8 && type() != Type.INT8 && type() != Type.BOOL) {
                 return super.bytes();
             }
             byte[] values = new byte[size()];

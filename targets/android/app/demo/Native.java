@@ -16,7 +16,10 @@ final class Native {
 
     static native long longs(long[] values, long[] shape);
 
-    static native long bytes(byte[] values, long[] shape, boolean signed);
+    static native long ints(int[] values, long[] shape);
+
+    /** @param type ONNX's number of a type of one byte. */
+    static native long bytes(byte[] values, long[] shape, int type);
 
     static native int type(long value);
 
@@ -25,6 +28,8 @@ final class Native {
     static native float[] toFloats(long value);
 
     static native long[] toLongs(long value);
+
+    static native int[] toInts(long value);
 
     static native byte[] toBytes(long value);
 

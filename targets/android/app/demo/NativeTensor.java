@@ -4,7 +4,8 @@ import edgekit.phone.loops.Tensor;
 
 /** Values in the runtime's memory, which come into the Java heap only where somebody asks for them. */
 final class NativeTensor extends Tensor {
-    private static final int[] TYPES = {1, 7, 2, 3};
+    /** ONNX's numbers, in the order of `Type`. */
+    private static final int[] TYPES = {1, 7, 2, 3, 6, 9};
     private long handle;
 
     NativeTensor(long handle) {
@@ -27,8 +28,10 @@ final class NativeTensor extends Tensor {
                 return new NativeTensor(Native.floats(tensor.floats(), shape));
             case INT64:
                 return new NativeTensor(Native.longs(tensor.longs(), shape));
+            case INT32:
+                return new NativeTensor(Native.ints(tensor.ints(), shape));
             default:
-                return new NativeTensor(Native.bytes(tensor.bytes(), shape, tensor.type() == Type.INT8));
+                return new NativeTensor(Native.bytes(tensor.bytes(), shape, TYPES[tensor.type().ordinal()]));
         }
     }
 
@@ -69,8 +72,13 @@ final class NativeTensor extends Tensor {
     }
 
     @Override
+    public int[] ints() {
+        return type() == Type.INT32 ? Native.toInts(handle()) : super.ints();
+    }
+
+    @Override
     public byte[] bytes() {
-        return type() == Type.UINT8 || type() == Type.INT8 ? Native.toBytes(handle()) : super.bytes();
+        return type() == Type.UINT8 || type() == Type.INT8 || type() == Type.BOOL ? Native.toBytes(handle()) : super.bytes();
     }
 
     @Override

@@ -134,12 +134,21 @@ JNIEXPORT jlong JNICALL Java_edgekit_phone_runtime_Native_longs(JNIEnv* env, jcl
   return (jlong)(intptr_t)value;
 }
 
-JNIEXPORT jlong JNICALL Java_edgekit_phone_runtime_Native_bytes(JNIEnv* env, jclass self, jbyteArray values,
-                                                             jlongArray shape, jboolean is_signed) {
+JNIEXPORT jlong JNICALL Java_edgekit_phone_runtime_Native_ints(JNIEnv* env, jclass self, jintArray values,
+                                                            jlongArray shape) {
   (void)self;
   void* data = 0;
-  OrtValue* value = fresh(env, shape, is_signed ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8
-                                                : ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, &data);
+  OrtValue* value = fresh(env, shape, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32, &data);
+  if (value) (*env)->GetIntArrayRegion(env, values, 0, (*env)->GetArrayLength(env, values), data);
+  return (jlong)(intptr_t)value;
+}
+
+// `type` is one of a byte.
+JNIEXPORT jlong JNICALL Java_edgekit_phone_runtime_Native_bytes(JNIEnv* env, jclass self, jbyteArray values,
+                                                             jlongArray shape, jint type) {
+  (void)self;
+  void* data = 0;
+  OrtValue* value = fresh(env, shape, (ONNXTensorElementDataType)type, &data);
   if (value) (*env)->GetByteArrayRegion(env, values, 0, (*env)->GetArrayLength(env, values), data);
   return (jlong)(intptr_t)value;
 }
@@ -204,12 +213,24 @@ JNIEXPORT jlongArray JNICALL Java_edgekit_phone_runtime_Native_toLongs(JNIEnv* e
   return array;
 }
 
+JNIEXPORT jintArray JNICALL Java_edgekit_phone_runtime_Native_toInts(JNIEnv* env, jclass self, jlong value) {
+  (void)self;
+  size_t count = 0;
+  void* data = 0;
+  if (look(env, value, &count, &data) != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32) return 0;
+  jintArray array = (*env)->NewIntArray(env, (jsize)count);
+  if (array) (*env)->SetIntArrayRegion(env, array, 0, (jsize)count, data);
+  return array;
+}
+
 JNIEXPORT jbyteArray JNICALL Java_edgekit_phone_runtime_Native_toBytes(JNIEnv* env, jclass self, jlong value) {
   (void)self;
   size_t count = 0;
   void* data = 0;
   const ONNXTensorElementDataType type = look(env, value, &count, &data);
-  if (type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8 && type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8) return 0;
+  if (type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8 && type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 &&
+      type != ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL)
+    return 0;
   jbyteArray array = (*env)->NewByteArray(env, (jsize)count);
   if (array) (*env)->SetByteArrayRegion(env, array, 0, (jsize)count, data);
   return array;

@@ -36,7 +36,8 @@ public final class BoxDetector implements TaskLoop {
     }
 
     @Override
-    public String answer(Tensor input, Watch watch) {
+    public String answer(Map<String, Tensor> golden, Watch watch) {
+        Tensor input = golden.get("pixels");
         int[] shape = input.shape();
         return Box.text(detect(input.bytes(), shape[0], shape[1], threshold));
     }

@@ -5,19 +5,22 @@ import java.util.Map;
 
 /** What a bundle says about itself: its parts, and the facts that the loops need. Read from model.json. */
 public final class Description {
-    /** One input or output of a part. Dynamic axes have size -1. */
+    /** One input or output of a part. Dynamic axes have size -1, and a name; the others have none (null). */
     public static final class Spec {
         public final String name;
         public final String dtype;
         public final int[] shape;
+        public final String[] axes;
 
         Spec(Map<String, Object> facts) {
             name = (String) facts.get("name");
             dtype = (String) facts.get("dtype");
             List<Object> sizes = Json.list(facts.get("shape"));
             shape = new int[sizes.size()];
+            axes = new String[shape.length];
             for (int i = 0; i < shape.length; i++) {
                 shape[i] = sizes.get(i) instanceof Long ? Json.integer(sizes.get(i)) : -1;
+                axes[i] = shape[i] < 0 ? (String) sizes.get(i) : null;
             }
         }
 

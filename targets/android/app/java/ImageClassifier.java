@@ -1,27 +1,12 @@
 package edgekit.phone.loops;
 
-import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /** A picture to labels, from RGB pixels of any size to a ranking. */
 public final class ImageClassifier implements TaskLoop {
-    /** A label, its class and its score. */
-    public static final class Ranked {
-        public final String label;
-        public final int classIndex;
-        public final float score;
-
-        Ranked(String label, int classIndex, float score) {
-            this.label = label;
-            this.classIndex = classIndex;
-            this.score = score;
-        }
-    }
-
     private final Graph network;
     private final String input;
     private final String output;
@@ -29,7 +14,7 @@ public final class ImageClassifier implements TaskLoop {
     private final boolean signedScores;
     private final int height;
     private final int width;
-    private final int shortSide;
+    private final Map<String, Object> rule;
     private final String[] labels;
     private final float scale;
     private final int zeroPoint;
@@ -45,15 +30,15 @@ public final class ImageClassifier implements TaskLoop {
         height = Json.integer(facts.get("height"));
         width = Json.integer(facts.get("width"));
         labels = Json.texts(facts.get("labels"));
-        Object resize = facts.get("resize");
-        shortSide = resize == null ? 0 : Json.integer(Json.object(resize).get("short_side"));
+        rule = facts.get("resize") == null ? Collections.<String, Object>emptyMap() : Json.object(facts.get("resize"));
         scale = facts.containsKey("scale") ? (float) Json.number(facts.get("scale")) : 1;
         zeroPoint = facts.containsKey("zero_point") ? Json.integer(facts.get("zero_point")) : 0;
         softmax = "softmax".equals(facts.get("activation"));
     }
 
     @Override
-    public String answer(Tensor input, Watch watch) {
+    public String answer(Map<String, Tensor> golden, Watch watch) {
+        Tensor input = golden.get("pixels");
         int[] shape = input.shape();
         return classify(input.bytes(), shape[0], shape[1], 1).get(0).label;
     }
@@ -68,19 +53,7 @@ public final class ImageClassifier implements TaskLoop {
         if (height < 1 || width < 1 || rgb.length != (long) height * width * 3) {
             throw new IllegalArgumentException(rgb.length + " bytes are not " + height + " x " + width + " RGB pixels");
         }
-        float[] scores = scores(fitted(rgb, height, width));
-        List<Ranked> ranking = new ArrayList<>();
-        for (int i = 0; i < scores.length; i++) {
-            ranking.add(new Ranked(labels[i], i, scores[i]));
-        }
-        Collections.sort(ranking, new Comparator<Ranked>() {
-            @Override
-            public int compare(Ranked first, Ranked second) {
-                int order = Float.compare(second.score, first.score);
-                return order != 0 ? order : Integer.compare(second.classIndex, first.classIndex);
-            }
-        });
-        return new ArrayList<>(ranking.subList(0, Math.min(Math.max(1, top), ranking.size())));
+        return Ranked.of(scores(fitted(rgb, height, width)), labels, top);
     }
 
     /** Pixels of the network's own size. */
@@ -88,8 +61,15 @@ public final class ImageClassifier implements TaskLoop {
         if (high == height && wide == width) {
             return rgb;
         }
-        if (shortSide == 0) {
-            return Resample.resize(rgb, high, wide, height, width, Resample.Filter.BILINEAR);
+        boolean shorter = rule.containsKey("short_side");
+        Object kind = rule.get("filter") == null && shorter ? "bicubic" : rule.get("filter");
+        Resample.Filter filter = "bicubic".equals(kind) ? Resample.Filter.BICUBIC : Resample.Filter.BILINEAR;
+        if (!shorter) {
+            int[] size = rule.get("size") == null ? new int[] {height, width} : Json.integers(rule.get("size"));
+            boolean whole = rule.containsKey("size") || rule.get("crop") == null;
+            return whole
+                    ? middle(Resample.resize(rgb, high, wide, size[0], size[1], filter), size[0], size[1])
+                    : middle(rgb, high, wide);
         }
         // Of a picture that is longer than 8 times its width, only the middle is made larger.
         if (Math.max(wide, high) > 8 * Math.min(wide, high)) {
@@ -97,17 +77,26 @@ public final class ImageClassifier implements TaskLoop {
             byte[] middle = crop(rgb, high, wide, (high - newHigh) / 2, (wide - newWide) / 2, newHigh, newWide);
             return fitted(middle, newHigh, newWide);
         }
+        int shortSide = Json.integer(rule.get("short_side"));
         int newWide = wide <= high ? shortSide : (int) ((long) shortSide * wide / high);
         int newHigh = wide <= high ? (int) ((long) shortSide * high / wide) : shortSide;
-        byte[] resized = Resample.resize(rgb, high, wide, newHigh, newWide, Resample.Filter.BICUBIC);
-        int left = (int) Math.rint((newWide - width) / 2.0), top = (int) Math.rint((newHigh - height) / 2.0);
-        return crop(resized, newHigh, newWide, top, left, height, width);
+        return middle(Resample.resize(rgb, high, wide, newHigh, newWide, filter), newHigh, newWide);
     }
 
+    /** The middle of a picture, halves rounded down where the rule says so, else to even. */
+    private byte[] middle(byte[] rgb, int high, int wide) {
+        boolean down = "center, down".equals(rule.get("crop"));
+        int left = down ? Math.floorDiv(wide - width, 2) : (int) Math.rint((wide - width) / 2.0);
+        int top = down ? Math.floorDiv(high - height, 2) : (int) Math.rint((high - height) / 2.0);
+        return crop(rgb, high, wide, top, left, height, width);
+    }
+
+    /** A part of a picture; what lies outside of it is black. */
     private static byte[] crop(byte[] rgb, int high, int wide, int top, int left, int newHigh, int newWide) {
         byte[] out = new byte[newHigh * newWide * 3];
-        for (int y = 0; y < newHigh; y++) {
-            System.arraycopy(rgb, ((top + y) * wide + left) * 3, out, y * newWide * 3, newWide * 3);
+        int first = Math.max(0, -left), end = Math.min(newWide, wide - left);
+        for (int y = Math.max(0, -top); y < Math.min(newHigh, high - top); y++) {
+            System.arraycopy(rgb, ((top + y) * wide + left + first) * 3, out, (y * newWide + first) * 3, (end - first) * 3);
         }
         return out;
     }

@@ -25,8 +25,8 @@ public final class KeywordDetector implements TaskLoop {
     }
 
     @Override
-    public String answer(Tensor input, Watch watch) {
-        short[] samples = pcm(input.floats());
+    public String answer(Map<String, Tensor> golden, Watch watch) {
+        short[] samples = pcm(golden.get("audio").floats());
         StringBuilder heard = new StringBuilder();
         for (KeywordEvent event : feed(samples, samples.length, watch)) {
             heard.append(heard.length() > 0 ? ", " : "").append(event.word);

@@ -75,7 +75,8 @@ public final class PictureAreas implements TaskLoop {
     }
 
     @Override
-    public String answer(Tensor input, Watch watch) {
+    public String answer(Map<String, Tensor> golden, Watch watch) {
+        Tensor input = golden.get("pixels");
         int[] shape = input.shape();
         return segment(input.bytes(), shape[0], shape[1]).toString();
     }

@@ -51,7 +51,8 @@ public final class PictureKeypoints implements TaskLoop {
     }
 
     @Override
-    public String answer(Tensor input, Watch watch) {
+    public String answer(Map<String, Tensor> golden, Watch watch) {
+        Tensor input = golden.get("pixels");
         int[] shape = input.shape();
         return text(find(input.bytes(), shape[0], shape[1], watch));
     }

@@ -50,7 +50,8 @@ public final class PictureText implements TaskLoop {
 
     /** What stands in four strips of the picture, for where a line is cut moves with the last digits. */
     @Override
-    public String answer(Tensor input, Watch watch) {
+    public String answer(Map<String, Tensor> golden, Watch watch) {
+        Tensor input = golden.get("pixels");
         byte[] rgb = input.bytes();
         int high = input.shape()[0], wide = input.shape()[1];
         int side = Json.integer(facts.get("side"));

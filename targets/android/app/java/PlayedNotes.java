@@ -48,8 +48,8 @@ public final class PlayedNotes implements TaskLoop {
     }
 
     @Override
-    public String answer(Tensor input, Watch watch) {
-        return text(transcribe(Samples.of(input.floats()), rules(), watch));
+    public String answer(Map<String, Tensor> golden, Watch watch) {
+        return text(transcribe(Samples.of(golden.get("audio").floats()), rules(), watch));
     }
 
     /** The bundle's rules; an app may have others. */

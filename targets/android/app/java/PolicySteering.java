@@ -60,8 +60,8 @@ public final class PolicySteering implements TaskLoop {
 
     /** The last applied action for rows of observations. */
     @Override
-    public String answer(Tensor input, Watch watch) {
-        float[] rows = input.floats(), action = new float[0];
+    public String answer(Map<String, Tensor> golden, Watch watch) {
+        float[] rows = golden.get("numbers").floats(), action = new float[0];
         for (int at = 0; at < rows.length; at += observations) {
             watch.at(at, rows.length);
             action = applied(act(Arrays.copyOfRange(rows, at, at + observations)));

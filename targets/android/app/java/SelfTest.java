@@ -146,6 +146,12 @@ public final class SelfTest {
                     into[i] = longs[i * step];
                 }
                 return into;
+            case INT32:
+                int[] ints = tensor.ints();
+                for (int i = 0; i < into.length; i++) {
+                    into[i] = ints[i * step];
+                }
+                return into;
             default:
                 byte[] bytes = tensor.bytes();
                 int mask = tensor.type() == Tensor.Type.UINT8 ? 255 : -1;

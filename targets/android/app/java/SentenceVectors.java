@@ -18,15 +18,15 @@ public final class SentenceVectors implements TaskLoop {
         Map<String, Object> rules = Json.object(description.facts.get("tokenizer"));
         network = parts.get("network");
         part = description.part("network");
-        pieces = new WordPieces(description.vocabulary, (String) rules.get("pad"));
+        pieces = new WordPieces(description.vocabulary, rules);
         fixed = Math.max(0, part.inputs[0].shape[1]);
         int longest = Json.integer(rules.get("most"));
         most = fixed > 0 ? Math.min(fixed, longest) : longest;
     }
 
     @Override
-    public String answer(Tensor input, Watch watch) {
-        return "a vector of " + embed(new String(input.bytes(), StandardCharsets.UTF_8)).length + " numbers";
+    public String answer(Map<String, Tensor> golden, Watch watch) {
+        return "a vector of " + embed(new String(golden.get("text").bytes(), StandardCharsets.UTF_8)).length + " numbers";
     }
 
     /**

@@ -45,8 +45,8 @@ public final class SpeechActivity implements TaskLoop, AutoCloseable {
     }
 
     @Override
-    public String answer(Tensor input, Watch watch) {
-        return detect(Samples.of(input.floats()), rules(), watch).toString();
+    public String answer(Map<String, Tensor> golden, Watch watch) {
+        return detect(Samples.of(golden.get("audio").floats()), rules(), watch).toString();
     }
 
     /** The bundle's rules; an app may have others. */

@@ -12,7 +12,9 @@ public abstract class Tensor implements AutoCloseable {
         FLOAT32,
         INT64,
         UINT8,
-        INT8
+        INT8,
+        INT32,
+        BOOL
     }
 
     private final Type type;
@@ -50,9 +52,14 @@ public abstract class Tensor implements AutoCloseable {
         throw new IllegalStateException("not a tensor of int64");
     }
 
-    /** The values, row by row, as they lie in memory. Throws IllegalStateException where they are not int8 or uint8. */
+    /** The values, row by row. Throws IllegalStateException where they are not int32. */
+    public int[] ints() {
+        throw new IllegalStateException("not a tensor of int32");
+    }
+
+    /** The values, row by row, as they lie in memory, 0 or 1 for bool. Throws IllegalStateException for wider types. */
     public byte[] bytes() {
-        throw new IllegalStateException("not a tensor of int8 or uint8");
+        throw new IllegalStateException("not a tensor of int8, uint8 or bool");
     }
 
     /** Gives memory back to the runtime; the values are gone. A second call does nothing. */
@@ -73,12 +80,43 @@ public abstract class Tensor implements AutoCloseable {
         return new OfLongs(values, shape);
     }
 
+    public static Tensor of(int[] values, int... shape) {
+        return new OfInts(values, shape);
+    }
+
+    public static Tensor of(boolean[] values, int... shape) {
+        byte[] bytes = new byte[values.length];
+        for (int i = 0; i < bytes.length; i++) {
+            bytes[i] = (byte) (values[i] ? 1 : 0);
+        }
+        return new OfBytes(Type.BOOL, bytes, shape);
+    }
+
     public static Tensor unsigned(byte[] values, int... shape) {
         return new OfBytes(Type.UINT8, values, shape);
     }
 
     public static Tensor signed(byte[] values, int... shape) {
         return new OfBytes(Type.INT8, values, shape);
+    }
+
+    /** Of a type of one byte: uint8, int8 or bool, of which each byte is 0 or 1. */
+    public static Tensor bytes(Type type, byte[] values, int... shape) {
+        return new OfBytes(type, values, shape);
+    }
+
+    /** A copy in the Java heap. */
+    public final Tensor copy() {
+        switch (type) {
+            case FLOAT32:
+                return of(floats().clone(), shape);
+            case INT64:
+                return of(longs().clone(), shape);
+            case INT32:
+                return of(ints().clone(), shape);
+            default:
+                return bytes(type, bytes().clone(), shape);
+        }
     }
 
     /** float32 in the Java heap. */
@@ -113,7 +151,23 @@ public abstract class Tensor implements AutoCloseable {
         }
     }
 
-    /** int8 or uint8 in the Java heap. */
+    /** int32 in the Java heap. */
+    static final class OfInts extends Tensor {
+        private final int[] values;
+
+        OfInts(int[] values, int[] shape) {
+            super(Type.INT32, shape);
+            this.values = values;
+            check(values.length, size());
+        }
+
+        @Override
+        public int[] ints() {
+            return values;
+        }
+    }
+
+    /** int8, uint8 or bool in the Java heap. */
     static final class OfBytes extends Tensor {
         private final byte[] values;
 

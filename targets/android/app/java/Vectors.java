@@ -20,7 +20,9 @@ public final class Vectors {
     private static final int FLOAT = 1;
     private static final int UINT8 = 2;
     private static final int INT8 = 3;
+    private static final int INT32 = 6;
     private static final int INT64 = 7;
+    private static final int BOOL = 9;
 
     private Vectors() {}
 
@@ -73,6 +75,10 @@ public final class Vectors {
                 room = ByteBuffer.allocate(8 * tensor.size()).order(ByteOrder.LITTLE_ENDIAN);
                 room.asLongBuffer().put(tensor.longs());
                 return room.array();
+            case INT32:
+                room = ByteBuffer.allocate(4 * tensor.size()).order(ByteOrder.LITTLE_ENDIAN);
+                room.asIntBuffer().put(tensor.ints());
+                return room.array();
             case FLOAT32:
                 room = ByteBuffer.allocate(4 * tensor.size()).order(ByteOrder.LITTLE_ENDIAN);
                 room.asFloatBuffer().put(tensor.floats());
@@ -88,8 +94,12 @@ public final class Vectors {
                 return FLOAT;
             case INT64:
                 return INT64;
+            case INT32:
+                return INT32;
             case UINT8:
                 return UINT8;
+            case BOOL:
+                return BOOL;
             default:
                 return INT8;
         }
@@ -107,11 +117,14 @@ public final class Vectors {
             from.asLongBuffer().get(longs);
             return Tensor.of(longs, shape);
         }
-        if (type == UINT8) {
-            return Tensor.unsigned(values, shape);
+        if (type == INT32) {
+            int[] ints = new int[values.length / 4];
+            from.asIntBuffer().get(ints);
+            return Tensor.of(ints, shape);
         }
-        if (type == INT8) {
-            return Tensor.signed(values, shape);
+        if (type == UINT8 || type == INT8 || type == BOOL) {
+            Tensor.Type kind = type == UINT8 ? Tensor.Type.UINT8 : type == INT8 ? Tensor.Type.INT8 : Tensor.Type.BOOL;
+            return Tensor.bytes(kind, values, shape);
         }
         throw new IOException("a type of tensor that is not known: " + type);
     }

@@ -100,9 +100,9 @@ public final class WhisperTranscriber implements TaskLoop {
     }
 
     @Override
-    public String answer(Tensor input, Watch watch) {
+    public String answer(Map<String, Tensor> golden, Watch watch) {
         WhisperOptions options = WhisperOptions.DEFAULT.vad(parts.containsKey("detector") ? Boolean.TRUE : null);
-        return transcribe(Samples.of(input.floats()), options, watch).text;
+        return transcribe(Samples.of(golden.get("audio").floats()), options, watch).text;
     }
 
     /** The way through one sound. */

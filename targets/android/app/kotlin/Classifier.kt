@@ -4,9 +4,6 @@ import android.content.Context
 import android.graphics.Bitmap
 import edgekit.phone.loops.ImageClassifier
 
-/** A label with its class and score, 0..1. */
-public data class Classification(val label: String, val classIndex: Int, val score: Float)
-
 /** Pictures to labels. One call runs at a time; others wait. */
 public class Classifier private constructor(private val model: Model<ImageClassifier>) : AutoCloseable by model {
     private val loop = model.loop
@@ -30,7 +27,7 @@ public class Classifier private constructor(private val model: Model<ImageClassi
         model.use { ranked(rgb, height, width, top) }
 
     private fun ranked(rgb: ByteArray, height: Int, width: Int, top: Int): List<Classification> =
-        loop.classify(rgb, height, width, top).map { Classification(it.label, it.classIndex, it.score) }
+        Classification.of(loop.classify(rgb, height, width, top))
 
     /** Compares this phone with the fp32 reference on the golden input. */
     public suspend fun selfTest(): SelfTestReport = model.selfTest()

@@ -57,7 +57,8 @@ internal class LiteRtGraph(private val file: File, private val part: Description
                 } else {
                     room(8 * size).apply { asLongBuffer().put(tensor.longs()) }
                 }
-            Tensor.Type.UINT8, Tensor.Type.INT8 -> room(size).apply { put(tensor.bytes()).rewind() }
+            Tensor.Type.INT32 -> room(4 * size).apply { asIntBuffer().put(tensor.ints()) }
+            Tensor.Type.UINT8, Tensor.Type.INT8, Tensor.Type.BOOL -> room(size).apply { put(tensor.bytes()).rewind() }
         }
     }
 
@@ -67,15 +68,22 @@ internal class LiteRtGraph(private val file: File, private val part: Description
         return when (val type = interpreter.getOutputTensor(i).dataType()) {
             DataType.FLOAT32 ->
                 Tensor.of(FloatArray(from.remaining() / 4).also { from.asFloatBuffer().get(it) }, *shape)
-            DataType.INT32 ->
-                IntArray(from.remaining() / 4).also { from.asIntBuffer().get(it) }.map(Int::toLong)
-                    .let { Tensor.of(it.toLongArray(), *shape) }
+            DataType.INT32 -> whole(i, IntArray(from.remaining() / 4).also { from.asIntBuffer().get(it) }, shape)
             DataType.INT64 -> Tensor.of(LongArray(from.remaining() / 8).also { from.asLongBuffer().get(it) }, *shape)
             DataType.UINT8 -> Tensor.unsigned(ByteArray(from.remaining()).also { from.get(it) }, *shape)
             DataType.INT8 -> Tensor.signed(ByteArray(from.remaining()).also { from.get(it) }, *shape)
+            DataType.BOOL -> Tensor.bytes(Tensor.Type.BOOL, ByteArray(from.remaining()).also { from.get(it) }, *shape)
             else -> throw ModelException("the model gives $type, which no loop knows")
         }
     }
+
+    /** Whole numbers of 32 bits, as wide as the bundle says. */
+    private fun whole(i: Int, values: IntArray, shape: IntArray): Tensor =
+        if (part.outputs[i].dtype == "int32") {
+            Tensor.of(values, *shape)
+        } else {
+            Tensor.of(LongArray(values.size) { values[it].toLong() }, *shape)
+        }
 
     private fun room(size: Int): ByteBuffer = ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder())
 

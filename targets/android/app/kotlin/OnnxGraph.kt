@@ -13,6 +13,7 @@ import edgekit.phone.loops.Tensor
 import java.io.File
 import java.nio.ByteBuffer
 import java.nio.FloatBuffer
+import java.nio.IntBuffer
 import java.nio.LongBuffer
 
 /** Opens a part by its path, so that the runtime reads or maps it by itself. */
@@ -48,10 +49,11 @@ internal class OnnxGraph(file: File, private val name: String, threads: Int) : G
         return when (tensor.type()) {
             Tensor.Type.FLOAT32 -> OnnxTensor.createTensor(environment, FloatBuffer.wrap(tensor.floats()), shape)
             Tensor.Type.INT64 -> OnnxTensor.createTensor(environment, LongBuffer.wrap(tensor.longs()), shape)
-            Tensor.Type.UINT8 ->
-                OnnxTensor.createTensor(environment, ByteBuffer.wrap(tensor.bytes()), shape, OnnxJavaType.UINT8)
-            Tensor.Type.INT8 ->
-                OnnxTensor.createTensor(environment, ByteBuffer.wrap(tensor.bytes()), shape, OnnxJavaType.INT8)
+            Tensor.Type.INT32 -> OnnxTensor.createTensor(environment, IntBuffer.wrap(tensor.ints()), shape)
+            Tensor.Type.UINT8, Tensor.Type.INT8, Tensor.Type.BOOL -> {
+                val type = OnnxJavaType.valueOf(tensor.type().name)
+                OnnxTensor.createTensor(environment, ByteBuffer.wrap(tensor.bytes()), shape, type)
+            }
         }
     }
 
@@ -74,6 +76,8 @@ private class OnnxResult(val tensor: OnnxTensor) : Tensor(typeOf(tensor.info), s
 
     override fun longs(): LongArray = tensor.longBuffer.let { from -> LongArray(from.remaining()).also { from.get(it) } }
 
+    override fun ints(): IntArray = tensor.intBuffer.let { from -> IntArray(from.remaining()).also { from.get(it) } }
+
     override fun bytes(): ByteArray = tensor.byteBuffer.let { from -> ByteArray(from.remaining()).also { from.get(it) } }
 
     override fun close() {
@@ -85,6 +89,8 @@ private class OnnxResult(val tensor: OnnxTensor) : Tensor(typeOf(tensor.info), s
         fun typeOf(info: TensorInfo): Type = when (info.type) {
             OnnxJavaType.FLOAT -> Type.FLOAT32
             OnnxJavaType.INT64 -> Type.INT64
+            OnnxJavaType.INT32 -> Type.INT32
+            OnnxJavaType.BOOL -> Type.BOOL
             OnnxJavaType.UINT8 -> Type.UINT8
             OnnxJavaType.INT8 -> Type.INT8
             else -> throw ModelException("the model gives ${info.type}, which no loop knows")

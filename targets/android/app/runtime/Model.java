@@ -83,11 +83,11 @@ public final class Model implements AutoCloseable {
 
     /** Runs the golden input and compares with what the fp32 reference computed. To be run once after installing. */
     public SelfTest.Result selfTest() throws IOException {
-        final Tensor input = vectors("golden/input.bin").values().iterator().next();
+        final Map<String, Tensor> golden = vectors("golden/input.bin");
         return SelfTest.run(parts, vectors("golden/reference.bin"), description, new SelfTest.Answering() {
             @Override
             public String answer(Map<String, Graph> watched) {
-                return new EdgekitLoop(watched, description).answer(input, NOBODY);
+                return new EdgekitLoop(watched, description).answer(golden, NOBODY);
             }
         });
     }

@@ -30,12 +30,9 @@ struct ModelFiles {
         }
     }
 
-    /// The golden input: its only tensor.
-    func goldenInput() throws -> any Tensor {
-        guard let input = try Vectors.read(data("golden/input.bin"), of: "golden/input.bin").first else {
-            throw ModelError.damaged("there is no golden input")
-        }
-        return input.value
+    func goldenInput() throws -> GoldenInput {
+        let tensors = try Vectors.read(data("golden/input.bin"), of: "golden/input.bin")
+        return GoldenInput(tensors: try tensors.mapValues { try $0.copy() })
     }
 
     /// "PART/CALL/OUTPUT" to what the fp32 reference computed.

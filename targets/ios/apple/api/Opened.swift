@@ -20,9 +20,9 @@ final class Opened<Loop: TaskLoop>: @unchecked Sendable {
     /// Does this device compute what the fp32 reference computed?
     func selfTest() async throws -> SelfTestReport {
         try await turns.take { [self] in
-            let input = try files.goldenInput()
+            let golden = try files.goldenInput()
             return try await SelfTest.run(parts, files.goldenReference(), files.description) { watched in
-                try await Loop(watched, files.description).answer(input)
+                try await Loop(watched, files.description).answer(golden)
             }
         }
     }

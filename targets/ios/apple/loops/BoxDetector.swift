@@ -33,8 +33,8 @@ struct BoxDetector: TaskLoop {
         threshold = try facts.double("threshold")
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
-        DetectedObject.text(try await detect(Pixels(input), threshold: threshold))
+    func answer(_ golden: GoldenInput) async throws -> String {
+        DetectedObject.text(try await detect(Pixels(golden.input("pixels")), threshold: threshold))
     }
 
     /// What is in a picture, best first.

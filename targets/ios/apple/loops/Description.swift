@@ -2,17 +2,19 @@ import Foundation
 
 /// What a bundle says about itself: its parts, and the facts that the loops need. Read from model.json.
 struct Description {
-    /// One input or output of a part. Dynamic axes have size -1.
+    /// One input or output of a part. Dynamic axes have size -1, and a name; the others have none.
     struct Spec {
         let name: String
         let type: String
         let shape: [Int]
+        let axes: [String?]
 
         fileprivate init(_ facts: Facts) throws {
             name = try facts.text("name")
             type = try facts.text("dtype")
             let sizes: [Any] = try facts.value("shape")
             shape = sizes.map { ($0 as? NSNumber)?.intValue ?? -1 }
+            axes = sizes.map { $0 as? String }
         }
     }
 

@@ -1,17 +1,15 @@
 import Foundation
 
-/// A label, its class and its score.
-public struct Ranked: Sendable, Equatable {
-    public let label: String
-    public let classIndex: Int
-    public let score: Float
-}
-
 /// A picture to labels, from RGB pixels of any size to a ranking.
 struct ImageClassifier: TaskLoop {
     private let network: any Graph
     private let input, output: Description.Spec
-    private let height, width, shortSide: Int
+    private let height, width: Int
+    /// "resize" of the bundle's facts.
+    private let filter: Resample.Filter
+    private let shortSide: Int?
+    private let size: [Int]?
+    private let crop: String?
     private let labels: [String]
     private let softmax: Bool
 
@@ -24,23 +22,25 @@ struct ImageClassifier: TaskLoop {
         (self.input, self.output) = (input, output)
         height = try facts.int("height")
         width = try facts.int("width")
-        shortSide = facts.has("resize") ? try facts.object("resize").int("short_side") : 0
+        let rule = facts.has("resize") ? try facts.object("resize") : Facts([:])
+        shortSide = rule.has("short_side") ? try rule.int("short_side") : nil
+        size = rule.has("size") ? try rule.ints("size") : nil
+        crop = rule.has("crop") ? try rule.text("crop") : nil
+        let kind = rule.has("filter") ? try rule.text("filter") : shortSide == nil ? "bilinear" : "bicubic"
+        filter = kind == "bicubic" ? .bicubic : .bilinear
         labels = try facts.texts("labels")
         softmax = (try? facts.text("activation")) == "softmax"
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
-        try await classify(Pixels(input), top: 1)[0].label
+    func answer(_ golden: GoldenInput) async throws -> String {
+        try await classify(Pixels(golden.input("pixels")), top: 1)[0].label
     }
 
     /// The most probable labels first.
     ///
     /// - Parameter top: how many to tell; all where there are fewer.
     func classify(_ pixels: Pixels, top: Int) async throws -> [Ranked] {
-        let scores = try await scores(fitted(pixels))
-        guard scores.count == labels.count else { throw ModelError.damaged("the network has other classes than labels") }
-        let order = scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 > $1 }
-        return order.prefix(max(1, top)).map { Ranked(label: labels[$0], classIndex: $0, score: scores[$0]) }
+        try Ranked.best(top, of: await scores(fitted(pixels)), labels)
     }
 
     /// Pixels of the network's own size.
@@ -49,8 +49,9 @@ struct ImageClassifier: TaskLoop {
         if high == height && wide == width {
             return pixels
         }
-        if shortSide == 0 {
-            return Resample.resize(pixels, height: height, width: width, .bilinear)
+        guard let shortSide else {
+            let whole = size ?? (crop == nil ? [height, width] : nil)
+            return middle(whole.map { Resample.resize(pixels, height: $0[0], width: $0[1], filter) } ?? pixels)
         }
         // Of a picture that is longer than 8 times its width, only the middle is made larger.
         if max(wide, high) > 8 * min(wide, high) {
@@ -61,10 +62,15 @@ struct ImageClassifier: TaskLoop {
         }
         let newWide = wide <= high ? shortSide : shortSide * wide / high
         let newHigh = wide <= high ? shortSide * high / wide : shortSide
-        let resized = Resample.resize(pixels, height: newHigh, width: newWide, .bicubic)
-        let left = Int((Double(newWide - width) / 2).rounded(.toNearestOrEven))
-        let top = Int((Double(newHigh - height) / 2).rounded(.toNearestOrEven))
-        return resized.cropped(top: top, left: left, height: height, width: width)
+        return middle(Resample.resize(pixels, height: newHigh, width: newWide, filter))
+    }
+
+    /// The middle of a picture, halves rounded down where the rule says so, else to even.
+    private func middle(_ pixels: Pixels) -> Pixels {
+        let rounding: FloatingPointRoundingRule = crop == "center, down" ? .down : .toNearestOrEven
+        let left = Int((Double(pixels.width - width) / 2).rounded(rounding))
+        let top = Int((Double(pixels.height - height) / 2).rounded(rounding))
+        return pixels.cropped(top: top, left: left, height: height, width: width)
     }
 
     private func scores(_ pixels: Pixels) async throws -> [Float] {

@@ -17,8 +17,8 @@ final class KeywordDetector: TaskLoop {
         reset()
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
-        let events = try await feed(Self.pcm(input.floats()))
+    func answer(_ golden: GoldenInput) async throws -> String {
+        let events = try await feed(Self.pcm(golden.input("audio").floats()))
         return events.map { "\($0.word) at \(String(format: "%.2f", $0.time)) s" }.joined(separator: ", ")
     }
 

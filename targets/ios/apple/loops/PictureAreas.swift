@@ -50,8 +50,8 @@ struct PictureAreas: TaskLoop {
         labels = try facts.texts("labels")
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
-        try await segment(Pixels(input)).text
+    func answer(_ golden: GoldenInput) async throws -> String {
+        try await segment(Pixels(golden.input("pixels"))).text
     }
 
     /// The mask of a picture, as large as the picture, at most 2048 a side.

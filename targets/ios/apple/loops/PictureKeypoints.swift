@@ -41,8 +41,8 @@ struct PictureKeypoints: TaskLoop {
         links = try (facts.value("links") as [[NSNumber]]).map { $0.map(\.intValue) }
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
-        Self.text(try await find(Pixels(input)))
+    func answer(_ golden: GoldenInput) async throws -> String {
+        Self.text(try await find(Pixels(golden.input("pixels"))))
     }
 
     /// The things in a picture, those of which the detector is surest first.

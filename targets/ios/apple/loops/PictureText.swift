@@ -41,8 +41,8 @@ struct PictureText: TaskLoop {
     }
 
     /// What stands in four strips of the picture, for where a line is cut moves with the last digits.
-    func answer(_ input: any Tensor) async throws -> String {
-        let picture = try Pixels(input)
+    func answer(_ golden: GoldenInput) async throws -> String {
+        let picture = try Pixels(golden.input("pixels"))
         _ = try await run("detector", "pixels", placed(picture).pixels.rgb, side, side, "chances")
         var texts: [String] = []
         for i in 0..<Self.strips {

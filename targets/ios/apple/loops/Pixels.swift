@@ -25,12 +25,13 @@ public struct Pixels: Sendable, Equatable {
         self.width = width
     }
 
+    /// A part; what lies outside of the picture is black.
     func cropped(top: Int, left: Int, height: Int, width: Int) -> Pixels {
-        var rows: [UInt8] = []
-        rows.reserveCapacity(height * width * 3)
-        for y in top..<top + height {
-            let from = (y * self.width + left) * 3
-            rows += rgb[from..<from + width * 3]
+        var rows = [UInt8](repeating: 0, count: height * width * 3)
+        let first = max(0, -left), end = min(width, self.width - left)
+        for y in max(0, -top)..<min(height, self.height - top) {
+            let from = ((top + y) * self.width + left + first) * 3, to = (y * width + first) * 3
+            rows.replaceSubrange(to..<to + (end - first) * 3, with: rgb[from..<from + (end - first) * 3])
         }
         return Pixels(unchecked: rows, height: height, width: width)
     }

@@ -37,8 +37,8 @@ struct PlayedNotes: TaskLoop {
         rules = try NoteRules(facts.object("rules"))
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
-        Self.text(try await transcribe(input.floats(), rules))
+    func answer(_ golden: GoldenInput) async throws -> String {
+        Self.text(try await transcribe(golden.input("audio").floats(), rules))
     }
 
     /// The notes of a sound in order of their starts.

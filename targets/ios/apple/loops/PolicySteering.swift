@@ -37,8 +37,8 @@ struct PolicySteering: TaskLoop {
     func applied(_ action: [Float]) -> [Float] { action.map { max(-limit, min(limit, $0)) } }
 
     /// The last applied action for rows of observations.
-    func answer(_ input: any Tensor) async throws -> String {
-        let rows = try input.floats()
+    func answer(_ golden: GoldenInput) async throws -> String {
+        let rows = try golden.input("numbers").floats()
         var action: [Float] = []
         for at in stride(from: 0, to: rows.count, by: observations) {
             action = applied(try await act(Array(rows[at..<min(at + observations, rows.count)])))

@@ -80,7 +80,8 @@ enum SelfTest {
         switch tensor.type {
         case .float32: all = try tensor.floats()
         case .int64: all = try tensor.longs().map(Float.init)
-        case .uint8: all = try tensor.bytes().map(Float.init)
+        case .int32: all = try tensor.ints().map(Float.init)
+        case .uint8, .bool: all = try tensor.bytes().map(Float.init)
         case .int8: all = try tensor.bytes().map { Float(Int8(bitPattern: $0)) }
         }
         return stride(from: 0, to: all.count, by: max(1, (all.count + kept - 1) / kept)).map { all[$0] }

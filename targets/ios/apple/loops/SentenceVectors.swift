@@ -15,14 +15,14 @@ struct SentenceVectors: TaskLoop {
         guard let network = parts["network"], let shape = part.inputs.first?.shape, shape.count == 2, !part.outputs.isEmpty
         else { throw ModelError.damaged("the network does not take tokens and give a vector") }
         self.network = network
-        pieces = try WordPieces(description.vocabulary)
+        pieces = try WordPieces(description.vocabulary, rules)
         pad = try pieces.number(rules.text("pad"))
         fixed = shape[1] > 0 ? shape[1] : nil
         most = min(fixed ?? .max, try rules.int("most"))
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
-        "a vector of \(try await embed(String(decoding: input.bytes(), as: UTF8.self)).count) numbers"
+    func answer(_ golden: GoldenInput) async throws -> String {
+        "a vector of \(try await embed(String(decoding: golden.input("text").bytes(), as: UTF8.self)).count) numbers"
     }
 
     /// The vector of a text, of length 1; the end of a long one is left out.

@@ -42,8 +42,8 @@ struct SeriesForecast: TaskLoop {
         observed = try facts.int("observed")
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
-        try await forecast(input.floats().map(Double.init), steps: horizon).text
+    func answer(_ golden: GoldenInput) async throws -> String {
+        try await forecast(golden.input("numbers").floats().map(Double.init), steps: horizon).text
     }
 
     /// Quantiles of each of the next steps.

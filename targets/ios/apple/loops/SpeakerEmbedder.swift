@@ -25,8 +25,8 @@ struct SpeakerEmbedder: TaskLoop {
         stretchSamples = try description.part("frontend").inputs.first?.shape.last ?? -1
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
-        "a voice as \(try await embed(input.floats()).count) numbers"
+    func answer(_ golden: GoldenInput) async throws -> String {
+        "a voice as \(try await embed(golden.input("audio").floats()).count) numbers"
     }
 
     /// - Throws: `ModelError.badInput`: the clip is shorter than a quarter of a second, silent, or not made of numbers.

@@ -38,8 +38,8 @@ final class SpeechActivity: TaskLoop {
         rules = try SpeechRules(description.facts.object("rules"))
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
-        try await detect(input.floats(), rules).text
+    func answer(_ golden: GoldenInput) async throws -> String {
+        try await detect(golden.input("audio").floats(), rules).text
     }
 
     /// Speech in a sound. Throws `ModelError.badInput` for values that are not numbers.

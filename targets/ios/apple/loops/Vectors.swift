@@ -4,7 +4,9 @@ import Foundation
 /// uint32 length of its name, the name, uint32 type (ONNX's number), uint32 axes, int64 sizes, uint64 bytes, the values.
 enum Vectors {
     private static let magic: UInt32 = 0x3143_4B45
-    private static let numbers: [UInt32: TensorType] = [1: .float32, 2: .uint8, 3: .int8, 7: .int64]
+    private static let numbers: [UInt32: TensorType] = [
+        1: .float32, 2: .uint8, 3: .int8, 6: .int32, 7: .int64, 9: .bool,
+    ]
     private static let most = 1 << 32
 
     /// Reads one call's tensors, in the order of the file; `take` gives exactly so many bytes or throws.
@@ -27,7 +29,7 @@ enum Vectors {
             }
             let shape = try (0..<number(UInt32.self)).map { _ in try size() }
             let content = try take(size())
-            let widths: [TensorType: Int] = [.float32: 4, .int64: 8, .uint8: 1, .int8: 1]
+            let widths: [TensorType: Int] = [.float32: 4, .int64: 8, .int32: 4, .uint8: 1, .int8: 1, .bool: 1]
             guard content.count == shape.reduce(widths[type]!, { $0 * $1 }) else {
                 throw ModelError.damaged("the tensor \(name) is cut off")
             }
@@ -78,6 +80,8 @@ enum Vectors {
         switch type {
         case .float32: return Values(array(Float(0)), shape)
         case .int64: return Values(array(Int64(0)), shape)
+        case .int32: return Values(array(Int32(0)), shape)
+        case .bool: return Values(array(UInt8(0)).map { $0 != 0 }, shape)
         case .uint8: return Values(array(UInt8(0)), shape)
         case .int8: return Values(array(UInt8(0)), shape, signed: true)
         }
@@ -87,7 +91,8 @@ enum Vectors {
         switch tensor.type {
         case .float32: return try tensor.floats().withUnsafeBytes { Data($0) }
         case .int64: return try tensor.longs().withUnsafeBytes { Data($0) }
-        case .uint8, .int8: return try Data(tensor.bytes())
+        case .int32: return try tensor.ints().withUnsafeBytes { Data($0) }
+        case .uint8, .int8, .bool: return try Data(tensor.bytes())
         }
     }
 }

@@ -69,8 +69,8 @@ struct VoiceReader: TaskLoop {
 
     /// Both parts, neither deciding the other's inputs: two frames of noise for every id go to the decoder. A vocoder's phases
     /// follow from its input's last digits, so that samples of the whole chain tell nothing.
-    func answer(_ input: any Tensor) async throws -> String {
-        let text = String(decoding: try input.bytes(), as: UTF8.self)
+    func answer(_ golden: GoldenInput) async throws -> String {
+        let text = String(decoding: try golden.input("text").bytes(), as: UTF8.self)
         let sentences = VoiceText.sentences(try VoiceText.phonemes(text, nil))
         let ids = try alphabet.pieces(sentences[0], most: most)[0]
         let channels = try await encoded(ids, manner, 0).means.count

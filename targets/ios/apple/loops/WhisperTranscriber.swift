@@ -81,9 +81,9 @@ struct WhisperTranscriber: TaskLoop {
         }
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         let options = WhisperOptions(vad: listener == nil ? nil : true)
-        return try await transcribe(input.floats(), options) { _, _ in }.text
+        return try await transcribe(golden.input("audio").floats(), options) { _, _ in }.text
     }
 
     /// Slides over the sound.

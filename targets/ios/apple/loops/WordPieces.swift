@@ -1,8 +1,7 @@
 import Foundation
 
-/// Texts to the tokens of BERT's uncased vocabularies: lower case, no accents, words, then their longest pieces.
+/// Texts to the tokens of WordPiece vocabularies of BERT's kind: words, then their longest pieces.
 struct WordPieces {
-    private static let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     /// A longer word is unknown, in letters.
     private static let longest = 100
     /// Letters that are words by themselves.
@@ -19,9 +18,25 @@ struct WordPieces {
 
     /// By the letters of a token, as UTF-8, for Swift's strings are equal where only their meaning is.
     private var numbers: [[UInt8]: Int] = [:]
+    /// Tokens that a text may name: as it stands, and once it is plain.
+    private let special, late: [String]
+    private let frame: [String]
+    private let unknown: String
+    private let lower, accents: Bool
 
-    /// - Parameter vocabulary: for each token in order its length in 16 bits, and its bytes.
-    init(_ vocabulary: Data) throws {
+    /// - Parameters:
+    ///   - vocabulary: for each token in order its length in 16 bits, and its bytes.
+    ///   - rules: "tokenizer" of the bundle's facts; what it does not say is as BERT does it for text in lower case.
+    init(_ vocabulary: Data, _ rules: Facts) throws {
+        func texts(_ name: String, _ otherwise: [String]) throws -> [String] {
+            rules.has(name) ? try rules.texts(name) : otherwise
+        }
+        special = try texts("special", ["[CLS]", "[MASK]", "[PAD]", "[SEP]", "[UNK]"])
+        late = try texts("late", [])
+        frame = try texts("frame", ["[CLS]", "[SEP]"])
+        unknown = rules.has("unknown") ? try rules.text("unknown") : "[UNK]"
+        lower = rules.has("lower") ? try rules.value("lower") : true
+        accents = rules.has("accents") ? try rules.value("accents") : false
         let bytes = [UInt8](vocabulary)
         var at = 0
         while at + 1 < bytes.count {
@@ -39,34 +54,54 @@ struct WordPieces {
 
     /// The tokens of a text between a first and a last special token, cut to `most`.
     func tokens(_ text: String, most: Int) throws -> [Int] {
-        var tokens = [try number("[CLS]")]
-        var left = Substring(text)
-        while true {
-            let places = Self.special.compactMap { left.range(of: $0, options: .literal) }
-            guard let next = places.min(by: { $0.lowerBound < $1.lowerBound }) else { break }
-            tokens += try words(left[..<next.lowerBound])
-            tokens.append(try number(String(left[next])))
-            left = left[next.upperBound...]
+        var tokens = [try number(frame[0])]
+        for (stretch, mark) in Self.parted(text, special) {
+            for (words, named) in Self.parted(plain(stretch), late) {
+                tokens += try self.words(words)
+                tokens += try named.map { [try number($0)] } ?? []
+            }
+            tokens += try mark.map { [try number($0)] } ?? []
         }
-        tokens += try words(left)
-        return tokens.prefix(most - 1) + [try number("[SEP]")]
+        return tokens.prefix(most - 1) + [try number(frame[1])]
     }
 
-    private func words(_ text: Substring) throws -> [Int] {
+    /// Stretches of a text, each with the mark behind it. Of two marks at a place the longer one counts.
+    private static func parted(_ text: String, _ marks: [String]) -> [(String, String?)] {
+        var parts: [(String, String?)] = [], left = Substring(text)
+        while true {
+            let found = marks.compactMap { mark in left.range(of: mark, options: .literal).map { ($0, mark) } }
+            let next = found.min { ($0.0.lowerBound, $1.0.upperBound) < ($1.0.lowerBound, $0.0.upperBound) }
+            guard let (range, mark) = next else { return parts + [(String(left), nil)] }
+            parts.append((String(left[..<range.lowerBound]), mark))
+            left = left[range.upperBound...]
+        }
+    }
+
+    /// Cleaned, without accents and in lower case, as the rules say.
+    private func plain(_ text: String) -> String {
+        let cleaned = Self.cleaned(Substring(text))
+        var plain = String.UnicodeScalarView()
+        for letter in (accents ? cleaned : cleaned.decomposedStringWithCanonicalMapping).unicodeScalars
+        where accents || letter.properties.generalCategory != .nonspacingMark {
+            plain.append(contentsOf: lower ? letter.properties.lowercaseMapping.unicodeScalars : String(letter).unicodeScalars)
+        }
+        return String(plain)
+    }
+
+    private func words(_ plain: String) throws -> [Int] {
         var tokens: [Int] = [], word: [Unicode.Scalar] = []
         func end() throws {
             tokens += word.isEmpty ? [] : try pieces(word)
             word = []
         }
-        for letter in Self.cleaned(text).decomposedStringWithCanonicalMapping.unicodeScalars {
-            let kind = letter.properties.generalCategory
+        for letter in plain.unicodeScalars {
             if letter == " " {
                 try end()
-            } else if Self.isPunctuation(letter, kind) {
+            } else if Self.isPunctuation(letter, letter.properties.generalCategory) {
                 try end()
                 tokens += try pieces([letter])
-            } else if kind != .nonspacingMark {
-                word += letter.properties.lowercaseMapping.unicodeScalars
+            } else {
+                word.append(letter)
             }
         }
         try end()
@@ -110,6 +145,6 @@ struct WordPieces {
                 break
             }
         }
-        return start == word.count ? pieces : [try number("[UNK]")]
+        return start == word.count ? pieces : [try number(unknown)]
     }
 }

@@ -31,7 +31,7 @@ final class ModelTests: XCTestCase {
         let files = try ModelFiles.bundled()
         let parts = files.description.parts.map { ($0.name, Nothing() as any Graph) }
         XCTAssertNoThrow(try EdgekitAPI(files, parts: Dictionary(uniqueKeysWithValues: parts)))
-        XCTAssertGreaterThan(try files.goldenInput().shape.reduce(1, *), 0)
+        XCTAssertFalse(try files.goldenInput().tensors.isEmpty)
         XCTAssertFalse(try files.goldenReference().isEmpty)
     }
 

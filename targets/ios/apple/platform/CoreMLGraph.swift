@@ -26,7 +26,7 @@
                 guard let array = made.featureValue(for: spec.name)?.multiArrayValue else {
                     throw ModelError.damaged("\(part.file) gives no \(spec.name)")
                 }
-                outputs[spec.name] = Kept(array)
+                outputs[spec.name] = Kept(array, spec)
             }
             return outputs
         }
@@ -61,6 +61,10 @@
                 return MLMultiArray(MLShapedArray(scalars: try tensor.longs().map(Int32.init), shape: tensor.shape))
             case .uint8:
                 return MLMultiArray(MLShapedArray(scalars: try tensor.bytes().map(Int32.init), shape: tensor.shape))
+            case .int32:
+                return MLMultiArray(MLShapedArray(scalars: try tensor.ints(), shape: tensor.shape))
+            case .bool:
+                return MLMultiArray(MLShapedArray(scalars: try tensor.bytes().map(Int32.init), shape: tensor.shape))
             case .int8:
                 let values = try tensor.bytes().map { Int32(Int8(bitPattern: $0)) }
                 return MLMultiArray(MLShapedArray(scalars: values, shape: tensor.shape))
@@ -68,19 +72,21 @@
         }
 
         /// An output, as Core ML keeps it: it can go into the next call as it is, since all that our packages take and
-        /// give in fractions is float32.
+        /// give in fractions is float32. Whole numbers have 32 bits here; the bundle says which type they stand for.
         private final class Kept: Tensor {
             let array: MLMultiArray
+            let type: TensorType
 
-            init(_ array: MLMultiArray) {
+            init(_ array: MLMultiArray, _ spec: Description.Spec) {
                 self.array = array
+                type = TensorType.named[spec.type] ?? .float32
             }
 
-            var type: TensorType { .float32 }
             var shape: [Int] { array.shape.map(\.intValue) }
             func floats() throws -> [Float] { MLShapedArray<Float>(converting: array).scalars }
-            func longs() throws -> [Int64] { throw ModelError.damaged("Core ML gives float32 here") }
-            func bytes() throws -> [UInt8] { throw ModelError.damaged("Core ML gives float32 here") }
+            func longs() throws -> [Int64] { try ints().map(Int64.init) }
+            func ints() throws -> [Int32] { MLShapedArray<Int32>(converting: array).scalars }
+            func bytes() throws -> [UInt8] { try ints().map { UInt8(truncatingIfNeeded: $0) } }
         }
     }
 #endif

@@ -3,6 +3,7 @@ package ai.onnxruntime;
 import edgekit.phone.loops.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 
 /** As onnxruntime-android has it, as far as the modules use it. */
@@ -35,6 +36,10 @@ public class OnnxTensor extends OnnxTensorLike {
         return LongBuffer.wrap(held.longs());
     }
 
+    public IntBuffer getIntBuffer() {
+        return IntBuffer.wrap(held.ints());
+    }
+
     public ByteBuffer getByteBuffer() {
         return ByteBuffer.wrap(held.bytes());
     }
@@ -59,11 +64,14 @@ public class OnnxTensor extends OnnxTensorLike {
         return new OnnxTensor(Tensor.of(data.array(), ints(shape)));
     }
 
+    public static OnnxTensor createTensor(OrtEnvironment environment, IntBuffer data, long[] shape)
+            throws OrtException {
+        return new OnnxTensor(Tensor.of(data.array(), ints(shape)));
+    }
+
     public static OnnxTensor createTensor(OrtEnvironment environment, ByteBuffer data, long[] shape, OnnxJavaType type)
             throws OrtException {
-        return new OnnxTensor(type == OnnxJavaType.UINT8
-                ? Tensor.unsigned(data.array(), ints(shape))
-                : Tensor.signed(data.array(), ints(shape)));
+        return new OnnxTensor(Tensor.bytes(Tensor.Type.valueOf(type.name()), data.array(), ints(shape)));
     }
 
     private static int[] ints(long[] shape) {

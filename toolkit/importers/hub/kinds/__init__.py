@@ -8,9 +8,10 @@ from edgekit.importers.hub.kinds import arrays, pictures, sounds, texts
 from edgekit.importers.hub.plan import Plan
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["plan_of"]
+__all__ = ["KINDS", "plan_of"]
 
-_KINDS = {
+#: Task -> what makes the plan of an architecture for it.
+KINDS = {
     "feature-extraction": texts.plan,
     "text-classification": texts.plan,
     "fill-mask": texts.plan,
@@ -24,4 +25,4 @@ _KINDS = {
 
 def plan_of(repository: Repository, choice: Choice, options: ImportOptions) -> Plan:
     """The plan, but for what only torch can tell (outputs of arrays, costs, the normalisation of pictures)."""
-    return _KINDS[choice.task](repository, choice, options)
+    return KINDS[choice.task](repository, choice, options)
