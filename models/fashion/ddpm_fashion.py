@@ -13,28 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evidence,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Sample,
-    TensorSpec,
-    Usage,
-    Weights,
-)
+from edgekit.core import Checkpoint, Evidence, Identity, Model, Network, Part, Sample, TensorSpec, Usage, Weights
 from edgekit.models.common.own import own_file, own_source
-from edgekit.models.fashion.shapes import (
-    SIDE,
-    STEPS,
-    WIDTH,
-    parameters_of,
-    unet_layers,
-    unet_works,
-    vit_parameters,
-)
+from edgekit.models.fashion.shapes import SIDE, STEPS, WIDTH, parameters_of, unet_layers, unet_works, vit_parameters
 from edgekit.models.fashion.vit_fashion import WEIGHTS
 from edgekit.numerics import weighing
 

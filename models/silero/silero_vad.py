@@ -12,15 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Usage,
-    Weights,
-)
+from edgekit.core import Checkpoint, Evaluation, Identity, Model, Network, Usage, Weights
 from edgekit.models.common.silero.part import FACTS, LICENCE, SOURCE, build, detector
 from edgekit.models.common.silero.shapes import RATE, silero_work
 from edgekit.numerics import weighing

@@ -9,18 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Source,
-    TensorSpec,
-    Usage,
-    Weights,
-)
+from edgekit.core import Checkpoint, Evaluation, Identity, Model, Network, Part, Source, TensorSpec, Usage, Weights
 from edgekit.models.vision.shapes import Shape
 from edgekit.numerics import weighing
 from edgekit.numerics.layers import work

@@ -67,20 +67,12 @@ _CHIP = Part(
 )
 
 
+_FACTS = {"height": _SIDE, "width": _SIDE, "channels": "RGB", "labels": list(_LABELS)}
+
+
 def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     _network(checkpoint)  # refuses other weights
-    return {"height": _SIDE, "width": _SIDE, "channels": "RGB", "labels": list(_LABELS)}
-
-
-def _prepare_chip(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
-    return {
-        "height": _SIDE,
-        "width": _SIDE,
-        "channels": "RGB",
-        "labels": list(_LABELS),
-        "scale": 1 / 256,
-        "zero_point": -128,
-    }
+    return _FACTS
 
 
 #: Layout of the C -> bytes of its firmware, measured: of the weights, what is left once channels that no input changes
@@ -120,7 +112,7 @@ _READY = replace(
         sources=_source(
             "vww_96_int8.tflite", "597a384c8c2c8a1276f04702f25013b7838f2f814f1ca7c174d295b73e3d6b7b", 333_288
         ),
-        prepare=_prepare_chip,
+        prepare=lambda checkpoint, folder: {**_FACTS, "scale": 1 / 256, "zero_point": -128},
     ),
     network=replace(_MODEL.network, parts=(_CHIP,), parameters=219_730),
     task=replace(_MODEL.task, calibration=0),

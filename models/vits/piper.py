@@ -14,18 +14,7 @@ from typing import Any
 
 from edgekit.common import package_data
 from edgekit.common.files import read_text
-from edgekit.core import (
-    Axis,
-    Checkpoint,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Source,
-    TensorSpec,
-    Usage,
-    Weights,
-)
+from edgekit.core import Axis, Checkpoint, Identity, Model, Network, Part, Source, TensorSpec, Usage, Weights
 from edgekit.errors import BadInput
 from edgekit.models.vits.shapes import Shape
 from edgekit.numerics import weighing

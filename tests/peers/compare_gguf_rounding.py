@@ -146,7 +146,7 @@ def main() -> int:
             for name, (size, score) in found.items():
                 print(
                     f"{precision} {name}: {size / 1e6:.1f} MB, KL divergence {score.mean_kld:.4f} "
-                    f"+- {score.mean_kld_error:.4f}, same token {score.same_top_rate:.1%}, "
+                    f"(± {score.kld.std() / len(score.kld) ** 0.5:.4f}), same token {score.same_top.mean():.1%}, "
                     f"perplexity {score.perplexity:.2f}"
                 )
             (large, theirs), (small, ours) = found["llama.cpp"], found["edgekit"]

@@ -113,9 +113,8 @@ def _check_answers(job: Job, part: str, recorder: Recorder) -> None:
 def _references(run: Run) -> dict[str, Runner]:
     """Part -> its reference. Raises ExportFailed if there is none."""
     model, exporter = run.job.model, run.job.exporter
-    own: Mapping[str, Runner] = {}
-    if any(part.build is None for part in model.network.parts):
-        own = exporter.reference(model, run.checkpoint, run.work, run.tell)
+    ready = any(part.build is None for part in model.network.parts)
+    own = exporter.reference(model, run.checkpoint, run.work, run.tell) if ready else {}
     references = {}
     for part in model.network.parts:
         if part.build is None and part.name not in own:

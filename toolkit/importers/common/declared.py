@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from edgekit.core import (
-    Evaluation,
-    Evidence,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Predictor,
-    Runner,
-    Usage,
-    Weights,
-    Work,
-)
+from edgekit.core import Evaluation, Evidence, Identity, Model, Network, Part, Usage, Weights, Work
 from edgekit.numerics import weighing
 from edgekit.registry import find
 
@@ -52,13 +39,11 @@ class Import:
     labels: tuple[str, ...] = ()
     evidence: Evidence | None = None
     evaluation: Evaluation | None = None
-    predictor: Callable[[Mapping[str, Runner], Any, Mapping[str, Any]], Predictor] | None = None
     ready: str = ""
     variants: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
     licence: str = ""
     licence_text: str = ""
     extra_bytes: int = 0
-    calibration: int = 0
 
 
 def declared(imported: Import) -> Model:
@@ -79,11 +64,9 @@ def declared(imported: Import) -> Model:
         task=Usage(
             name=imported.task,
             golden=golden,
-            predictor=imported.predictor,
             labels=imported.labels,
             evaluation=imported.evaluation or task.evaluation,
             evidence=imported.evidence,
-            calibration=imported.calibration,
         ),
         costs=weighing.costs(tuple(imported.works), imported.extra_bytes, imported.extra_bytes),
     )

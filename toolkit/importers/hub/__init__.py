@@ -8,17 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import (
-    Checkpoint,
-    Importer,
-    ImportOptions,
-    Inspection,
-    Model,
-    Part,
-    Progress,
-    Weights,
-    Work,
-)
+from edgekit.core import Checkpoint, Importer, ImportOptions, Inspection, Model, Part, Progress, Weights, Work
 from edgekit.errors import Unsupported
 from edgekit.importers.common.declared import Import, declared
 from edgekit.importers.hub import noise

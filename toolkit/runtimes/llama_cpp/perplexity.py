@@ -71,30 +71,8 @@ class TextScore:
         return math.exp(float(self.nll.sum()) / int(self.counts.sum()))
 
     @property
-    def perplexity_error(self) -> float:
-        """Standard error of the perplexity, as llama-perplexity prints it: tokens as if independent."""
-        count = int(self.counts.sum())
-        variance = float(self.squares.sum()) / count - (float(self.nll.sum()) / count) ** 2
-        return self.perplexity * math.sqrt(max(0.0, variance) / max(1, count - 1))
-
-    @property
     def mean_kld(self) -> float:
         return float(self._kld().mean())
-
-    @property
-    def mean_kld_error(self) -> float:
-        """Standard error of `mean_kld`, tokens as if independent."""
-        return float(self._kld().std() / math.sqrt(max(1, self._kld().size - 1)))
-
-    def kld_percentile(self, percent: float) -> float:
-        """Such as the 99th: the KL divergence that so many percent of the tokens stay below."""
-        import numpy as np
-
-        return float(np.percentile(self._kld(), percent))
-
-    @property
-    def same_top_rate(self) -> float:
-        return float(self._kld().size and self.same_top.mean())  # type: ignore[union-attr]
 
     def _kld(self) -> NDArray[np.float64]:
         if self.kld is None:
