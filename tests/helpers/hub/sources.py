@@ -76,11 +76,31 @@ def examples():
 
 
 def source_of(name: str, folder: Path) -> str:
-    """Write ``"photos.py"``, ``"arrays.py"`` or an architecture below `folder`; what `edgekit export` takes for it."""
+    """Write ``"photos.py"``, ``"arrays.py"``, ``"graph.onnx"`` or an architecture below `folder`; what `edgekit export`
+    takes for it."""
     texts = {"photos.py": _PHOTOS, "arrays.py": _ARRAYS}
     if name in texts:
         (folder / name).write_text(texts[name], encoding="utf-8")
         return f"{folder / name}:build"
-    if not (folder / name).exists():
+    if name == "graph.onnx":
+        _write_graph(folder / name)
+    elif not (folder / name).exists():
         write(next(one for one in ARCHITECTURES if one.name == name), folder / name)
     return str(folder / name)
+
+
+def _write_graph(file: Path) -> None:
+    """A product of rows, whose names are no words of Python."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.random.default_rng(0).normal(0, 1, (6, 4)).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["in.x", "weights"], ["hidden"]),
+        helper.make_node("Softmax", ["hidden"], ["out.y"]),
+    ]
+    given = helper.make_tensor_value_info("in.x", TensorProto.FLOAT, (1, 6))
+    made = helper.make_tensor_value_info("out.y", TensorProto.FLOAT, (1, 4))
+    graph = helper.make_graph(nodes, "rows", [given], [made], [numpy_helper.from_array(weights, "weights")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), file)

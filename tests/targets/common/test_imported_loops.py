@@ -43,7 +43,7 @@ PROVEN: Mapping[str, tuple[str, ...]] = {
     "feature-extraction": ("MiniLM",),
     "audio-classification": ("HuBERT", "AST"),
     "automatic-speech-recognition": ("Wav2Vec2-CTC",),
-    "tensors": ("arrays.py", "PatchTST", "Whisper"),
+    "tensors": ("arrays.py", "graph.onnx", "PatchTST", "Whisper"),
 }
 #: What a loop lacks of imported models: task, architecture, what its settings of pictures say, and the fact.
 LACKING: Sequence[tuple[str, str, dict[str, Any], str]] = (
