@@ -40,14 +40,14 @@ ALLOWED = {
 #: Siblings share only their `common/`; one of them makes C of another's files.
 SIBLINGS = {("exporters", "c"): {"litert"}}
 #: A format computes with a runtime where its quantizer measures or proves: until quantization asks the runtime that the
-#: recipe names, each knows one, by its code and not by its name.
+#: recipe names, each knows one, by its code and not by its name; and TensorFlow Lite Micro, what chips must equal.
 MEASURES = {
     "onnx": {"onnxruntime"},
-    "litert": {"litert"},
+    "litert": {"litert", "tflite_micro"},
     "executorch": {"executorch"},
     "coreml": {"coreml"},
     "gguf": {"llama_cpp"},
-    "c": {"qemu"},
+    "c": {"qemu", "tflite_micro"},
 }
 #: The reuse key hashes the files of these rooms: it names their folders, no code of theirs.
 NAMED = {"toolkit/pipeline/reuse.py"}
@@ -112,7 +112,7 @@ def test_siblings_share_only_their_common_folder(folder: str) -> None:
                 assert sibling[0] in allowed, f"{path.relative_to(ROOT)} imports {name}"
 
 
-def test_a_format_computes_with_one_runtime_at_most() -> None:
+def test_a_format_computes_with_few_runtimes() -> None:
     for path in (ROOT / "exporters").rglob("*.py"):
         own, *_ = path.relative_to(ROOT / "exporters").parts
         for name in imports(path):

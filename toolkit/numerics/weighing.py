@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from edgekit.core import Costs, Encoding, Model, Recipe, Work
+from edgekit.core import Costs, Encoding, Exporter, Model, Recipe, Work
 from edgekit.numerics.narrow import FOUR_BITS, narrow_parts
 from edgekit.registry import find
 
@@ -63,9 +63,13 @@ def size(works: Iterable[Work], recipe: Recipe, more: int = 0) -> int:
 def file_bytes(work: Work, recipe: Recipe) -> int:
     """Bytes of a part's file."""
     whole = not work.quantized or work.part in recipe.options.get("float_parts", ())
-    precision, encoding = "fp32" if whole else recipe.precision, find("exporters", recipe.exporter).encoding
+    precision, encoding = "fp32" if whole else recipe.precision, _format_of(recipe).encoding
     tables = work.tables + encoding.mirrored * work.mirrored + encoding.normed * work.normed
     return _graph(work, encoding, precision) + _weights(work, recipe, encoding, precision) + 4 * tables
+
+
+def _format_of(recipe: Recipe) -> Exporter:
+    return find("exporters", recipe.exporter or find("runtimes", recipe.runtime).formats[0])
 
 
 def _graph(work: Work, encoding: Encoding, precision: str) -> int:

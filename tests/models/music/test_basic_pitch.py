@@ -137,8 +137,8 @@ def test_it_becomes_a_core_ml_program(tmp_path: Path) -> None:
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"nmp.onnx, not as tflite"):
-        network(Checkpoint(tmp_path, "tflite", {}, {}, {}))
+    with pytest.raises(BadInput, match=r"nmp.onnx, not as pitch.tflite"):
+        network(Checkpoint(tmp_path / "pitch.tflite", "tflite", {}, {}, {}))
 
 
 def test_windows_and_frames_fit_together() -> None:

@@ -113,8 +113,8 @@ def test_other_weights_are_refused(tiny: tuple[Checkpoint, TextEncoder, SoundDec
         encoder(checkpoint, replace(TINY, hidden=16))
     with pytest.raises(BadInput, match="lack"):
         decoder(checkpoint, replace(TINY, flows=3))
-    with pytest.raises(BadInput, match="not as safetensors"):
-        encoder(replace(checkpoint, format="safetensors"), TINY)
+    with pytest.raises(BadInput, match=r"not as voice\.safetensors"):
+        encoder(replace(checkpoint, path=Path("voice.safetensors")), TINY)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,12 @@ SOUNDS, CLASSES = (
     ("audio-classification", "automatic-speech-recognition"),
     ("audio-classification", "image-classification"),
 )
-CASES = [(task, name) for task, names in PROVEN.items() for name in names]
+#: The first of each task whenever minutes are, the others before a release.
+CASES = [
+    pytest.param(task, name, marks=() if name == names[0] else pytest.mark.slow)
+    for task, names in PROVEN.items()
+    for name in names
+]
 TEXTS = ("A cat sits on the mat.", "Été, naïve! [MASK]", "word " * 300)
 
 

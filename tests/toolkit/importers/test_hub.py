@@ -213,7 +213,7 @@ def test_the_second_time_loads_no_torch(network: Networks) -> None:
     model_of(folder)
     code = (
         "import sys; from edgekit.importers.resolved import model_of; from edgekit.core import Recipe;"
-        f"model = model_of({folder!r}); model.costs.size(Recipe('onnx', 'int8'));"
+        f"model = model_of({folder!r}); model.costs.size(Recipe('onnxruntime', 'int8'));"
         "print([name for name in ('torch', 'transformers', 'onnx', 'numpy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

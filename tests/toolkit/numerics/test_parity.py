@@ -31,10 +31,10 @@ from edgekit.numerics.parity import (
     coarsest,
     limit_of,
     part_error,
-    reference_of,
     relative_error,
     sampled,
 )
+from edgekit.runtimes.torch.runner import reference_of
 
 ONES = np.ones(4, np.float32)
 

@@ -138,8 +138,9 @@ def test_an_exporter_may_have_a_declaration_of_its_own(
     other = replace(
         plain, task=replace(plain.task, evaluation=None), costs=replace(plain.costs, size=lambda recipe: 77)
     )
-    model = use(monkeypatch, variants={"module": other})
-    monkeypatch.setattr(find("exporters", "onnx"), "demands", ("module",), raising=False)
+    model = use(monkeypatch, variants={"graphs": other}, ready="toy file")
+    monkeypatch.setattr(find("exporters", "onnx"), "demands", ("graphs",), raising=False)
+    monkeypatch.setattr(find("exporters", "toy"), "takes", ("toy file",), raising=False)
     assert serving(model, "onnx") is other and serving(model, "toy") is model
     assert edgekit.fit("toy-speller", "laptop").size == 77
     made = toy.export(tmp_path / "b", runtime="onnxruntime", data=toy.data)

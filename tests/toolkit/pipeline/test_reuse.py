@@ -169,10 +169,13 @@ DECIDING = {
     "litert": ("litert-torch", "ai-edge-quantizer", "ai-edge-litert", "torch"),
     "onnxruntime": ("torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
     "openvino": ("openvino", "torch", "onnx", "onnxscript", "onnxruntime"),
+    "tflite-micro": ("tflite-micro", "torch", "litert-torch"),
 }
 
 
-@pytest.mark.parametrize("name", registry.names("runtimes"))
+@pytest.mark.parametrize(
+    "name", [name for name in registry.names("runtimes") if registry.find("runtimes", name).formats]
+)
 def test_every_distribution_of_every_runtime_is_in_the_key_and_no_other_is(
     toy: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -18,7 +18,7 @@ from edgekit.exporters.onnx.census import check
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import inspect
 from edgekit.importers.resolved import model_of as declared
-from edgekit.registry import find, serving
+from edgekit.registry import find, names, serving
 
 N = helper.make_node
 KERNEL = f(64, 3, 3, 3)
@@ -223,10 +223,10 @@ def test_what_is_no_onnx_file_leaves_nothing(tmp_path: Path, content: bytes, cac
     assert not (tmp_path / "out").exists() and not list(cache.rglob("*.npz"))
 
 
-def test_every_exporter_that_it_names_exists() -> None:
-    from edgekit.importers.onnx_file import declaring
-
-    assert all(find("exporters", name) for name in (*declaring.GRAPH, *declaring.TORCH))
+def test_every_demand_that_it_names_is_a_formats(tmp_path: Path) -> None:
+    demands = {word for name in names("exporters") for word in find("exporters", name).demands}
+    variants = declared(saved(tmp_path, network())).network.variants
+    assert variants and set(variants) <= demands
 
 
 def test_a_network_that_gives_no_numbers_is_told_as_such(tmp_path: Path) -> None:
