@@ -19,6 +19,8 @@ from edgekit.quantization.plan import Wish
 __all__ = ["EXPORTER", "ExecutorchExporter"]
 
 
+#: The most uses of a recurrent layer's weights in a call.
+_USES = 1000
 _OPTIONS = {
     "form": options.values("static", "dynamic"),
     "calibration": options.values("min-max", "percentile"),
@@ -75,6 +77,14 @@ class ExecutorchExporter(Exporter):
         """See `edgekit.core.Exporter`: of int8, layers that stay float."""
         layers = [name for part in model.network.parts for name in part.float_layers]
         return {"float_layers": layers} if layers and precision == "int8" else {}
+
+    def refuses(self, model: Model, recipe: Recipe) -> str:
+        """Long recurrences: of three layers of 160 steps the compiler was not done in ten minutes."""
+        works = model.costs.work(recipe) if model.costs.work else ()
+        long = any(work.kind == "recurrent" and work.macs > _USES * max(work.weights, 1) for work in works)
+        return (
+            "ExecuTorch writes a recurrence out step by step, and this one is too long for its compiler" if long else ""
+        )
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""

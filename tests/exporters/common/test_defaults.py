@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from edgekit import fit
 from edgekit.estimation.recipes import recipe_for
 from edgekit.quantization.plan import is_named
 from edgekit.registry import find
@@ -59,6 +60,12 @@ def test_options_of_litert(name: str, precision: str, options: dict[str, Any]) -
 )
 def test_a_layer_is_named_by_its_module_in_every_format(layer: str, names: list[str], is_it: bool) -> None:
     assert is_named(layer, names) == is_it
+
+
+def test_a_long_recurrence_is_refused_before_a_download() -> None:
+    fits = {name: fit("ge2e-speaker", "android", runtime=name).verdict for name in ("onnxruntime", "executorch")}
+    assert fits == {"onnxruntime": "fits", "executorch": "refused"}
+    assert fit("silero-vad", "android", runtime="executorch").verdict == "fits"
 
 
 def test_a_preferred_precision_is_taken_where_the_target_would_make_a_smaller_one() -> None:
