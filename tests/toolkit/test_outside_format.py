@@ -63,12 +63,15 @@ class Programs(Exporter):
 
 
 def save(part, module, file):
+    import warnings
+
     import torch
     from edgekit.exporters.common.torch_export import Flat, dynamic, example
 
     examples = tuple(example(part, spec) for spec in part.inputs)
     axes = (tuple(dynamic(part, spec, bounded=False) for spec in part.inputs),)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, of its own internals
         program = torch.export.export(Flat(module.eval()), examples, dynamic_shapes=axes, strict=False)
     torch.export.save(program, file)
 
