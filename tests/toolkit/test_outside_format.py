@@ -73,7 +73,7 @@ def save(part, module, file):
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's, of its own internals
         program = torch.export.export(Flat(module.eval()), examples, dynamic_shapes=axes, strict=False)
-    torch.export.save(program, file)
+        torch.export.save(program, file)
 
 
 class Engine(Runtime):
