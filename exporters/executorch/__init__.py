@@ -79,7 +79,7 @@ class ExecutorchExporter(Exporter):
         return {"float_layers": layers} if layers and precision == "int8" else {}
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
-        """Long recurrences: of three layers of 160 steps the compiler was not done in ten minutes."""
+        """Long recurrences: of three layers of 160 steps the compiler was not done after ten minutes on one core."""
         works = model.costs.work(recipe) if model.costs.work else ()
         long = any(work.kind == "recurrent" and work.macs > _USES * max(work.weights, 1) for work in works)
         return (

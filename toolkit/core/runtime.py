@@ -65,7 +65,7 @@ class Runtime(ABC):
 
     Attributes:
         name: registry name. formats: names of the exporters whose files it takes; a recipe that names the runtime is
-            written by the first.
+            written by the first. Empty for what computes references, and opens no file.
         distributions: what is installed here to run the files, the runtime itself first: its version is
             ``{version}`` in `Target.runtimes`, and all of them are in the key of reuse. extra: the extra of edgekit
             that installs them.

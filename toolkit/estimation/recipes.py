@@ -53,7 +53,7 @@ def unrunnable(target: Target, recipe: Recipe, model: Model | None = None) -> st
     """
     if not is_own(runtime_of(recipe)) or not target.runtimes or recipe.runtime in target.runtimes:
         return ""
-    formats = {find("runtimes", name).formats[0] for name in target.runtimes}
+    formats = dict.fromkeys(find("runtimes", name).formats[0] for name in target.runtimes)
     lacking = [
         f", and {why}"
         for name in formats

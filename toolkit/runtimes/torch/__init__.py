@@ -16,7 +16,7 @@ class Torch(Runtime):
     distributions = ("torch",)
     abilities = Abilities()
     extra = "export"
-    doctor = "compute references"
+    doctor = "run networks in float, to compare bundles with"
 
     def load(self, file: Path, threads: int) -> Runner:
         """Raises Unsupported: a reference is made of a module (`edgekit.runtimes.torch.runner`), and of no file."""
