@@ -35,7 +35,7 @@ class Programs(Exporter):
     interface = 3
     name, precisions, extra = "programs", ("fp32", "int8"), "export"
     distributions, doctor = ("torch",), "export programs"
-    takes, demands = ("tflite",), ("module",)
+    takes, demands = ("tflite",), ("planned axes", "module")
 
     def ladder(self, model, recipe):
         return ()
