@@ -17,6 +17,7 @@ __all__ = [
     "between",
     "check",
     "each_part",
+    "float_layers",
     "layers",
     "layers_or_count",
     "number",
@@ -85,15 +86,22 @@ def parts(what: str, value: Any, model: Model) -> None:
 
 
 def each_part(inner: Rule) -> Rule:
-    """{part: what `inner` takes}."""
+    """What `inner` takes, for all parts; or {part: what `inner` takes}."""
 
     def rule(what: str, value: Any, model: Model) -> None:
-        _mapping(what, value)
+        if not isinstance(value, Mapping):
+            inner(what, value, model)
+            return
         parts(what, list(value), model)
         for own in value.values():
             inner(what, own, model)
 
     return rule
+
+
+def float_layers(model: Model) -> dict[str, list[str]]:
+    """Part -> the layers that its model says stay float in int8."""
+    return {part.name: list(part.float_layers) for part in model.network.parts if part.float_layers}
 
 
 def sizes(what: str, value: Any, model: Model) -> None:

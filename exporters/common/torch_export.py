@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
+from torch.nn.utils import parametrize
 
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import ExportFailed
 
-__all__ = ["Flat", "check_made", "dynamic", "example"]
+__all__ = ["Flat", "check_made", "dynamic", "example", "weights_of"]
 
 
 class Flat(torch.nn.Module):
@@ -52,3 +54,19 @@ def dynamic(part: Part, spec: TensorSpec, *, bounded: bool) -> dict[int, Any]:
             else:
                 out[i] = torch.export.Dim.DYNAMIC
     return out
+
+
+def weights_of(module: torch.nn.Module) -> dict[str, NDArray[Any]]:
+    """The float tensors of at least two axes that a module holds, by their names: parameters, buffers, attributes; and
+    those that are computed of others (parametrizations), as they are."""
+    held: dict[str, NDArray[Any]] = {}
+    for path, one in module.named_modules():
+        if isinstance(one, parametrize.ParametrizationList):
+            continue
+        tensors = {**vars(one), **one._parameters, **one._buffers}
+        if parametrize.is_parametrized(one):
+            tensors |= {name: getattr(one, name) for name in one.parametrizations}
+        for name, value in tensors.items():
+            if isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim > 1:
+                held[f"{path}.{name}" if path else name] = value.detach().float().cpu().numpy()
+    return held

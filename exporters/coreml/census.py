@@ -31,11 +31,12 @@ _NAMED = 1 << 16
 _EXPECTED = {"int8": ("int8",), "int6": ("palette",), "int4": ("palette", "int4")}
 
 
-def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dict[str, Any]:
+def census(file: Path, precision: str, few: int, kept: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:
     """The facts, read back from the saved file.
 
     Args:
         few: layers with fewer weights are not compressed. kept: layers that keep more bits than `precision`, and why.
+        names: of layers in the source.
 
     Raises:
         ExportFailed: no layer is what `precision` says.
@@ -68,7 +69,10 @@ def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dic
             if held is not None and held.op is not None and held.op.op_type in {*_FORMS, "const"}:
                 form = "float" if held.op.op_type == "const" else _form(held.op)
                 weights[held.name] = form, math.prod(held.shape)  # once, where layers share them
-                layers[op.name] = {"form": form, "why": kept.get(op.name) or _why(op, form, precision, few)}
+                layers[names.get(op.name, op.name)] = {
+                    "form": form,
+                    "why": kept.get(op.name) or _why(op, form, precision, few),
+                }
     if precision in _EXPECTED and layers:
         _check(file, precision, layers, weights.values())
     return {

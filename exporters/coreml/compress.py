@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from edgekit.exporters.coreml.grids import BLOCK, GROUP, palette_of
 from edgekit.runtimes.coreml.reader import WEIGHTED, function_of, operations
 
-__all__ = ["BLOCK", "FEW", "FORMS", "Form", "compressed"]
+__all__ = ["FEW", "FORMS", "Form", "compressed"]
 
 #: Fewer weights than this stay in fp16: compressing them saves nothing and costs accuracy
 #: (`edgekit.numerics.layers.SMALL`).
 FEW = 2048
-#: Weights of an output that share a scale, and outputs that share a palette.
-BLOCK, _GROUP = 32, 8
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Form:
 #: The first one of a precision that its system reads is the default.
 FORMS = {
     "linear": Form(("int8",), 16, "linear with a scale for every output channel"),
-    "grouped": Form(("int6", "int4"), 18, f"a palette for every {_GROUP} output channels"),
+    "grouped": Form(("int6", "int4"), 18, f"a palette for every {GROUP} output channels"),
     "palette": Form(("int6", "int4"), 16, "one palette a layer"),
     "block": Form(("int4",), 18, f"linear with a scale for every {BLOCK} weights of an output"),
 }
@@ -61,8 +61,9 @@ def compressed(program: Any, precision: str, form: str, kept: Collection[str] = 
         )
         program = cto.linear_quantize_weights(program, _weights(program, block, kept))
     else:
-        grouped = {"granularity": "per_grouped_channel", "group_size": _GROUP} if form == "grouped" else {}
-        palette = cto.OpPalettizerConfig(mode="kmeans", nbits=int(precision[3:]), weight_threshold=FEW - 1, **grouped)
+        grouped = {"granularity": "per_grouped_channel", "group_size": GROUP} if form == "grouped" else {}
+        table = partial(palette_of, int(precision[3:]))
+        palette = cto.OpPalettizerConfig(mode="custom", lut_function=table, weight_threshold=FEW - 1, **grouped)
         program = cto.palettize_weights(program, _weights(program, palette, kept))
     return cto.linear_quantize_weights(program, _weights(program, linear, ()))
 

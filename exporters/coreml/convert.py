@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, TensorSpec
 from edgekit.errors import ExportFailed
+from edgekit.exporters.common.rounding import round_weights
+from edgekit.exporters.common.torch_export import weights_of
 from edgekit.exporters.coreml.candidates import AIMS, Compressed
 from edgekit.exporters.coreml.census import census
 from edgekit.exporters.coreml.compress import FEW, compressed
 from edgekit.exporters.coreml.ends import with_plain_ends
+from edgekit.exporters.coreml.exchange import exchanged
+from edgekit.exporters.coreml.grids import grid_of
 from edgekit.exporters.coreml.torch_operators import computed, mended
 from edgekit.quantization.bits import keep
 from edgekit.quantization.plan import Plan
+from edgekit.quantization.weights.identifiers import STRANGE, Converted, Identifiers
 from edgekit.runtimes.coreml.quiet import quiet
-from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD
+from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD, WEIGHTED, function_of, operations
 
-__all__ = ["Wish", "reason_of", "write"]
+__all__ = ["Wish", "converted", "identifiers", "reason_of", "write"]
 
 #: Key under which coremltools notes the day of a conversion.
 _DAY = "com.github.apple.coremltools.conversion_date"
+#: From so many inputs on, half of them are held out to choose by them which layers keep more bits.
+_ENOUGH = 16
+#: Operator -> the axis of its weights' outputs, where it is not the first.
+_OUTPUTS = {"conv_transpose": 1, "matmul": -1}
 
 
 @dataclass(frozen=True)
@@ -70,8 +81,10 @@ def write(
             )
     progress(f"converting {part.name}", 0, 0)
     with quiet():
-        program = _converted(part, module, wish)
-        program, kept = _smaller(program, part, wish, feeds, work, progress)
+        program = converted(part, module, wish)
+        names, lost = identifiers(program, module)
+        strange = dict.fromkeys(lost, STRANGE)
+        program, kept = _smaller(program, part, module, wish, feeds, strange, work, progress)
         _describe(program, part, model, wish)
         file = out / f"{part.name}.mlpackage"
         program.save(str(file))
@@ -79,32 +92,66 @@ def write(
     return Artifact(
         part.name,
         file.name,
-        {"ios": wish.system, "sizes": _sizes(part, wish), **census(file, wish.precision, FEW, kept)},
+        {"ios": wish.system, "sizes": _sizes(part, wish), **census(file, wish.precision, FEW, kept, names)},
     )
 
 
+def identifiers(program: Any, module: Any) -> tuple[dict[str, str], dict[str, int]]:
+    """Operator with weights -> its name in the source; and those that the source has not -> how many weights."""
+    layers = dict[str, Converted]()
+    for op in operations(function_of(program)):
+        held = op.inputs.get(WEIGHTED.get(op.op_type, ""))
+        if held is not None and held.val is not None and held.val.ndim > 1:
+            axis = _OUTPUTS.get(op.op_type, 0)
+            turned = op.op_type == "matmul" and op.inputs["transpose_y"].val
+            layers[op.name] = Converted(held.val, -2 if turned else axis, held.name)
+    return Identifiers(weights_of(module)).names(layers)
+
+
 def _smaller(
-    program: Any, part: Part, wish: Wish, feeds: Sequence[Feeds], work: Path, progress: Progress
+    program: Any,
+    part: Part,
+    module: Any,
+    wish: Wish,
+    feeds: Sequence[Feeds],
+    strange: Mapping[str, str],
+    work: Path,
+    progress: Progress,
 ) -> tuple[Any, Mapping[str, str]]:
-    """The program with smaller weights, biases that make up for them, and layers that keep more bits."""
+    """The program with smaller weights, rounded by the part's inputs; and layers that keep more bits, those that are
+    `strange` among them -> why."""
     if not wish.form:
         return program, {}
     progress(f"compressing {part.name}", 0, 0)
-    small = compressed(program, wish.precision, wish.form)
     if not feeds:
-        return small, {}
+        return compressed(program, wish.precision, wish.form, strange), strange
+
+    def near(known: Sequence[Feeds]) -> Any:
+        """The same program with weights on the grid."""
+        rounded, what = copy.deepcopy(module).eval(), f"rounding weights of {part.name}"
+        grid = grid_of(wish.precision, wish.form)
+        round_weights(rounded, part, known, grid, lambda i, n: progress(what, i, n), least=FEW)
+        return converted(part, rounded, wish)
+
+    def compress(made: Any, kept: Collection[str] = ()) -> Any:
+        # What keeps more bits is taken from float: on the grid of few it has lost them.
+        return compressed(exchanged(made, program, kept), wish.precision, wish.form, {*kept, *strange})
+
     place = work / f"coreml-{part.name}-{wish.precision}"
     place.mkdir(parents=True, exist_ok=True)
-
-    def compress(kept: Collection[str]) -> Any:
-        return compressed(program, wish.precision, wish.form, kept) if kept else small
-
+    # What weights are rounded by says too little of how far they are off.
+    held = feeds[1::2] if len(feeds) >= _ENOUGH else feeds
     try:
-        candidates, plan = Compressed(part.name, program, compress, feeds, place, progress), Plan(wish.precision)
-        if wish.keep and not candidates.unable:
-            plan = keep(candidates, candidates.weights, plan, AIMS[wish.precision])
-        kept = candidates.kept(plan)
-        return candidates.program(tuple(kept)), kept
+        kept: Mapping[str, str] = {}
+        if wish.keep:
+            half = near(feeds[::2] if len(feeds) >= _ENOUGH else feeds)
+            candidates = Compressed(part.name, program, partial(compress, half), held, place, progress)
+            if not candidates.unable:
+                plan = keep(candidates, candidates.weights, Plan(wish.precision), AIMS[wish.precision])
+                kept = candidates.kept(plan)
+            if len(feeds) < _ENOUGH:
+                return candidates.program(tuple(kept)), {**strange, **kept}
+        return compress(near(feeds), kept), {**strange, **kept}
     except (RuntimeError, ValueError, IndexError) as exc:  # as torch refuses what the interpreter computes
         reason = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
         raise ExportFailed(
@@ -115,7 +162,7 @@ def _smaller(
         shutil.rmtree(place)
 
 
-def _converted(part: Part, module: Any, wish: Wish) -> Any:
+def converted(part: Part, module: Any, wish: Wish) -> Any:
     import coremltools as ct
     import torch
 

@@ -22,9 +22,9 @@ __all__ = ["EXPORTER", "ExecutorchExporter"]
 #: The most uses of a recurrent layer's weights in a call.
 _USES = 1000
 _OPTIONS = {
-    "form": options.values("static", "dynamic"),
-    "calibration": options.values("min-max", "percentile"),
-    "float_layers": options.layers,
+    "form": options.each_part(options.values("static", "dynamic")),
+    "ranges": options.each_part(options.values("min-max", "percentile")),
+    "float_layers": options.each_part(options.layers),
     "float_parts": options.parts,
 }
 
@@ -35,7 +35,7 @@ class ExecutorchExporter(Exporter):
     ``form``
         "static" or "dynamic" (see `int8`). Without it: static where convolutions do most of the work, else
         whichever is closer to float on the calibration samples.
-    ``calibration``
+    ``ranges``
         "min-max" or "percentile" ranges for the static form. Without it: whichever is closer to float.
     ``float_layers``
         [layer, ...]: layers that stay float, by the names in the census.
@@ -75,7 +75,7 @@ class ExecutorchExporter(Exporter):
 
     def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
         """See `edgekit.core.Exporter`: of int8, layers that stay float."""
-        layers = [name for part in model.network.parts for name in part.float_layers]
+        layers = options.float_layers(model)
         return {"float_layers": layers} if layers and precision == "int8" else {}
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
@@ -96,8 +96,8 @@ def _wish(given: Mapping[str, Any]) -> Wish:
     """Checked options of a recipe."""
     return Wish(
         form=given.get("form"),
-        ranges=given.get("calibration"),
-        float_layers=tuple(given.get("float_layers", ())),
+        ranges=given.get("ranges"),
+        float_layers=given.get("float_layers", ()),
         float_parts=tuple(given.get("float_parts", ())),
     )
 

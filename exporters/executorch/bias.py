@@ -1,4 +1,4 @@
-"""Mean outputs of the layers of a PT2E graph, and shifted biases (see `edgekit.quantization.biases`)."""
+"""Mean outputs of the layers of a PT2E graph, and shifted biases (see `edgekit.quantization.weights.biases`)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch.fx.node import map_arg
 from edgekit.core import Feeds, Part
 from edgekit.exporters.executorch.int8 import tensors
 from edgekit.exporters.executorch.tidy import CONVOLUTIONS, WEIGHTED, Graph, Node
-from edgekit.quantization.biases import CALLS, correct
 from edgekit.quantization.samples import spaced
+from edgekit.quantization.weights.biases import CALLS, correct
 
 
 def corrected(part: Part, graph: Graph, reference: Graph, feeds: Sequence[Feeds]) -> None:

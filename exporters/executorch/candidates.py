@@ -15,7 +15,8 @@ import torch
 from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Part, Progress
 from edgekit.errors import ExportFailed
-from edgekit.exporters.executorch import bias, evened, rounding
+from edgekit.exporters.common.rounding import round_weights
+from edgekit.exporters.executorch import bias, evened
 from edgekit.exporters.executorch import int8 as executorch_int8
 from edgekit.exporters.executorch.graph import reason
 from edgekit.exporters.executorch.tidy import WEIGHTED, Graph
@@ -23,6 +24,7 @@ from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.ranges import EXTREMES
 from edgekit.quantization.samples import spaced
+from edgekit.quantization.weights.gptq import Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,9 +68,11 @@ class ExecutorchCandidates(Candidates[Graph]):
     @cached_property
     def _rounded(self) -> Graph:
         """The float graph with weights that PT2E rounds to themselves."""
-        return rounding.rounded(
-            self._part, self.graph, self.feeds, lambda i, n: self.tell(f"rounding weights of {self.part}", i, n)
-        )
+        with quiet():
+            made: Graph = copy.deepcopy(self.graph)
+        what = f"rounding weights of {self.part}"
+        round_weights(made, self._part, self.feeds, Grid(8), lambda i, n: self.tell(what, i, n))
+        return made
 
     def run(self, made: Graph | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
         graph = self.graph if made is None else made

@@ -1,4 +1,4 @@
-"""A graph of torch operators whose channels are evened out (see `edgekit.quantization.streams`)."""
+"""A graph of torch operators whose channels are evened out (see `edgekit.quantization.weights.streams`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.core import Feeds, Part
 from edgekit.exporters.executorch import int8
 from edgekit.exporters.executorch.tidy import CONVOLUTIONS, Graph, Node, constant_padding, held
 from edgekit.quantization.samples import spaced
-from edgekit.quantization.streams import CALLS, Streams, factors
+from edgekit.quantization.weights.streams import CALLS, Streams, factors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

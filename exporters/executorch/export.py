@@ -14,7 +14,7 @@ from edgekit.exporters.executorch import graph as executorch_graph
 from edgekit.exporters.executorch.candidates import ExecutorchCandidates
 from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import LayerPlan, Plan, Wish
-from edgekit.quantization.streams import better
+from edgekit.quantization.weights.streams import better
 from edgekit.runtimes.executorch.runner import describe
 
 
@@ -34,7 +34,8 @@ def export(
         kept_float = not part.quantize or part.name in wish.float_parts
         graph = _captured(part, checkpoint, progress)
         chosen = "fp32" if kept_float else precision
-        artifacts.append(_write(part, graph, chosen, wish, calibration.get(part.name, ()), out, work, progress))
+        own, feeds = wish.of(part.name), calibration.get(part.name, ())
+        artifacts.append(_write(part, graph, chosen, own, feeds, out, work, progress))
     if precision == "int8":
         wish.check_layers(model.name, sorted({name for artifact in artifacts for name in artifact.census["layers"]}))
     return artifacts

@@ -11,7 +11,7 @@ import torch
 from edgekit.common.quiet import quiet
 from edgekit.core import Part
 from edgekit.errors import ExportFailed
-from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
+from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example, weights_of
 from edgekit.exporters.executorch import tidy
 from edgekit.exporters.executorch.api import XnnpackPartitioner, to_edge_transform_and_lower
 from edgekit.exporters.executorch.tidy import Graph
@@ -28,6 +28,7 @@ def captured(part: Part, module: torch.nn.Module) -> Graph:
         tensor.data = tensor.data.contiguous()  # XNNPACK's passes take strides of their own for another order of axes
     graph = _exported(part, module.eval()).module()
     tidy.tidy(graph)
+    tidy.name_layers(graph, weights_of(module))
     return graph
 
 

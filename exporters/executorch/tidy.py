@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from edgekit.exporters.executorch.api import fuse_batch_normalization
+from edgekit.quantization.weights.identifiers import Converted, Identifiers
 
 #: torch declares what a node's arguments may be so widely that nothing can be said of them.
 Node = Any
@@ -17,6 +20,13 @@ _aten = torch.ops.aten
 CONVOLUTIONS = (_aten.conv1d.default, _aten.conv2d.default, _aten.convolution.default)
 PRODUCTS = (_aten.linear.default,)
 WEIGHTED = (*CONVOLUTIONS, *PRODUCTS)
+#: Where operators hold weights, and the axis of their outputs.
+_HOLDERS = {
+    **dict.fromkeys(WEIGHTED, (1, 0)),
+    _aten.embedding.default: (0, 0),
+    _aten.matmul.default: (1, -1),
+    _aten.lstm.input: (2, 0),
+}
 #: What torch keeps of a node through every later pass.
 _LAYER = "edgekit.layer"
 _ARITHMETIC = (_aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Tensor, _aten.div.Tensor)
@@ -68,6 +78,22 @@ def name_of(node: Node) -> str:
     for wrapper in ("L['self']", "module"):
         path = path.removeprefix(wrapper).removeprefix(".")
     return path or str(node.name)
+
+
+def name_layers(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+    """Give the layers of a tidy graph the names that they have in the source (parameter -> its values); those that it
+    has not -> how many weights they hold."""
+    nodes, layers = {node.name: node for node in graph.graph.nodes if node.target in _HOLDERS}, dict[str, Converted]()
+    for own, node in nodes.items():
+        place, axis = _HOLDERS[node.target]
+        holder = node.args[2][0] if node.target is _aten.lstm.input else node.args[place]
+        if holder.op == "get_attr" and held(graph, holder).ndim > 1:
+            turned = node.target is _aten.convolution.default and node.args[6]
+            layers[own] = Converted(held(graph, holder).numpy(), 1 if turned else axis, name_of(node))
+    names, lost = Identifiers(weights).names(layers)
+    for own, name in names.items():
+        nodes[own].meta["custom"] = {**nodes[own].meta.get("custom", {}), _LAYER: name}
+    return lost
 
 
 def held(graph: Graph, node: Node) -> torch.Tensor:

@@ -22,14 +22,12 @@ __all__ = ["EXPORTER", "LitertExporter"]
 
 #: Layers that stay float in the second int8 of the ladder.
 _FLOATS = 4
-#: The end of the name of the weights that a recurrent layer's inputs are multiplied with.
-_INPUTS = ".weight_ih_l0"
 _OPTIONS = {
-    "form": options.values("static", "dynamic", "weight-only"),
-    "calibration": options.values("min-max", "percentile"),
+    "form": options.each_part(options.values("static", "dynamic", "weight-only")),
+    "ranges": options.each_part(options.values("min-max", "percentile")),
     "io": options.values("float", "int8"),
     "weights": options.values("per-channel", "per-tensor"),
-    "float_layers": options.layers_or_count,
+    "float_layers": options.each_part(options.layers_or_count),
     "float_parts": options.parts,
     "sizes": options.sizes,
 }
@@ -41,7 +39,7 @@ class LitertExporter(Exporter):
     ``form``
         "static", "dynamic" or "weight-only" (see `int8`). Without it: static where convolutions do most of the
         work, else whichever of static and dynamic is closer to float on the calibration samples.
-    ``calibration``
+    ``ranges``
         "min-max" or "percentile" ranges for the static form. Without it: whichever is closer to float.
     ``io``
         "float" (the part's own dtypes) or "int8": inputs and outputs without float, as microcontrollers want them. The
@@ -77,9 +75,9 @@ class LitertExporter(Exporter):
         axes = {name: axis.fixed for part in model.network.parts for name, axis in part.axes.items() if axis.fixed}
         facts: dict[str, Any] = {"sizes": axes} if axes else {}
         if precision == "int8":
-            calls = any(part.int8 == "calls" for part in model.network.parts)
-            layers = [_product(name) for part in model.network.parts for name in part.float_layers]
-            facts |= {**({"form": "dynamic"} if calls else {}), **({"float_layers": layers} if layers else {})}
+            calls = {part.name: "dynamic" for part in model.network.parts if part.int8 == "calls"}
+            layers = options.float_layers(model)
+            facts |= {**({"form": calls} if calls else {}), **({"float_layers": layers} if layers else {})}
         return facts
 
     def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
@@ -127,21 +125,16 @@ class LitertExporter(Exporter):
         return litert_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
 
 
-def _product(layer: str) -> str:
-    """The name of a layer, by that of its module: of a recurrent one, the product of all its inputs comes first."""
-    return f"{layer.removesuffix(_INPUTS)}/FULLY_CONNECTED" if layer.endswith(_INPUTS) else layer
-
-
 def _wish(given: Mapping[str, Any]) -> Wish:
     """Checked options of a recipe. Raises Unsupported where they do not go together."""
-    if given.get("io") == "int8" and given.get("form", "static") != "static":
+    form = given.get("form", "static")
+    if given.get("io") == "int8" and {*(form.values() if isinstance(form, Mapping) else [form])} != {"static"}:
         raise Unsupported('"io": "int8" needs the static form: others compute with float activations.')
-    layers = given.get("float_layers", ())
     return Wish(
         form="static" if given.get("io") == "int8" else given.get("form"),
-        ranges=given.get("calibration"),
+        ranges=given.get("ranges"),
         io=given.get("io", "float"),
-        float_layers=layers if isinstance(layers, int) else tuple(layers),
+        float_layers=given.get("float_layers", ()),
         float_parts=tuple(given.get("float_parts", ())),
         sizes=dict(given.get("sizes", {})),
         weights=given.get("weights", "per-channel"),

@@ -1,4 +1,4 @@
-"""Mean outputs of the layers of a .tflite, and shifted biases (see `edgekit.quantization.biases`)."""
+"""Mean outputs of the layers of a .tflite, and shifted biases (see `edgekit.quantization.weights.biases`)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from edgekit.core import Feeds
 from edgekit.exporters.litert import file
 from edgekit.exporters.litert.watch import Watcher
 from edgekit.formats import tflite
-from edgekit.quantization.biases import CALLS, correct
 from edgekit.quantization.samples import spaced
+from edgekit.quantization.weights.biases import CALLS, correct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -57,8 +57,32 @@ def from_torch(part: Part, module: torch.nn.Module) -> bytes:
         ) from exc
     model = file.parse(content)
     tidy.tidy(model, part.inputs, part.outputs, part.name)
+    name_layers(model, module)
     _compare(model, part)
     return file.pack(model)
+
+
+def name_layers(model: Any, module: torch.nn.Module) -> dict[str, int]:
+    """Give the layers of a tidy file the names that they have in the source, in place; those that it has not -> how
+    many weights they hold."""
+    from edgekit.exporters.common.torch_export import weights_of
+    from edgekit.quantization.weights.identifiers import Converted, Identifiers
+
+    graph, layers, places = model.subgraphs[0], dict[str, Converted](), dict[str, tuple[Any, int, int]]()
+    for own, kind, operator, weights, bias, axis in file.weighted(model, tables=True):
+        held = file.constant(model, graph, weights)
+        if held is not None and held.dtype.kind == "f":
+            layers[own] = Converted(held, axis, own.removesuffix(kind))
+            places[own] = operator, weights, bias
+    names, lost = Identifiers(weights_of(module)).names(layers)
+    for own, name in names.items():
+        operator, *constants = places[own]
+        for index, new in zip(
+            (operator.outputs[0], *constants), (name, f"{name}/weights", f"{name}/bias"), strict=True
+        ):
+            if index >= 0:
+                graph.tensors[int(index)].name = new
+    return lost
 
 
 @contextlib.contextmanager

@@ -125,7 +125,8 @@ class _Job:
             litert_file.store_in_half(half)
             content = litert_file.pack(half)
         elif precision == "int8":
-            plan, content = choose(LitertCandidates(content, part, feeds, self._wish, self._tell), self._wish)
+            wish = self._wish.of(part.name)
+            plan, content = choose(LitertCandidates(content, part, feeds, wish, self._tell), wish)
             # What stays float (sensitive layers, positions) is stored in half; biases keep all their digits.
             half = litert_file.parse(content)
             litert_file.store_in_half(half, least_rank=2)

@@ -237,14 +237,18 @@ def shape_of(tensor: Any) -> tuple[int, ...]:
     return () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
 
 
-def weighted(model: Any) -> Iterator[tuple[str, str, Any, int, int, int]]:
-    """Operators of the main graph that take weights: (name, kind, operator, weights, bias or -1, channel axis)."""
-    graph = model.subgraphs[0]
+def weighted(model: Any, *, tables: bool = False) -> Iterator[tuple[str, str, Any, int, int, int]]:
+    """Operators of the main graph that take weights: (name, kind, operator, weights, bias or -1, channel axis).
+
+    Args:
+        tables: also what looks rows up, which the quantizer leaves as it is.
+    """
+    graph, kinds = model.subgraphs[0], WEIGHTED | ({"GATHER": (0, -1, 0)} if tables else {})
     for operator in graph.operators:
         kind = name_of(model, operator)
-        if kind not in WEIGHTED:
+        if kind not in kinds:
             continue
-        weights, bias, axis = WEIGHTED[kind]
+        weights, bias, axis = kinds[kind]
         index = int(operator.inputs[weights])
         if constant(model, graph, index) is None or len(shape_of(graph.tensors[index])) < 2:
             continue

@@ -1,4 +1,4 @@
-"""Weights of a .tflite, rounded by the inputs of their layers (see `edgekit.quantization.snapping`).
+"""Weights of a .tflite, rounded by the inputs of their layers (see `edgekit.quantization.weights.snapping`).
 
 The result is a float file whose weights lie on the grid that ai-edge-quantizer will take: it rounds each to itself.
 """
@@ -16,7 +16,7 @@ from edgekit.core import Feeds
 from edgekit.exporters.litert import file
 from edgekit.exporters.litert.watch import Watcher
 from edgekit.quantization.samples import spaced
-from edgekit.quantization.snapping import CALLS, Inputs, Window, snapped
+from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snapped
 
 __all__ = ["rounded"]
 

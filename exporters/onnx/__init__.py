@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 OPTIONS = {
-    "forms": options.each_part(options.values("blockwise", "dynamic", "four-bit", "rows", "static")),
+    "form": options.each_part(options.values("blockwise", "dynamic", "four-bit", "rows", "static")),
     "ranges": options.each_part(options.values("min-max", "percentile", "entropy", "wide")),
     "float_layers": options.each_part(options.layers_or_count),
     "float_parts": options.parts,
@@ -49,25 +49,25 @@ _STORED = {"float", "weight-only"}
 class OnnxExporter(Exporter):
     """See `edgekit.core.Exporter`. Options of a recipe:
 
-    ``forms``
-        {part: "dynamic" | "rows" | "blockwise" | "four-bit" | "static"}: the form of the products of a part, instead
-        of the choice. What shares its weights with an embedding stays blockwise.
+    ``form``
+        "dynamic", "rows", "blockwise", "four-bit" or "static": the form of a part's products, instead of the choice.
+        What shares its weights with an embedding stays blockwise.
     ``ranges``
-        {part: "min-max" | "percentile" | "entropy" | "wide"}: for static int8, instead of the measured choice.
+        "min-max", "percentile", "entropy" or "wide": for static int8, instead of the measured choice.
     ``float_layers``
-        {part: names or a number}: for static int8: layers that stay float, by the census's names; or how many of the
-        most sensitive. For the other forms: names of convolutions.
+        [layer, ...]: layers that stay float, by the names in the census; or a number: so many of the most sensitive,
+        of static int8. For the other forms: names of convolutions.
     ``float_parts``
         [part, ...]: parts that stay fp32 although the precision is int8.
     ``careful_parts``
         [part, ...]: parts whose products have the narrower limits of `products.CAREFUL`, and whose tables stay float.
     ``bits``
-        {part: bits}: how many bits a weight of the part's products may take in the file on average, scales included
+        How many bits a weight of the part's products may take in the file on average, scales included
         (3 to 8, such as 5.5). Each product gets 2.5 to 8 of them: the more, the further it alone moves the outputs;
         tables that are looked up get them as they are. The file is packed (`edgekit.common.packed`); opened, all
         weights have 8 bits.
     ``time``
-        {part: share}: what the part's products with many rows may take together, as a share of their time in float on
+        What the part's products with many rows may take together, as a share of their time in float on
         this machine (0.05 to 1). Within it they get the forms that move the outputs least.
     ``weights``
         "per-channel" or "per-tensor" scales of weights, for static int8. Without it: per channel.
@@ -123,10 +123,10 @@ class OnnxExporter(Exporter):
         """See `edgekit.core.Exporter`: of int8, forms, ranges and sensitive parts."""
         parts = [part for part in model.network.parts if part.quantize and precision == "int8"]
         facts: dict[str, Any] = {
-            "forms": {part.name: _FORMS[part.int8] for part in parts if part.int8},
+            "form": {part.name: _FORMS[part.int8] for part in parts if part.int8},
             "ranges": {part.name: part.ranges for part in parts if part.ranges},
             "careful_parts": [part.name for part in parts if part.sensitive],
-            "float_layers": {part.name: list(part.float_layers) for part in parts if part.float_layers},
+            "float_layers": options.float_layers(model) if precision == "int8" else {},
         }
         return {name: fact for name, fact in facts.items() if fact}
 
@@ -136,14 +136,14 @@ class OnnxExporter(Exporter):
         counts = {work.part: min(_FLOATS, work.layers // _ONE_OF) for work in works if work.kind == "convolution"}
         floats = {part: count for part, count in counts.items() if count}
         blocks = {part.name: "blockwise" for part in model.network.parts if part.sensitive and part.quantize}
-        return [*([{"float_layers": floats}] if floats else []), *([{"forms": blocks}] if blocks else [])]
+        return [*([{"float_layers": floats}] if floats else []), *([{"form": blocks}] if blocks else [])]
 
     def unmeasured(self, model: Model, recipe: Recipe) -> Recipe | None:
         """int8 of products and recurrent layers, whose activations are quantized as they come; fp16 follows it."""
         if "dynamic" not in find("runtimes", recipe.runtime).abilities.activations:
             return super().unmeasured(model, recipe)
         parts = [part.name for part in model.network.parts if part.quantize]
-        return replace(recipe, precision="int8", options={"forms": dict.fromkeys(parts, "dynamic")})
+        return replace(recipe, precision="int8", options={"form": dict.fromkeys(parts, "dynamic")})
 
     def hurried(self, model: Model, recipe: Recipe, size: int | None = None) -> Sequence[Recipe]:
         """int8 whose products take shares of their time in float, on this machine."""
@@ -179,6 +179,7 @@ class OnnxExporter(Exporter):
         import onnx
 
         from edgekit.exporters.onnx.graph import from_torch
+        from edgekit.exporters.onnx.naming import name_layers
         from edgekit.exporters.onnx.simpler import simplified, without_needless
         from edgekit.runtimes.onnxruntime.reference import OnnxGraph
 
@@ -189,7 +190,10 @@ class OnnxExporter(Exporter):
             progress(f"tracing {part.name}", 0, 0)
             built = part.build(checkpoint)
             ready = built.model if isinstance(built, OnnxGraph) else None
-            onnx.save(ready or without_needless(from_torch(part, built)), file)
+            if ready is None:
+                traced = without_needless(from_torch(part, built))
+                name_layers(traced, built)
+            onnx.save(ready or traced, file)
             if ready and precision != "fp32":
                 onnx.save(without_needless(simplified(ready)), simple)
         return onnx.load(simple if simple.exists() and precision != "fp32" else file)
@@ -228,7 +232,7 @@ class OnnxExporter(Exporter):
             facts["calibration"] = calibrated
         facts["layers"] = {name: asdict(layer) for name, layer in choice.items()}
         file = f"{part.name}.onnx"
-        if precision == "int8" and part.name in recipe.options.get("bits", {}):
+        if precision == "int8" and recipe.option("bits", part.name):
             file += packed.SUFFIX
             packed.pack(graph.SerializeToString(deterministic=True), out / file)
         else:
@@ -247,16 +251,16 @@ class OnnxExporter(Exporter):
         from edgekit.exporters.onnx.convolutions import places, static
         from edgekit.exporters.onnx.widths import narrowed
 
-        forced = recipe.options.get("forms", {}).get(part.name)
-        ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
+        names = ("form", "ranges", "float_layers", "bits", "time")
+        forced, ranges, keep, bits, share = (recipe.option(name, part.name) for name in names)
         keep = tuple(keep) if isinstance(keep, Collection) else keep
         static_form = forced == "static" or (forced is None and places.convolutional(graph))
-        for name in ("bits", "time"):
-            if part.name in recipe.options.get(name, {}) and (static_form or forced):
+        for name, asked in (("bits", bits), ("time", share)):
+            if asked and (static_form or forced):
                 raise Unsupported(
                     f"the part {part.name!r} has no products of matrices whose forms could be chosen: its form is "
                     f"{'static' if static_form else forced}.",
-                    hint=f"Leave the part out of the option {name}, or out of forms.",
+                    hint=f"Leave the part out of the option {name}, or out of form.",
                 )
         runtime = find("runtimes", recipe.runtime)
         if static_form:
@@ -265,9 +269,9 @@ class OnnxExporter(Exporter):
             wish = Wish(forced, ranges, keep, head, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
         graph, layers = recurrent.quantize(linear.with_products(graph), feeds)
-        careful, bits = part.name in recipe.options.get("careful_parts", ()), recipe.options.get("bits", {})
+        careful = part.name in recipe.options.get("careful_parts", ())
         weights = products.Weights()
-        graph, tables = (graph, {}) if careful else linear.with_tables(graph, float(bits.get(part.name, 0)))
+        graph, tables = (graph, {}) if careful else linear.with_tables(graph, float(bits or 0))
         graph, stored = linear.with_stored(graph, keep if isinstance(keep, tuple) else ())
         choice: dict[str, LayerPlan] = {}
         if forced:
@@ -279,20 +283,21 @@ class OnnxExporter(Exporter):
             def tell(done: int, total: int) -> None:
                 progress(f"measuring layers of {part.name}", done, total)
 
-            few, share = part.name in bits, recipe.options.get("time", {}).get(part.name)
             rows = all(constraint.form != ROWS for constraint in runtime.constraints)
             bounds = products.bounds_of(runtime.costs.get("product", {}), careful=careful, rows=rows)
             chooser = partial(timed.within, share) if share else partial(products.bounded, bounds)
-            graph, choice, weights = products.choose(graph, feeds, tell, chooser, equalize=not careful, narrow=few)
-            if few:
-                choice = narrowed(graph, choice, feeds, float(bits[part.name]), tell)
+            graph, choice, weights = products.choose(
+                graph, feeds, tell, chooser, equalize=not careful, narrow=bool(bits)
+            )
+            if bits:
+                choice = narrowed(graph, choice, feeds, float(bits), tell)
         graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()}, weights)
 
         def scales(name: str) -> bool:
             return name.endswith(".scales")  # these keep all their digits
 
         # What stays float (small convolutions, sensitive layers) is stored in half, or in bytes where few are wanted.
-        graph = half.store_in_bytes(graph, keep=scales) if part.name in bits else graph
+        graph = half.store_in_bytes(graph, keep=scales) if bits else graph
         graph = half.store_in_half(graph, keep=scales)
         return graph, {**choice, **layers, **tables, **stored}, {}
 

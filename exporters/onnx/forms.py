@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgekit.exporters.onnx.graph import CONTRIB
-from edgekit.quantization.gptq import Rounded
 from edgekit.quantization.ranges import MIDDLE
+from edgekit.quantization.weights.gptq import Rounded
 
 Floats = NDArray[np.float32]
 

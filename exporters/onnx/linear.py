@@ -15,10 +15,10 @@ from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild, watching
 from edgekit.exporters.onnx.half import in_bytes
 from edgekit.numerics.layers import SMALL
-from edgekit.quantization.equalization import factors
-from edgekit.quantization.gptq import Grid, nearest
 from edgekit.quantization.plan import ASKED, LayerPlan, is_named
 from edgekit.quantization.samples import spaced
+from edgekit.quantization.weights.equalization import factors
+from edgekit.quantization.weights.gptq import Grid, nearest
 from edgekit.runtimes.onnxruntime.runner import evaluate
 
 #: Calls, and rows of each, by which is decided what is equalized.
@@ -56,7 +56,7 @@ def with_tables(model: onnx.ModelProto, bits: float = 0) -> tuple[onnx.ModelProt
     """Tables that are only looked up (embeddings) in int8, a scale a row; and what became of each.
 
     Args:
-        bits: what a number takes in a packed file on average (see `edgekit.quantization.gptq.Grid.coded`); 0: 8.
+        bits: what a number takes in a packed file on average (`edgekit.quantization.weights.gptq.Grid.coded`); 0: 8.
     """
     grid, told = Grid(8, coded=bits, even=True), f", with {bits:g} bits a weight in the file" if bits else ""
     arrays, nodes, added = constants(model), list[onnx.NodeProto](), dict[str, NDArray[Any]]()

@@ -9,7 +9,7 @@ Three forms, all with int8 weights and activations quantized while running, so t
 ``dynamic``
     `DynamicQuantizeLinear` + `MatMulIntegerToFloat`: a scale for every output, one for all activations. The fastest
     where many rows meet a matrix (an encoder), but one outlier in the activations costs every other value its digits
-    (Dettmers et al. 2022, arXiv:2208.07339) where equalization (`edgekit.quantization.equalization`) does not help.
+    (Dettmers et al. 2022, arXiv:2208.07339), where equalization does not help.
 ``rows``
     The same with a scale for every row of the activations, so that outliers cost their own row. The step for 0 is the
     product's, by its recorded inputs. A few plain operators more: 2.4 ms for [750, 2048] x [2048, 512] where dynamic
@@ -22,7 +22,7 @@ Three forms, all with int8 weights and activations quantized while running, so t
     outputs have one step, because what they make is compared with one another.
 
 Where many rows meet a matrix, the residual stream is rotated first (`residual`), and weights are rounded by GPTQ
-(`edgekit.quantization.gptq`), as they are for four bits.
+(`edgekit.quantization.weights.gptq`), as they are for four bits.
 
 So: products with few rows are blockwise. The others are measured: each is quantized alone, and how far the part's
 outputs move on real inputs decides. Each gets the cheapest form with which all of them together are near enough. Where
@@ -52,11 +52,12 @@ from edgekit.exporters.onnx.graph import rebuild, version_of, watching
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.choice import Bounds, together
-from edgekit.quantization.gptq import Grid, Rounded, hessian, nearest, rounded
 from edgekit.quantization.latencies import Shape
 from edgekit.quantization.plan import ASKED, LayerPlan
 from edgekit.quantization.ranges import best_zero
 from edgekit.quantization.samples import spaced
+from edgekit.quantization.weights.gptq import Grid, Rounded, hessian, nearest, rounded, shrunk
+from edgekit.quantization.weights.identifiers import STRANGE, is_strange
 from edgekit.runtimes.onnxruntime import Onnxruntime
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate
 
@@ -88,12 +89,6 @@ _SAME = 1e-4
 _ROWS, _CALLS, _TOO_FEW = 4000, 2048, 128
 #: Rows that are put into Hessians at once.
 _BATCH = 256
-#: Share of its mean that is added to a Hessian's diagonal where there are as many rows as inputs, and the less, the
-#: more rows there are: what few rows do not show is not nothing (shrinkage: Ledoit & Wolf 2004). In 4 bits, with 290
-#: rows of whisper-base's decoder, those in its layers moved the next token of other speakers by 0.0052 nats (KL
-#: divergence); without this by 0.0086, to nearest by 0.0096. In 8 bits, with 862 rows, MiniLM's least cosine on 200
-#: sentences is 0.9953; without this 0.9946. The more rows, the less it changes.
-_SHRINKAGE = 0.5
 #: Multiplications with weights in the calls that a trial of a form is measured on, and the most calls. A call of
 #: whisper-base's encoder has 14e9 and more, one of MiniLM 0.3e9.
 _TRIAL, _MOST = 4e9, 16
@@ -135,7 +130,7 @@ class Weights:
         if key not in self._made:
             curvature = self._curvatures.get(node)
             if curvature is not None:
-                curvature = _with_diagonal(curvature, _SHRINKAGE, self._rows)
+                curvature = shrunk(curvature, self._rows)
             made = nearest(weight, key[1]) if curvature is None else rounded(weight, curvature, key[1])
             self._made[key] = made
         return self._made[key]
@@ -169,23 +164,14 @@ def recorded(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[Feeds
         name: written.Rows(best_zero(*np.concatenate(pairs, axis=1)), all(size == 1 for size in shapes[name][:-2]))
         for name, pairs in ends.items()
     }
+    # Of a table that is looked up, too, the rows themselves count as much as the products with them. By the products
+    # alone, what inputs rarely show is left to chance: whisper-base's embedding in 4 bits moves the next token by 0.030
+    # nats (KL divergence), as much as to nearest; with its rows by 0.013.
     return Weights(
-        {node: _with_diagonal(curvature) if node in tied else curvature for node, curvature in found.items()},
+        {node: shrunk(curvature, share=1) if node in tied else curvature for node, curvature in found.items()},
         {node: known[name] for node, name in inputs.items()},
         count,
     )
-
-
-def _with_diagonal(curvature: NDArray[np.float64], share: float = 1.0, rows: int = 0) -> NDArray[np.float64]:
-    """A Hessian [K, K] with `share` of its mean added to the diagonal, times inputs for each of the `rows` recorded.
-
-    With all of it for a table that is looked up, too: its rows themselves count as much as the products with them. By
-    the products alone, what inputs rarely show is left to chance: whisper-base's embedding in 4 bits moves the next
-    token by 0.030 nats (KL divergence), as much as to nearest; with its rows by 0.013.
-    """
-    share = share * len(curvature) / rows if rows else share
-    own: NDArray[np.float64] = curvature + share * np.mean(np.diag(curvature)) * np.eye(len(curvature))
-    return own
 
 
 def bounds_of(costs: Mapping[str, float], *, careful: bool, rows: bool) -> Bounds:
@@ -222,13 +208,14 @@ def choose(
         chooser: of forms for products with many rows.
         narrow: whether weights may get fewer bits, so that all are rounded by inputs.
     """
-    found = products(model)
+    found, choice = products(model), dict[str, LayerPlan]()
     counts = rows_of(model, found, feeds) if found else {}
-    choice: dict[str, LayerPlan] = {}
     many, few = (dict[str, Shape]() for _ in range(2))
     for product in found:
         rows, shape = counts[product.node], Shape(max(counts[product.node], FEW_ROWS), *product.weight.shape)
-        if product.table:
+        if is_strange(product.node):
+            choice[product.node] = LayerPlan("float", STRANGE)
+        elif product.table:
             choice[product.node] = LayerPlan("blockwise", TIED)
         elif rows <= FEW_ROWS:
             choice[product.node] = LayerPlan("blockwise", f"{rows} row(s) a call: bound by memory")

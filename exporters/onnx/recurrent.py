@@ -33,7 +33,7 @@ from edgekit.runtimes.onnxruntime.runner import evaluate
 
 _LAYERS = ("LSTM", "GRU", "RNN")
 #: Operators that torch's exporter leaves between an LSTM and its weights, whose gates have another order in ONNX.
-_MOVES = ("Slice", "Concat", "Unsqueeze", "Squeeze", "Transpose", "Reshape", "Identity")
+_MOVES = ("Slice", "Split", "Concat", "Unsqueeze", "Squeeze", "Transpose", "Reshape", "Identity")
 #: A layer whose stored weights alone move the part's outputs by more stays float; calls by which it is measured.
 _MOST, _CALLS = 0.03, 4
 #: Attributes that the int8 operator has too.
@@ -49,7 +49,7 @@ def quantize(model: onnx.ModelProto, feeds: Sequence[Feeds] = ()) -> tuple[onnx.
     layers = [node for node in model.graph.node if node.op_type in _LAYERS]
     if not layers:
         return model, {}
-    arrays, few = _with_folded(model), spaced(feeds, _CALLS)
+    arrays, few = with_folded(model), spaced(feeds, _CALLS)
     choice = {node.name: _plan(node, model) for node in layers if arrays.keys() >= {*node.input[1:3]}}
     stored = {name: layer for name, layer in choice.items() if layer.form == "weight-only"} if few else {}
     for name, layer in stored.items():
@@ -59,12 +59,14 @@ def quantize(model: onnx.ModelProto, feeds: Sequence[Feeds] = ()) -> tuple[onnx.
     return _written(model, arrays, choice), choice
 
 
-def _with_folded(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
-    """The constants, and what `_MOVES` make of them."""
+def with_folded(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
+    """The constants of a graph, and what operators that only move them make of them."""
     arrays: dict[str, NDArray[Any]] = dict(constants(model))
     for node in model.graph.node:
         if node.op_type in _MOVES and all(name in arrays for name in node.input if name):
-            arrays[node.output[0]] = _folded(node, arrays)
+            feeds = {name: arrays[name] for name in node.input if name}
+            made: Any = ReferenceEvaluator(node).run(None, feeds)
+            arrays |= zip(node.output, made, strict=True)
     return arrays
 
 
@@ -76,7 +78,7 @@ def _written(
     for node in model.graph.node:
         make = _MAKERS.get(choice[node.name].form) if node.name in choice else None
         if node.output[0] in arrays:
-            added[node.output[0]] = arrays[node.output[0]]
+            added |= {name: arrays[name] for name in node.output if name}
         else:
             nodes += make(node, arrays, added) if make else [node]
     return rebuild(model, nodes, added, contrib=True)
@@ -90,13 +92,6 @@ def _plan(node: onnx.NodeProto, model: onnx.ModelProto) -> LayerPlan:
     if _reads_input(node, model):
         return LayerPlan("weight-only", "reads the part's own input, whose values may span many decades")
     return LayerPlan("dynamic", "the weights of a recurrent layer are read at every frame")
-
-
-def _folded(node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-    feeds = {name: arrays[name] for name in node.input if name}
-    found: Any = ReferenceEvaluator(node).run(None, feeds)
-    out: NDArray[Any] = found[0]
-    return out
 
 
 def _reads_input(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:

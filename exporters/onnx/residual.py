@@ -1,4 +1,4 @@
-"""The residual streams of a float graph: found, and rotated (see `edgekit.quantization.rotation`)."""
+"""The residual streams of a float graph: found, and rotated (see `edgekit.quantization.weights.rotation`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild
-from edgekit.quantization.rotation import LARGEST, reading, rotation, writing
+from edgekit.quantization.weights.rotation import LARGEST, reading, rotation, writing
 
 __all__ = ["rotated"]
 

@@ -108,7 +108,7 @@ def test_valid_and_right(net: str, precision: str, form: str, version: int, tmp_
     part = Part("net", *ends, {}, None)
     part = Part("net", *ends, {}, partial(_graph, source, part))
     feeds: list[Feeds] = [{"x": f(*shapes[0], seed=seed)} for seed in range(16)]
-    recipe = Recipe("onnxruntime", precision, {"forms": {"net": form}} if form else {})
+    recipe = Recipe("onnxruntime", precision, {"form": {"net": form}} if form else {})
     work = tmp_path / "work"
     work.mkdir()
     EXPORTER.export(model_for(part), CHECKPOINT, recipe, {"net": feeds}, tmp_path, work, lambda *_: None)
@@ -152,7 +152,7 @@ def test_a_recurrent_graph_of_version_11_takes_less_than_a_third_in_int8(tmp_pat
     part = Part("network", part.inputs, part.outputs, {}, partial(_graph, source, part))
     feeds: list[Feeds] = [{"x": f(TIME, 1, 80, seed=seed)} for seed in range(8)]
     (tmp_path / "work").mkdir()
-    recipe = Recipe("onnxruntime", "int8", {"forms": {"network": "rows"}})
+    recipe = Recipe("onnxruntime", "int8", {"form": {"network": "rows"}})
     EXPORTER.export(
         model_for(part), CHECKPOINT, recipe, {"network": feeds}, tmp_path, tmp_path / "work", lambda *_: None
     )

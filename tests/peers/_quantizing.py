@@ -63,7 +63,7 @@ class Subject:
 
     def __init__(self, bundle: Path, part: str, chosen: Samples, counts: Counts) -> None:
         self._bundle, self._part, self._judged = bundle, part, chosen.judged
-        self._model, _ = makers(open_bundle(bundle))
+        self._model = makers(open_bundle(bundle)).model
         self.source = onnx.load(bundle / f"{part}.onnx")
         self.static = places.convolutional(self.source)
         self.graph = places.prepared(self.source) if self.static else linear.with_products(self.source)

@@ -59,7 +59,7 @@ def main() -> int:
 def judged(path: Path, data: Path, most: int) -> tuple[Agreement, Agreement]:
     """The agreement of a bundle with fp32 on its evidence, and on the shared data of its task."""
     bundle = open_bundle(path)
-    model, _ = makers(bundle)
+    model = makers(bundle).model
     evidence = evidence_of(model)
     assert evidence is not None, f"{model.name} has no evidence"
     samples = evidence.samples(Path())

@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
-    model, _ = makers(open_bundle(asked.bundle))
+    model = makers(open_bundle(asked.bundle)).model
     counts = Counts(*asked.counts)
     chosen = samples(model, asked.calibrate, asked.judge, counts)
     for part in asked.parts or [part.name for part in model.network.parts if part.quantize]:

@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=4, help="calibration calls that predictions are made on")
     parser.add_argument("--draws", type=int, default=30)
     asked = parser.parse_args()
-    model, _ = makers(open_bundle(asked.bundle))
+    model = makers(open_bundle(asked.bundle)).model
     counts = Counts(*asked.counts)
     subject = Subject(asked.bundle, asked.part, samples(model, asked.calibrate, asked.judge, counts), counts)
     layers = layers_of(subject, asked.forms)

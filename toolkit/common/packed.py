@@ -1,8 +1,8 @@
 """Files that a bundle holds packed, in gzip's format (RFC 1952): every system and language can open it.
 
-Where steps of weights are wide (`edgekit.quantization.gptq.Grid`) few of their 8 bits say something. A code by how
-frequent they are takes about as many bits as they say. Whoever opens the model has whole bytes again, for kernels of
-8 bits.
+Where steps of weights are wide (`edgekit.quantization.weights.gptq.Grid`) few of their 8 bits say something. A code by
+how frequent they are takes about as many bits as they say. Whoever opens the model has whole bytes again, for kernels
+of 8 bits.
 """
 
 from __future__ import annotations

@@ -117,6 +117,11 @@ class Recipe:
     options: Mapping[str, Any] = field(default_factory=dict)
     exporter: str = field(default="", compare=False)
 
+    def option(self, name: str, part: str) -> Any:
+        """What an option says of a part, which may be said of all parts, or of each as {part: value}; None: nothing."""
+        value = self.options.get(name)
+        return value.get(part) if isinstance(value, Mapping) else value
+
     def __str__(self) -> str:
         """In words: ``onnxruntime int8 (weights per-tensor, bits decoder: 5.5)``."""
         options = ", ".join(f"{name} {_words(value)}" for name, value in self.options.items())

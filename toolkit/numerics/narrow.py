@@ -1,18 +1,26 @@
-"""Which parts the options of a recipe ask to have weights of fewer than 8 bits."""
+"""Whether the options of a recipe ask for weights of fewer than 8 bits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["FOUR_BITS", "narrow_parts"]
+__all__ = ["FOUR_BITS", "narrow_bits"]
 
 #: Bits of a weight of the form "four-bit", with its share of a scale: 16 bits for 32 weights.
 FOUR_BITS = 4.5
 
 
-def narrow_parts(options: Mapping[str, Any]) -> dict[str, float]:
-    """Part -> bits that a weight of its products takes in the file on average, scales included."""
-    forms, bits = (options.get(name) for name in ("forms", "bits"))
-    asked = (part for part, form in forms.items() if form == "four-bit") if isinstance(forms, Mapping) else ()
-    return dict.fromkeys(asked, FOUR_BITS) | (dict(bits) if isinstance(bits, Mapping) else {})
+def narrow_bits(options: Mapping[str, Any], part: str | None = None) -> float:
+    """Bits that a weight of a part's products takes in the file on average, scales included; 0: nobody asked for fewer
+    than 8. Without `part`: of the part that has the fewest."""
+
+    def said(name: str) -> list[Any]:
+        value = options.get(name)
+        if not isinstance(value, Mapping):
+            return [value]
+        return list(value.values()) if part is None else [value.get(part)]
+
+    fewest = min((float(bits) for bits in said("bits") if bits), default=0.0)
+    forms = [*said("form"), *said("forms")]  # the second in bundles of before 2026-12
+    return fewest or (FOUR_BITS if "four-bit" in forms else 0.0)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgekit.core import Feeds, Runner, TensorSpec
-from edgekit.numerics.narrow import narrow_parts
+from edgekit.numerics.narrow import narrow_bits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,7 @@ _KEPT = 2048
 
 def coarsest(precision: str, options: Mapping[str, Any]) -> str:
     """The key of `LIMITS` for a recipe: `PARTLY_4_BITS` where its options ask for that, else its precision."""
-    return PARTLY_4_BITS if narrow_parts(options) else precision
+    return PARTLY_4_BITS if narrow_bits(options) else precision
 
 
 def limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({})) -> float:

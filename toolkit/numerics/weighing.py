@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edgekit.core import Costs, Encoding, Exporter, Model, Recipe, Work
-from edgekit.numerics.narrow import FOUR_BITS, narrow_parts
+from edgekit.numerics.narrow import FOUR_BITS, narrow_bits
 from edgekit.registry import find
 
 __all__ = ["costs", "file_bytes", "memory", "on_chips", "size"]
@@ -104,7 +104,7 @@ def _weights(work: Work, recipe: Recipe, encoding: Encoding, precision: str) -> 
 
 def _narrow(work: Work, recipe: Recipe) -> float:
     """Bits of a weight, scales included, where the recipe's options ask for fewer than 8 in products; else 0."""
-    return narrow_parts(recipe.options).get(work.part, 0.0) if work.kind in _SEQUENCES else 0.0
+    return narrow_bits(recipe.options, work.part) if work.kind in _SEQUENCES else 0.0
 
 
 def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
@@ -139,7 +139,7 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
 
 def _held(work: Work, recipe: Recipe) -> int:
     """Bytes of the weights of a part in int8, once it is loaded: those packed in a file are 8 bits again."""
-    native = work.part not in recipe.options.get("bits", {}) and _narrow(work, recipe) == FOUR_BITS
+    native = not recipe.option("bits", work.part) and _narrow(work, recipe) == FOUR_BITS
     each = 0.5 if native else 1.0
     return int(each * work.weights) + 4 * work.left
 
@@ -147,7 +147,7 @@ def _held(work: Work, recipe: Recipe) -> int:
 def _packed(work: Work, recipe: Recipe) -> int:
     """Bytes of the weights that kernels pack: in int8 or float32, with a copy for each unrolled step."""
     integer = recipe.precision == "int8" and work.quantized
-    dynamic = integer and recipe.options.get("form") == "dynamic" and work.kind != "recurrent"
+    dynamic = integer and recipe.option("form", work.part) == "dynamic" and work.kind != "recurrent"
     if dynamic:  # unpacked to float32 by one operator, packed by the next
         return 8 * work.weights
     number, channel = (1, 12) if integer else (4, 4)

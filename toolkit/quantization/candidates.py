@@ -88,7 +88,7 @@ class Candidates(ABC, Generic[Made]):
             yield layer, self.run(self.make(replace(plan, floats={layer: ""})), feeds)
 
     def corrected(self, plan: Plan, made: Made) -> Made | None:
-        """`made` with corrected biases (see `edgekit.quantization.biases`); None where the format has no such thing."""
+        """`made` with corrected biases (`edgekit.quantization.weights.biases`); None where a format has none."""
         return None
 
     def error(self, made: Made) -> float:

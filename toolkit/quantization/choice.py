@@ -10,6 +10,7 @@ from edgekit.errors import BadInput, ExportFailed
 from edgekit.quantization import samples
 from edgekit.quantization.candidates import Candidates, Made, Truth
 from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish, is_named
+from edgekit.quantization.weights.identifiers import STRANGE, is_strange
 
 __all__ = ["MOST_FLOATS", "Bounds", "choose", "together"]
 
@@ -70,6 +71,7 @@ def _plans(candidates: Candidates[Made], wish: Wish) -> tuple[list[Plan], str]:
         samples.check(candidates.feeds, candidates.part)
     named = wish.float_layers if isinstance(wish.float_layers, tuple) else ()
     floats = {name: ASKED for name in candidates.layers if is_named(name, named)}
+    floats |= {name: STRANGE for name in candidates.layers if is_strange(name)}
     ranges = {"static": [wish.ranges] if wish.ranges else candidates.kinds}
     return [Plan(form, method, floats) for form in forms for method in ranges.get(form, [""])], why
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from edgekit.errors import Unsupported
 
@@ -15,15 +15,17 @@ ASKED = "the recipe says so"
 
 
 def is_named(layer: str, names: Collection[str]) -> bool:
-    """Whether one of `names` means a layer: by the format's own name, or by the source's module of which it was made
-    (``layers.0.conv``, whose operator is ``layers.0.conv/Conv`` in ONNX and ``layers/0/conv/CONV_2D`` in LiteRT)."""
-    plain = layer.replace("/", ".")
+    """Whether one of `names` means a layer: its own (`edgekit.quantization.weights.identifiers`), that of its module,
+    or that of the first of several operators with the same weights (``layers.0.conv`` of ``layers.0.conv:1``)."""
+    plain = layer.replace("/", ".").replace(":", ".")
     return layer in names or any(plain.startswith(f"{name.replace('/', '.')}.") for name in names)
 
 
 @dataclass(frozen=True)
 class Wish:
     """What a recipe asks for, checked.
+
+    What is said of all parts may also be said of each, as {part: value}: see `of`.
 
     Attributes:
         form, ranges: None where measurement decides.
@@ -32,16 +34,24 @@ class Wish:
         float_parts: names of parts. weights: "per-channel" or "per-tensor" scales.
     """
 
-    form: str | None = None
-    ranges: str | None = None
-    float_layers: tuple[str, ...] | int | None = ()
+    form: Any = None
+    ranges: Any = None
+    float_layers: Any = ()
     head: bool = True
     float_parts: tuple[str, ...] = ()
     weights: str = "per-channel"
 
+    def of(self, part: str) -> Self:
+        """What it says of a part."""
+        own = {name: getattr(self, name) for name in ("form", "ranges", "float_layers")}
+        own = {name: value.get(part) if isinstance(value, Mapping) else value for name, value in own.items()}
+        layers = own.pop("float_layers")
+        return replace(self, **own, float_layers=layers if isinstance(layers, int) else tuple(layers or ()))
+
     def check_layers(self, owner: str, known: Collection[str]) -> None:
         """Raise Unsupported for a layer to be kept in float that `owner` has not."""
-        for name in self.float_layers if isinstance(self.float_layers, tuple) else ():
+        asked = self.float_layers.values() if isinstance(self.float_layers, Mapping) else [self.float_layers]
+        for name in (name for names in asked if isinstance(names, tuple | list) for name in names):
             if not any(is_named(layer, [name]) for layer in known):
                 few = ", ".join(list(known)[:20]) + (", ..." if len(known) > 20 else "")
                 raise Unsupported(f"{owner} has no layer {name!r} to keep in float.", hint=f"It has: {few}.")

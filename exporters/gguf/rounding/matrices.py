@@ -1,4 +1,4 @@
-"""A weight matrix in a type of ggml, rounded by the inputs that it is multiplied with (`edgekit.quantization.gptq`)."""
+"""A weight matrix in a type of ggml, rounded by its inputs (`edgekit.quantization.weights.gptq`)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from edgekit.exporters.gguf.rounding.scales import fitted, steps
 from edgekit.formats.gguf.blocks import BLOCKS, Block, Scales, pack
-from edgekit.quantization.gptq import Inverse, descended, inverse, walked
+from edgekit.quantization.weights.gptq import Inverse, descended, inverse, shrunk, walked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgekit.quantization.gptq import Places
+    from edgekit.quantization.weights.gptq import Places
 
     Floats = NDArray[np.float32]
 
@@ -63,7 +63,7 @@ class Curvature:
         with them: it is an embedding that is also the output's matrix.
         """
         if looked_up:
-            blocks = [block + np.diag(block).mean() * np.eye(len(block), dtype=np.float32) for block in blocks]
+            blocks = [_shrunk(block, 0) for block in blocks]
         return cls(tuple(blocks), rows)
 
     @cached_property
@@ -77,11 +77,7 @@ class Curvature:
         """
         if not self.rows:
             return self.blocks
-        own = []
-        for block in self.blocks:
-            amount = np.float32(min(len(block) / self.rows, 1.0)) * np.diag(block).mean()
-            own.append(block + amount * np.eye(len(block), dtype=np.float32))
-        return tuple(own)
+        return tuple(_shrunk(block, max(self.rows, len(block))) for block in self.blocks)
 
     @cached_property
     def inverses(self) -> tuple[Inverse | None, ...]:
@@ -96,6 +92,11 @@ class Curvature:
     def losses(self, off: Floats) -> Floats:
         """Mean squared error of every output on the recorded inputs, for weights that are off by [K, N]."""
         return _losses(self.blocks, off)
+
+
+def _shrunk(block: Floats, rows: int) -> Floats:
+    own: Floats = shrunk(block.astype(np.float64), rows, share=1.0).astype(np.float32)
+    return own
 
 
 def _losses(blocks: Sequence[Floats], off: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""An ONNX graph whose channels are evened out (see `edgekit.quantization.streams`)."""
+"""An ONNX graph whose channels are evened out (see `edgekit.quantization.weights.streams`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import attribute, constants, watching
 from edgekit.quantization.samples import spaced
-from edgekit.quantization.streams import CALLS, Stream, Streams, factors
+from edgekit.quantization.weights.streams import CALLS, Stream, Streams, factors
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from onnx import helper
 from edgekit.exporters.onnx.convolutions.places import MOVES, Places
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 from edgekit.quantization.ranges import least_scale
-from edgekit.quantization.snapping import half
+from edgekit.quantization.weights.snapping import half
 
 if TYPE_CHECKING:
     from edgekit.quantization.ranges import Ranges

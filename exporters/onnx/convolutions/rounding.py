@@ -1,4 +1,4 @@
-"""Weights for static int8, rounded by the inputs of their layers (see `edgekit.quantization.snapping`)."""
+"""Weights for static int8, rounded by the inputs of their layers (see `edgekit.quantization.weights.snapping`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.core import Feeds
 from edgekit.exporters.onnx.convolutions.places import Places
 from edgekit.exporters.onnx.graph import attribute, constants, watching
 from edgekit.quantization.samples import spaced
-from edgekit.quantization.snapping import CALLS, Inputs, Window, snapped
+from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snapped
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 Arrays = dict[str, NDArray[Any]]

@@ -38,7 +38,7 @@ from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import LayerPlan, Plan, Wish
 from edgekit.quantization.ranges import METHODS, WIDE, Histograms
-from edgekit.quantization.streams import better
+from edgekit.quantization.weights.streams import better
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate, without_telemetry
 
 if TYPE_CHECKING:

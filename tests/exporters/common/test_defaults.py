@@ -13,12 +13,12 @@ from edgekit.registry import find
 
 FACTS = {
     "whisper-base": {"careful_parts": ["encoder", "decoder"]},
-    "half-cheetah-policy": {"forms": {"network": "dynamic"}},
-    "proteinmpnn": {"forms": {"network": "blockwise"}},
-    "piper-joe": {"forms": {"encoder": "blockwise", "decoder": "blockwise"}},
+    "half-cheetah-policy": {"form": {"network": "dynamic"}},
+    "proteinmpnn": {"form": {"network": "blockwise"}},
+    "piper-joe": {"form": {"encoder": "blockwise", "decoder": "blockwise"}},
     "ecapa-tdnn": {"ranges": {"network": "entropy"}},
     "vit-fashion": {},
-    "silero-vad": {"forms": {"network": "blockwise"}, "float_layers": {"network": ["convolutions.2"]}},
+    "silero-vad": {"form": {"network": "blockwise"}, "float_layers": {"network": ["convolutions.2"]}},
     "openwakeword-hey-jarvis": {"float_layers": {"embedding": ["layers.0.conv"]}},
 }
 
@@ -35,10 +35,10 @@ def test_options_of_onnx(name: str) -> None:
     [
         ("piper-joe", "fp16", {"sizes": {"phonemes": 256, "frames": 256}}),
         ("piper-joe", "int8", {"sizes": {"phonemes": 256, "frames": 256}}),
-        ("ecapa-tdnn", "int8", {"form": "dynamic"}),
+        ("ecapa-tdnn", "int8", {"form": {"network": "dynamic"}}),
         ("vit-fashion", "int8", {}),
-        ("openwakeword-hey-jarvis", "int8", {"float_layers": ["layers.0.conv"]}),
-        ("ge2e-speaker", "int8", {"form": "dynamic", "float_layers": ["lstm/FULLY_CONNECTED"]}),
+        ("openwakeword-hey-jarvis", "int8", {"float_layers": {"embedding": ["layers.0.conv"]}}),
+        ("ge2e-speaker", "int8", {"form": {"network": "dynamic"}, "float_layers": {"network": ["lstm.weight_ih_l0"]}}),
     ],
 )
 def test_options_of_litert(name: str, precision: str, options: dict[str, Any]) -> None:
@@ -49,13 +49,12 @@ def test_options_of_litert(name: str, precision: str, options: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("layer", "names", "is_it"),
     [
-        ("layers.0.conv/Conv", ["layers.0.conv"], True),
-        ("layers/0/conv/CONV_2D", ["layers.0.conv"], True),
         ("layers.0.conv", ["layers.0.conv"], True),
-        ("lstm/FULLY_CONNECTED", ["lstm/FULLY_CONNECTED"], True),
-        ("lstm/FULLY_CONNECTED1", ["lstm/FULLY_CONNECTED"], False),
-        ("layers.01.conv/Conv", ["layers.0"], False),
-        ("layers.0.conv/Conv", ["conv"], False),
+        ("layers.0.conv:1", ["layers.0.conv"], True),
+        ("layers.0.conv", ["layers.0"], True),
+        ("lstm.weight_ih_l0", ["lstm"], True),
+        ("layers.01.conv", ["layers.0"], False),
+        ("layers.0.conv", ["conv"], False),
     ],
 )
 def test_a_layer_is_named_by_its_module_in_every_format(layer: str, names: list[str], is_it: bool) -> None:

@@ -41,6 +41,7 @@ def check(given: dict[str, Any], precision: str = "int8") -> None:
 
 def test_right_values_are_taken() -> None:
     check(RIGHT)
+    check({"forms": "dynamic"})
     check({})
 
 
@@ -58,7 +59,7 @@ def test_right_values_are_taken() -> None:
         ({"float_parts": "network"}, "is a list of names, not 'network'", ""),
         ({"forms": {"netwrk": "dynamic"}}, "toy-speller has no part 'netwrk'", "It has: frontend, network."),
         ({"forms": {"network": "static"}}, "option forms has no value 'static'", "It has: dynamic."),
-        ({"forms": ["network"]}, r"is a table of names and values, not \['network'\]", ""),
+        ({"forms": "static"}, "option forms has no value 'static'", "It has: dynamic."),
         ({"sizes": {"time": 4}}, "toy-speller has no dynamic axis 'time'", "It has: samples."),
         ({"sizes": {"samples": 1001}}, "the axis 'samples' .* cannot have the size 1001", "1 to 1000 in steps of 1."),
         ({"sizes": 4}, "is a table of names and values, not 4", ""),

@@ -68,7 +68,7 @@ def test_cosines(shared_data: Path, tmp_path: Path, model: str, precision: str) 
         model, "ios", precision=precision, out=tmp_path / "bundle", fallback=False, evidence=False,
         calibration=calibration if precision == "int8" else None,
     )  # fmt: skip
-    serves, _ = makers(bundle)
+    serves = makers(bundle).model
     fp32 = references(serves)[0]
     found = {part: outputs for part, outputs in cosines(bundle, fp32, inputs).items() if outputs}
     assert sum(len(values) for outputs in found.values() for values in outputs.values()) >= len(inputs)

@@ -13,7 +13,7 @@ from helpers.toys.tiny_stream import BANDS, FRAMES, PART, TinyStream, sounds
 from helpers.toys.tiny_vision import quiet
 
 from edgekit.quantization.candidates import Truth
-from edgekit.quantization.streams import better
+from edgekit.quantization.weights.streams import better
 
 
 def candidates(unlike: float = 2.0) -> Any:

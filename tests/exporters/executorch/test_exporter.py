@@ -85,7 +85,7 @@ def test_the_choice_is_told(made: dict[str, Artifact]) -> None:
 
 
 def test_a_layer_that_stays_float(tmp_path: Path) -> None:
-    layers = export(tmp_path, "int8", feeds=pictures(40), float_layers=["linear"], calibration="min-max").census
+    layers = export(tmp_path, "int8", feeds=pictures(40), float_layers=["linear"], ranges="min-max").census
     assert layers["layers"]["linear"] == {"form": "float", "why": "the recipe says so"}
     assert (layers["weighted_int8"], layers["weighted_float"]) == (LAYERS - 1, 1)
 
@@ -102,7 +102,7 @@ def test_parts_that_stay_float(tmp_path: Path) -> None:
         ("int4", {}, "int4"),
         ("int8", {"colour": 1}, "colour"),
         ("int8", {"form": "statik"}, "statik"),
-        ("int8", {"calibration": "entropy"}, "entropy"),
+        ("int8", {"ranges": "entropy"}, "entropy"),
         ("int8", {"float_parts": ["netwrk"]}, "netwrk"),
         ("int8", {"float_layers": 3}, "list of names"),
     ],
@@ -192,7 +192,7 @@ NORMED = Part(
 def test_batch_normalization_behind_a_relu(tmp_path: Path, precision: str, most: float) -> None:
     """XNNPACK's own pass writes it as a float convolution, and cannot lower that between int8 layers."""
     feeds = [{"sound": sound["sound"]} for sound in sounds(*[50] * 24)]
-    artifact = export(tmp_path, precision, NORMED, feeds, **({"calibration": "min-max"} if precision == "int8" else {}))
+    artifact = export(tmp_path, precision, NORMED, feeds, **({"ranges": "min-max"} if precision == "int8" else {}))
     runner, reference = RUNTIME.load(tmp_path / "out" / artifact.file, 1), TorchRunner(NORMED, Normed().eval())
     assert relative_error([runner(feeds[0])], [reference(feeds[0])]) < most
     census = artifact.census

@@ -23,7 +23,7 @@ if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"): 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
-    return folder / "out" / export(folder, "int8", LONG, sounds(*range(40, 60)), calibration="min-max").file
+    return folder / "out" / export(folder, "int8", LONG, sounds(*range(40, 60)), ranges="min-max").file
 
 
 @pytest.mark.parametrize("damage", ["absent", "empty", "cut", "flipped", "no description", "text", "other shape"])

@@ -44,7 +44,7 @@ def test_photos_are_named_as_by_float(tmp_path: Path, shared_data: Path) -> None
         (chosen / Path(sample.input).name).symlink_to(sample.input)
     bundle = edgekit.export(
         "efficientnet-lite0", "android", runtime="executorch", precision="int8", calibration=chosen,
-        out=tmp_path / "int8", fallback=False, evidence=False, options={"calibration": "percentile"},
+        out=tmp_path / "int8", fallback=False, evidence=False, options={"ranges": "percentile"},
     )  # fmt: skip
     census = bundle.manifest.parts[0].census
     assert (census["weighted_int8"], census["weighted_float"]) == (50, 0)

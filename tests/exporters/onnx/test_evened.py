@@ -18,9 +18,9 @@ from edgekit.core import Feeds, Part, TensorSpec
 from edgekit.exporters.onnx.convolutions import static
 from edgekit.exporters.onnx.convolutions.evened import evened
 from edgekit.exporters.onnx.graph import constants, from_torch
-from edgekit.quantization import streams
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.plan import Wish
+from edgekit.quantization.weights import streams
 from edgekit.runtimes.onnxruntime.runner import evaluate
 
 

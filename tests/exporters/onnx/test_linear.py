@@ -17,7 +17,7 @@ from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx import census, finding, linear, products
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.numerics.parity import relative_error
-from edgekit.quantization import gptq
+from edgekit.quantization.weights import gptq
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 ROWS, WIDTH, WORDS = 24, 64, 200

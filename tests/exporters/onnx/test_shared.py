@@ -72,7 +72,7 @@ def test_it_is_said_where_older_processors_have_no_exact_kernels(shared: bool, t
     part, said = Part("net", *ends, {}, lambda checkpoint: Twice(shared)), list[str]()
     # So few rows that weights are rounded to nearest, the same in both places.
     feeds = [{"x": np.random.default_rng(i).normal(size=(20, 64)).astype(np.float32)} for i in range(4)]
-    recipe, work = Recipe("onnxruntime", "int8", {"forms": {"net": "dynamic"}}), tmp_path / "work"
+    recipe, work = Recipe("onnxruntime", "int8", {"form": {"net": "dynamic"}}), tmp_path / "work"
     work.mkdir()
     [made] = EXPORTER.export(
         model_for(part), CHECKPOINT, recipe, {"net": feeds}, tmp_path, work, lambda text, *_: said.append(text)

@@ -208,7 +208,7 @@ def test_convolutions_choose_the_static_form(tmp_path: Path) -> None:
     [
         {"ranges": {"network": "widest"}},
         {"float_layers": {"encoder": 2}},
-        {"forms": {"network": "int7"}},
+        {"form": {"network": "int7"}},
         {"weights": "per-row"},
     ],
 )

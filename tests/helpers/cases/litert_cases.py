@@ -51,7 +51,7 @@ class Image(nn.Module):
 PIXELS = (TensorSpec("pixels", "float32", (1, 16, 16, 3)),)
 SCORES = (TensorSpec("scores", "float32", (1, CLASSES)),)
 IMAGE = Part("image", PIXELS, SCORES, {}, lambda checkpoint: Image())
-LAYERS = {"stem/CONV_2D", "depthwise/DEPTHWISE_CONV_2D", "pointwise/CONV_2D", "classifier/FULLY_CONNECTED"}
+LAYERS = {"stem", "depthwise", "pointwise", "classifier"}
 
 
 def pictures(count: int = 24, size: int = 16) -> list[Feeds]:

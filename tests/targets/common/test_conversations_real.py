@@ -88,14 +88,27 @@ def test_a_system_prompt_is_computed_once(peer: list[str], assets: Path, tmp_pat
     )
 
 
-def test_look_up_takes_fewer_passes(peer: list[str], assets: Path) -> None:
+def gap(writer: Predictor, prompt: str, one: str, other: str) -> float:
+    """How much likelier the model holds one of two answers than the other where they part, in nats; 0: they are the
+    same. llama.cpp has other kernels for several tokens than for one: without VNNI they differ by half a nat."""
+    network, answers = writer.network, [writer.network.tokenize(text) for text in (one, other)]  # type: ignore[attr-defined]
+    if answers[0] == answers[1]:
+        return 0.0
+    at = next((i for i, (a, b) in enumerate(zip(*answers, strict=False)) if a != b), min(map(len, answers)))
+    endings = [answer[at : at + 1] or [min(network.end_tokens)] for answer in answers]
+    begun = [*writer.prompt_tokens(prompt), *answers[0][:at]]  # type: ignore[attr-defined]
+    first, second = network.likelihoods(begun, endings)
+    return abs(first - second)
+
+
+def test_look_up_takes_fewer_passes(peer: list[str], assets: Path, writer: Predictor) -> None:
     with Chat(peer, assets, threads=1) as talk:
         for task in ("Repeat this word for word", "Correct the spelling", "Summarize this"):
-            said = []
+            said, prompt = [], f"{task}: {' '.join(FACTS)}"
             for how in ({}, {"look_up": True}):
                 talk.do("clear")
-                said.append(talk.ask(f"{task}: {' '.join(FACTS)}", 48, **how))
+                said.append(talk.ask(prompt, 48, **how))
             plain, tried = said
-            assert tried.text == plain.text, task
+            assert gap(writer, prompt, tried.text, plain.text) < 1, (task, tried.text, plain.text)
             assert tried.passes < plain.passes == 1 + plain.tokens, task
             print(f"{task}: {plain.tokens} tokens, {plain.passes} passes, {tried.passes} with look-up")

@@ -258,10 +258,13 @@ def test_a_frontend_runs_on_one_thread_and_leaves_the_others_theirs(quantize: bo
     ("options", "limit"),
     [
         ({}, 0.25),
-        ({"forms": {"encoder": "blockwise"}, "bits": {}}, 0.25),
+        ({"form": {"encoder": "blockwise"}, "bits": {}}, 0.25),
+        ({"form": {"encoder": "four-bit"}}, 0.5),
         ({"forms": {"encoder": "four-bit"}}, 0.5),
         ({"bits": {"decoder": 5.5}}, 0.5),
-        ({"forms": "four-bit"}, 0.25),
+        ({"bits": 5.5}, 0.5),
+        ({"form": "four-bit"}, 0.5),
+        ({"form": "static"}, 0.25),
     ],
 )
 def test_four_bits_in_some_products_explain_more(options: dict[str, Any], limit: float) -> None:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from edgekit.core import Feeds
 from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.quantization import bits
-from edgekit.quantization.biases import correct
 from edgekit.quantization.candidates import Candidates, Truth
 from edgekit.quantization.choice import Bounds, choose, together
 from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
+from edgekit.quantization.weights.biases import correct
 
 FEEDS: list[Feeds] = [{"x": np.random.default_rng(i).random(8)} for i in range(20)]
 #: What a layer in int8 adds to the outputs.

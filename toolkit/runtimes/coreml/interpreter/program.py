@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Program"]
 
-#: Operators whose mean output is the mean input through their weights, and the axis of their channels.
-_CHANNELS = {"conv": 1, "linear": -1}
 #: Operators that run blocks of others.
 _CONTROL = ("cond", "while_loop")
 
@@ -97,24 +95,6 @@ class Program:
         new = dict(values)
         self._run(new, steps, {}, {name: other.constants(name) for name in names})
         return self._outputs(new)
-
-    def moved(self, feeds: Mapping[str, NDArray[Any]], other: Program) -> dict[str, Any]:
-        """Layer with a bias -> what the weights that it has in `other` add to each channel, on the mean of a call."""
-        import torch
-
-        values, means = self.remembered(feeds), {}
-        for op in self._steps:
-            mine = self.constants(op.name)
-            if op.op_type not in _CHANNELS or not {"weight", "bias"} <= mine.keys():
-                continue
-            change = other.constants(op.name)["weight"] - mine["weight"]
-            if change.any():
-                inputs = {name: self._value(value, values) for name, value in _arguments(op) if value is not None}
-                with torch.inference_mode():
-                    made = OPERATORS[op.op_type]({**inputs, "weight": change, "bias": None})
-                    channels = _CHANNELS[op.op_type] % made.ndim
-                    means[op.name] = made.mean([axis for axis in range(made.ndim) if axis != channels])
-        return means
 
     def constants(self, layer: str) -> dict[str, Any]:
         """Its weights and its bias, by the names that its operator has for them."""

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     Snap = Callable[[Places, Floats], Floats]
 
 __all__ = [
+    "SHRINKAGE",
     "Grid",
     "Inverse",
     "Rounded",
-    "compensated",
+    "check_finite",
     "descended",
     "entropy",
     "hessian",
@@ -38,11 +39,17 @@ __all__ = [
     "loss",
     "nearest",
     "rounded",
+    "shrunk",
     "walked",
 ]
 
 #: What is added to the diagonal, of its mean; ten times more where that is not enough.
 _DAMPING, _MOST = 0.01, 1e3
+#: Share of its mean that is added to a Hessian's diagonal where there are as many rows as inputs, and the less, the
+#: more rows there are. In 4 bits, with 290 rows of whisper-base's decoder, those in its layers moved the next token of
+#: other speakers by 0.0052 nats (KL divergence); without this by 0.0086, to nearest by 0.0096. In 8 bits, with 862
+#: rows, MiniLM's least cosine on 200 sentences is 0.9953; without this 0.9946. The more rows, the less it changes.
+SHRINKAGE = 0.5
 #: Inputs that are rounded before what they lost reaches those behind them.
 _STRIPE = 128
 #: Weights, at least so many of whole outputs, that tell how many bits steps take when they are coded; and halvings
@@ -108,13 +115,30 @@ def hessian(inputs: Floats, before: Doubles | None = None) -> Doubles:
     Raises:
         BadInput: a value is not finite.
     """
+    check_finite(inputs)
+    own: Doubles = (inputs.T @ inputs).astype(np.float64)
+    return own if before is None else before + own
+
+
+def check_finite(inputs: Floats) -> None:
+    """Raise BadInput where recorded inputs hold values that are no numbers."""
     if not np.isfinite(inputs).all():
         raise BadInput(
             "recorded inputs of a layer hold values that are not numbers, so nothing can be rounded by them.",
             hint="Look for broken samples below --calibration DIR, or leave it away.",
         )
-    own: Doubles = (inputs.T @ inputs).astype(np.float64)
-    return own if before is None else before + own
+
+
+def shrunk(curvature: Doubles, rows: int = 0, share: float = SHRINKAGE) -> Doubles:
+    """Hessians [..., K, K] with `share` of their mean added to the diagonal, times inputs for each of the `rows` that
+    were recorded (0: as if there were as many rows as inputs).
+
+    What few rows do not show is not nothing (shrinkage: Ledoit & Wolf 2004).
+    """
+    count = curvature.shape[-1]
+    mean = np.diagonal(curvature, axis1=-2, axis2=-1).mean(axis=-1)[..., None, None]
+    own: Doubles = curvature + share * (count / rows if rows else 1.0) * mean * np.eye(count)
+    return own
 
 
 def nearest(weights: Floats, grid: Grid, importance: Doubles | None = None) -> Rounded:
@@ -134,41 +158,19 @@ def rounded(weights: Floats, curvature: Doubles, grid: Grid) -> Rounded:
         curvature: `hessian` of the product's inputs, [K, K]; it may have any rank.
     """
     near = nearest(weights, grid, np.diag(curvature))
-    wide = _spread(near.scales, len(weights), grid)
-    steps = compensated(weights[None], curvature[None], np.broadcast_to(wide, weights.shape)[None], grid.ends)
-    if steps is None:
-        return near
-    made = Rounded(steps[0], near.scales, grid)
-    return made if loss(made, weights, curvature) < loss(near, weights, curvature) else near
-
-
-def compensated(
-    weights: Floats,
-    curvature: Doubles,
-    scales: Floats,
-    ends: tuple[int, int],
-    fixed: NDArray[np.bool_] | None = None,
-) -> NDArray[np.int8] | None:
-    """Steps by GPTQ for G groups of weights [G, K, N] with inputs of their own; None where nothing was recorded.
-
-    Args:
-        curvature: [G, K, K]. scales: of every weight, [G, K, N]. ends: the least and the largest step.
-        fixed: weights that are rounded to nearest, whatever others have lost; [G, K, N].
-    """
-    steps = np.empty(weights.shape, np.int8)
+    wide = np.broadcast_to(_spread(near.scales, len(weights), grid), weights.shape)[None]
+    steps, prepared = np.empty((1, *weights.shape), np.int8), inverse(curvature[None])
 
     def snap(at: Places, values: Floats) -> Floats:
-        values = values if fixed is None else np.where(fixed[at], weights[at], values)
-        step = np.rint(values / scales[at]).clip(*ends)
-        steps[at] = step
-        own: Floats = step * scales[at]
+        steps[at] = step = np.rint(values / wide[at]).clip(*grid.ends)
+        own: Floats = step * wide[at]
         return own
 
-    prepared = inverse(curvature)
     if prepared is None:
-        return None
-    walked(weights, prepared, snap)
-    return steps
+        return near
+    walked(weights[None], prepared, snap)
+    made = Rounded(steps[0], near.scales, grid)
+    return made if loss(made, weights, curvature) < loss(near, weights, curvature) else near
 
 
 def inverse(curvature: Doubles) -> Inverse | None:

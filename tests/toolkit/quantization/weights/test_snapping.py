@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
-from edgekit.quantization.snapping import Inputs, Window, half, snapped
+from edgekit.quantization.weights.snapping import Inputs, Window, half, snapped
 
 #: (window, groups, weights as torch has them), of an input with 8 channels.
 CONVOLUTIONS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.quantization.streams import Streams, factors
+from edgekit.quantization.weights.streams import Streams, factors
 
 
 def test_tensors_that_an_operator_ties_are_one_stream() -> None:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
-from edgekit.quantization.gptq import Grid, entropy, hessian, loss, nearest, rounded
+from edgekit.quantization.weights.gptq import Grid, entropy, hessian, loss, nearest, rounded
 
 GRIDS = [Grid(8), Grid(8, 16), Grid(5, 16), Grid(4, 32), Grid(8, 0, 4.5), Grid(8, 32, 5.25, even=True)]
 

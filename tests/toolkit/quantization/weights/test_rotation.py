@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.quantization.rotation import reading, rotation, writing
+from edgekit.quantization.weights.rotation import reading, rotation, writing
 
 
 @pytest.mark.parametrize("width", [2, 3, 64, 96, 257])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.quantization.equalization import factors
+from edgekit.quantization.weights.equalization import factors
 
 
 def test_a_few_large_channels_are_divided() -> None:
