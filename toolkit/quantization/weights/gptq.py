@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     Snap = Callable[[Places, Floats], Floats]
 
 __all__ = [
-    "SHRINKAGE",
     "Grid",
     "Inverse",
     "Rounded",
@@ -49,7 +48,7 @@ _DAMPING, _MOST = 0.01, 1e3
 #: more rows there are. In 4 bits, with 290 rows of whisper-base's decoder, those in its layers moved the next token of
 #: other speakers by 0.0052 nats (KL divergence); without this by 0.0086, to nearest by 0.0096. In 8 bits, with 862
 #: rows, MiniLM's least cosine on 200 sentences is 0.9953; without this 0.9946. The more rows, the less it changes.
-SHRINKAGE = 0.5
+_SHRINKAGE = 0.5
 #: Inputs that are rounded before what they lost reaches those behind them.
 _STRIPE = 128
 #: Weights, at least so many of whole outputs, that tell how many bits steps take when they are coded; and halvings
@@ -129,7 +128,7 @@ def check_finite(inputs: Floats) -> None:
         )
 
 
-def shrunk(curvature: Doubles, rows: int = 0, share: float = SHRINKAGE) -> Doubles:
+def shrunk(curvature: Doubles, rows: int = 0, share: float = _SHRINKAGE) -> Doubles:
     """Hessians [..., K, K] with `share` of their mean added to the diagonal, times inputs for each of the `rows` that
     were recorded (0: as if there were as many rows as inputs).
 

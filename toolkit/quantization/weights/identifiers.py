@@ -85,8 +85,8 @@ class Identifiers:
         if not same:
             same = [name for name, array in self._weights.items() if array.size != size and self._is_piece(name, own)]
         hint = _plain(layer.hint)
-        best = max(same, key=lambda name: _common(_plain(identifier(name)), hint), default="")
-        return identifier(best) if best else ""
+        best = max(same, key=lambda name: _common(_plain(_identifier(name)), hint), default="")
+        return _identifier(best) if best else ""
 
     def _is_whole(self, name: str, own: Floats) -> bool:
         for axis in self._axes(name):
@@ -121,7 +121,7 @@ def is_strange(name: str) -> bool:
     return name.startswith(_UNKNOWN)
 
 
-def identifier(parameter: str) -> str:
+def _identifier(parameter: str) -> str:
     """What a layer is called, by the name of its weights."""
     return parameter.removesuffix(".weight").removesuffix("_weight")
 
