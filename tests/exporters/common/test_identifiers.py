@@ -114,6 +114,19 @@ def test_weights_that_the_source_has_not_are_nobodys() -> None:
     assert lost == {"b": other.size}
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_is_folded_in_from_either_side_changes_no_name(axis: int) -> None:
+    """A normalization behind a layer scales its outputs, one before it its inputs."""
+    rng = np.random.default_rng(0)
+    first, second = (rng.standard_normal((24, 24)).astype(np.float32) for _ in range(2))
+    factors = rng.uniform(0.1, 3, (24, 1) if axis == 0 else (1, 24)).astype(np.float32)
+    source = Identifiers({"first.weight": first, "second.weight": second})
+    assert source.names({"a": Converted(second * factors, 0), "b": Converted(first.T * factors, -1)})[0] == {
+        "a": "second",
+        "b": "first",
+    }
+
+
 def test_a_layer_with_weights_of_nobody_stays_float() -> None:
     plan, _ = choose(_Known(), Wish("dynamic"))
     assert plan.floats == {"unknown/b": STRANGE}

@@ -2,8 +2,9 @@
 
 Converters rename layers, fold normalizations into them, change the order of axes and gates, and cut weights in pieces.
 What none of that changes is the shape of each output's weights: how their mean and largest size compare with their root
-mean square. So a layer is that of the source whose outputs have the same shapes, one after the other. A name that the
-converter gives is believed only where two layers of the source have the same weights.
+mean square. So a layer is that of the source whose outputs have the same shapes, one after the other; or whose inputs
+have, where something is folded in from before. A name that the converter gives is believed only where two layers of the
+source have the same weights.
 
 The identifier is the name of the parameter in the source, without ``.weight``: ``encoder.layers.0.fc1``,
 ``lstm.weight_ih_l0``.
@@ -81,7 +82,10 @@ class Identifiers:
 
     def _find(self, layer: Converted) -> str:
         own, size = _shape(layer.weights, layer.axis), layer.weights.size
-        same = [name for name in self._by_size[size] if self._is_whole(name, own)]
+        same, axes = list[str](), range(min(layer.weights.ndim, _AXES))
+        for axis in (layer.axis, *axes):  # what is folded from behind scales outputs, what is folded from before inputs
+            shape = _shape(layer.weights, axis)
+            same = same or [name for name in self._by_size[size] if self._is_whole(name, shape)]
         if not same:
             same = [name for name, array in self._weights.items() if array.size != size and self._is_piece(name, own)]
         hint = _plain(layer.hint)
