@@ -54,6 +54,7 @@ Thing* text(const std::string& value) {
 
 jclass find_class(JNIEnv*, const char* name) { return as<jclass>(text(name)); }
 jint throw_new(JNIEnv*, jclass, const char* what) { return thrown = what, 0; }
+void clear(JNIEnv*) { thrown.clear(); }
 const char* characters(JNIEnv*, jstring string, jboolean*) { return of(string)->data.data(); }
 void release(JNIEnv*, jstring, const char*) {}
 void forget(JNIEnv*, jobject) {}
@@ -86,6 +87,7 @@ JNINativeInterface_ table() {
   JNINativeInterface_ made{};
   made.FindClass = find_class;
   made.ThrowNew = throw_new;
+  made.ExceptionClear = clear;
   made.GetStringUTFChars = characters;
   made.ReleaseStringUTFChars = release;
   made.NewStringUTF = new_string;

@@ -83,9 +83,11 @@ static OrtSession* open_with(JNIEnv* env, const char* model, int threads, const 
 
 // The options are those of toolkit/runtimes/onnxruntime/runner.py, but without an arena: on phones it is not measured.
 static OrtSession* open_model(JNIEnv* env, const char* model, int threads) {
-  OrtSession* session = saturates() ? open_with(env, model, threads, "1") : 0;
-  if (session) return session;
-  (*env)->ExceptionClear(env);
+  if (saturates()) {
+    OrtSession* session = open_with(env, model, threads, "1");
+    if (session) return session;
+    (*env)->ExceptionClear(env);
+  }
   return open_with(env, model, threads, "0");
 }
 
