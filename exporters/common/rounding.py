@@ -44,10 +44,12 @@ class _Layer:
     """A weight with the inputs that met it.
 
     Attributes:
-        turned: the outputs are its last axis. bias: what is added to its outputs, if anything is. norm: the gain, the
-            shift, the mean and the variance of the normalization right behind it, and what is added to the variance.
+        name: in the module, without ".weight". turned: the outputs are its last axis. bias: what is added to its
+            outputs, if anything is. norm: the gain, the shift, the mean and the variance of the normalization right
+            behind it, and what is added to the variance.
     """
 
+    name: str
     weight: torch.Tensor
     inputs: Inputs
     turned: bool = False
@@ -69,15 +71,19 @@ def round_weights(
     module: torch.nn.Module,
     part: Part,
     feeds: Sequence[Feeds],
-    grid: Grid | Palette,
+    grid: Callable[[str, int], Grid | Palette | None],
     tell: Callable[[int, int], None],
     *,
     least: int = 0,
 ) -> None:
-    """Put the weights of `module` on `grid`, in place, and what that shifts on average into its biases.
+    """Put the weights of `module` on a grid, in place, and what that shifts on average into its biases.
 
-    Left as they are: weights that are used otherwise, too (an embedding that is also a product), transposed and
-    three-dimensional convolutions, recurrent layers, and weights that are fewer than `least`.
+    Args:
+        grid: (name in the module without ".weight", outputs) -> what the weights lie on then; None: they are left.
+        least: fewer weights are left.
+
+    Left as they are, besides: weights that are used otherwise, too (an embedding that is also a product), those of
+    transposed and three-dimensional convolutions, and of recurrent layers.
 
     Raises:
         BadInput: a value that a layer gets is not finite.
@@ -88,10 +94,11 @@ def round_weights(
     owners = Counter(id(layer.bias) for layer in layers)
     for layer in layers:
         own = layer.bias is not None and owners[id(layer.bias)] == 1 and layer.plain
-        if isinstance(grid, Palette) and grid.outputs and len(layer.rows) % grid.outputs:
+        chosen = grid(layer.name, len(layer.rows))
+        if chosen is None:
             continue
         values = layer.rows.movedim(1, -1).contiguous().numpy()
-        made = snapped(values, layer.inputs, grid, biased=own)
+        made = snapped(values, layer.inputs, chosen, biased=own)
         layer.rows.copy_(torch.from_numpy(made.weights).movedim(-1, 1))
         if own and layer.bias is not None:
             layer.bias.data.add_(torch.from_numpy(made.shift).reshape(layer.bias.shape))
@@ -153,8 +160,10 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, module: torch.nn.Module, calls: int, least: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        held = {tensor.untyped_storage().data_ptr(): tensor for tensor in (*module.parameters(), *module.buffers())}
-        self._tensors = {place: one for place, one in held.items() if one.is_floating_point() and one.ndim}
+        held = [*module.named_parameters(), *module.named_buffers()]
+        places = [(one.untyped_storage().data_ptr(), name, one) for name, one in held if one.is_floating_point()]
+        self._tensors = {place: one for place, _, one in places if one.ndim}
+        self._names = {place: name.removesuffix(".weight") for place, name, _ in places}
         self._calls, self._least = calls, least
         self._last: tuple[_Layer, torch.Tensor] | None = None
         self._other: set[int] = set()
@@ -190,7 +199,7 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if held is None or place in self._other or weight.shape != like or held.numel() < self._least:
             self._use([weight])
             return
-        layer = self.layers.setdefault(place, _Layer(held, inputs, turned, self._held(bias)))
+        layer = self.layers.setdefault(place, _Layer(self._names[place], held, inputs, turned, self._held(bias)))
         layer.inputs.see(rows.numpy(), self._calls)
         self._last = layer, out
 

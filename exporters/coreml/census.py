@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ExportFailed
+from edgekit.quantization.plan import LayerPlan
 from edgekit.runtimes.coreml.reader import WEIGHTED, operations, program_of
 
 __all__ = ["census"]
@@ -31,11 +32,13 @@ _NAMED = 1 << 16
 _EXPECTED = {"int8": ("int8",), "int6": ("palette",), "int4": ("palette", "int4")}
 
 
-def census(file: Path, precision: str, few: int, kept: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:
+def census(
+    file: Path, precision: str, few: int, others: Mapping[str, LayerPlan], names: Mapping[str, str]
+) -> dict[str, Any]:
     """The facts, read back from the saved file.
 
     Args:
-        few: layers with fewer weights are not compressed. kept: layers that keep more bits than `precision`, and why.
+        few: layers with fewer weights are not compressed. others: layers of another form than `precision`, and why.
         names: of layers in the source.
 
     Raises:
@@ -71,7 +74,7 @@ def census(file: Path, precision: str, few: int, kept: Mapping[str, str], names:
                 weights[held.name] = form, math.prod(held.shape)  # once, where layers share them
                 layers[names.get(op.name, op.name)] = {
                     "form": form,
-                    "why": kept.get(op.name) or _why(op, form, precision, few),
+                    "why": others[op.name].why if op.name in others else _why(op, form, precision, few),
                 }
     if precision in _EXPECTED and layers:
         _check(file, precision, layers, weights.values())

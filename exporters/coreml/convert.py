@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,14 +21,15 @@ from edgekit.exporters.coreml.candidates import AIMS, Compressed
 from edgekit.exporters.coreml.census import census
 from edgekit.exporters.coreml.compress import FEW, compressed
 from edgekit.exporters.coreml.ends import with_plain_ends
-from edgekit.exporters.coreml.exchange import exchanged
-from edgekit.exporters.coreml.grids import grid_of
+from edgekit.exporters.coreml.grids import BITS, grid_of
 from edgekit.exporters.coreml.torch_operators import computed, mended
-from edgekit.quantization.bits import keep
-from edgekit.quantization.plan import Plan
-from edgekit.quantization.weights.identifiers import STRANGE, Converted, Identifiers
+from edgekit.quantization.bits import with_more_bits
+from edgekit.quantization.plan import LayerPlan, Plan
+from edgekit.quantization.weights.gptq import Grid
+from edgekit.quantization.weights.identifiers import STRANGE, Converted, Identifiers, is_strange
+from edgekit.quantization.weights.palettes import Palette
 from edgekit.runtimes.coreml.quiet import quiet
-from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD, WEIGHTED, function_of, operations
+from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD, WEIGHTED, axis_of_outputs, function_of, operations
 
 __all__ = ["Wish", "converted", "identifiers", "reason_of", "write"]
 
@@ -36,8 +37,6 @@ __all__ = ["Wish", "converted", "identifiers", "reason_of", "write"]
 _DAY = "com.github.apple.coremltools.conversion_date"
 #: From so many inputs on, half of them are held out to choose by them which layers keep more bits.
 _ENOUGH = 16
-#: Operator -> the axis of its weights' outputs, where it is not the first.
-_OUTPUTS = {"conv_transpose": 1, "matmul": -1}
 
 
 @dataclass(frozen=True)
@@ -82,9 +81,8 @@ def write(
     progress(f"converting {part.name}", 0, 0)
     with quiet():
         program = converted(part, module, wish)
-        names, lost = identifiers(program, module)
-        strange = dict.fromkeys(lost, STRANGE)
-        program, kept = _smaller(program, part, module, wish, feeds, strange, work, progress)
+        names = identifiers(program, module)
+        program, others = _smaller(program, part, module, wish, feeds, names, work, progress)
         _describe(program, part, model, wish)
         file = out / f"{part.name}.mlpackage"
         program.save(str(file))
@@ -92,20 +90,18 @@ def write(
     return Artifact(
         part.name,
         file.name,
-        {"ios": wish.system, "sizes": _sizes(part, wish), **census(file, wish.precision, FEW, kept, names)},
+        {"ios": wish.system, "sizes": _sizes(part, wish), **census(file, wish.precision, FEW, others, names)},
     )
 
 
-def identifiers(program: Any, module: Any) -> tuple[dict[str, str], dict[str, int]]:
-    """Operator with weights -> its name in the source; and those that the source has not -> how many weights."""
+def identifiers(program: Any, module: Any) -> dict[str, str]:
+    """Operator with weights -> its name in the source."""
     layers = dict[str, Converted]()
     for op in operations(function_of(program)):
         held = op.inputs.get(WEIGHTED.get(op.op_type, ""))
         if held is not None and held.val is not None and held.val.ndim > 1:
-            axis = _OUTPUTS.get(op.op_type, 0)
-            turned = op.op_type == "matmul" and op.inputs["transpose_y"].val
-            layers[op.name] = Converted(held.val, -2 if turned else axis, held.name)
-    return Identifiers(weights_of(module)).names(layers)
+            layers[op.name] = Converted(held.val, axis_of_outputs(op), held.name)
+    return Identifiers(weights_of(module)).names(layers)[0]
 
 
 def _smaller(
@@ -114,44 +110,50 @@ def _smaller(
     module: Any,
     wish: Wish,
     feeds: Sequence[Feeds],
-    strange: Mapping[str, str],
+    names: Mapping[str, str],
     work: Path,
     progress: Progress,
-) -> tuple[Any, Mapping[str, str]]:
-    """The program with smaller weights, rounded by the part's inputs; and layers that keep more bits, those that are
-    `strange` among them -> why."""
+) -> tuple[Any, Mapping[str, LayerPlan]]:
+    """The program with smaller weights, rounded by the part's inputs; and layers of other forms.
+
+    Args:
+        names: operator -> its name in the source.
+    """
+    others = {op: LayerPlan("float", STRANGE) for op, name in names.items() if is_strange(name)}
     if not wish.form:
         return program, {}
     progress(f"compressing {part.name}", 0, 0)
     if not feeds:
-        return compressed(program, wish.precision, wish.form, strange), strange
+        return compressed(program, wish.precision, wish.form, _forms(others)), others
 
-    def near(known: Sequence[Feeds]) -> Any:
-        """The same program with weights on the grid."""
-        rounded, what = copy.deepcopy(module).eval(), f"rounding weights of {part.name}"
-        grid = grid_of(wish.precision, wish.form)
-        round_weights(rounded, part, known, grid, lambda i, n: progress(what, i, n), least=FEW)
-        return converted(part, rounded, wish)
+    def rounded(known: Sequence[Feeds], others: Mapping[str, LayerPlan]) -> Any:
+        """The program with weights on their grids, not yet smaller."""
+        near, what = copy.deepcopy(module).eval(), f"rounding weights of {part.name}"
+        own = {names.get(op, op): plan.form for op, plan in others.items()}
 
-    def compress(made: Any, kept: Collection[str] = ()) -> Any:
-        # What keeps more bits is taken from float: on the grid of few it has lost them.
-        return compressed(exchanged(made, program, kept), wish.precision, wish.form, {*kept, *strange})
+        def grid(weights: str, outputs: int) -> Grid | Palette | None:
+            form = own.get(weights, wish.precision)
+            return None if form == "float" else grid_of(form, wish.form, outputs)
+
+        round_weights(near, part, known, grid, lambda i, n: progress(what, i, n), least=FEW)
+        return converted(part, near, wish)
 
     place = work / f"coreml-{part.name}-{wish.precision}"
     place.mkdir(parents=True, exist_ok=True)
     # What weights are rounded by says too little of how far they are off.
-    held = feeds[1::2] if len(feeds) >= _ENOUGH else feeds
+    known, held = (feeds[::2], feeds[1::2]) if len(feeds) >= _ENOUGH else (feeds, feeds)
     try:
-        kept: Mapping[str, str] = {}
         if wish.keep:
-            half = near(feeds[::2] if len(feeds) >= _ENOUGH else feeds)
-            candidates = Compressed(part.name, program, partial(compress, half), held, place, progress)
+            bits = BITS[wish.precision]
+            # The others are rounded to nearest for now: all of it is rounded when it is known what each layer becomes.
+            programs = {**dict.fromkeys(bits, program), wish.precision: rounded(known, others)}
+            compress = {form: partial(compressed, one, form, wish.form) for form, one in programs.items()}
+            candidates = Compressed(part.name, program, compress, held, place, progress)
             if not candidates.unable:
-                plan = keep(candidates, candidates.weights, Plan(wish.precision), AIMS[wish.precision])
-                kept = candidates.kept(plan)
-            if len(feeds) < _ENOUGH:
-                return candidates.program(tuple(kept)), {**strange, **kept}
-        return compress(near(feeds), kept), {**strange, **kept}
+                plan = Plan(wish.precision, forms=others)
+                plan = with_more_bits(candidates, candidates.weights, plan, bits, AIMS[wish.precision])
+                others = candidates.with_shared(plan)
+        return compressed(rounded(feeds, others), wish.precision, wish.form, _forms(others)), others
     except (RuntimeError, ValueError, IndexError) as exc:  # as torch refuses what the interpreter computes
         reason = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
         raise ExportFailed(
@@ -160,6 +162,10 @@ def _smaller(
         ) from exc
     finally:
         shutil.rmtree(place)
+
+
+def _forms(others: Mapping[str, LayerPlan]) -> dict[str, str]:
+    return {layer: plan.form for layer, plan in others.items()}
 
 
 def converted(part: Part, module: Any, wish: Wish) -> Any:

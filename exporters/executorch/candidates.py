@@ -71,7 +71,7 @@ class ExecutorchCandidates(Candidates[Graph]):
         with quiet():
             made: Graph = copy.deepcopy(self.graph)
         what = f"rounding weights of {self.part}"
-        round_weights(made, self._part, self.feeds, Grid(8), lambda i, n: self.tell(what, i, n))
+        round_weights(made, self._part, self.feeds, lambda *_: Grid(8), lambda i, n: self.tell(what, i, n))
         return made
 
     def run(self, made: Graph | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:

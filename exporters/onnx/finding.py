@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import helper
 
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import constants, watching
@@ -60,6 +61,10 @@ def products(model: onnx.ModelProto) -> list[Product]:
 def rows_of(model: onnx.ModelProto, found: Sequence[Product], feeds: Sequence[Feeds]) -> dict[str, int]:
     """How many rows each product typically multiplies: the median over `feeds` (at most 9 of them)."""
     by_name = {node.name: node for node in model.graph.node}
-    names = {p.node: by_name[p.node].output[0] for p in found}
-    outs = evaluate(watching(model, names.values()), spaced(feeds, 9))
-    return {p.node: int(np.median([out[names[p.node]].size // p.weight.shape[1] for out in outs])) for p in found}
+    shapes = {p.node: f"{by_name[p.node].output[0]}/shape" for p in found}
+    # The shapes alone: what all products give, of nine calls, would take a gigabyte.
+    nodes = [helper.make_node("Shape", [by_name[node].output[0]], [shape]) for node, shape in shapes.items()]
+    whole = watching(model, shapes.values())
+    whole.graph.node.extend(nodes)
+    outs = evaluate(whole, spaced(feeds, 9))
+    return {p.node: int(np.median([out[shapes[p.node]][:-1].prod() for out in outs])) for p in found}

@@ -17,7 +17,7 @@ from edgekit.exporters.onnx.half import in_bytes
 from edgekit.numerics.layers import SMALL
 from edgekit.quantization.plan import ASKED, LayerPlan, is_named
 from edgekit.quantization.samples import spaced
-from edgekit.quantization.weights.equalization import factors
+from edgekit.quantization.weights.equalization import equalizing_factors
 from edgekit.quantization.weights.gptq import Grid, nearest
 from edgekit.runtimes.onnxruntime.runner import evaluate
 
@@ -143,7 +143,9 @@ def equalized(model: onnx.ModelProto, products: Sequence[str], feeds: Sequence[F
     added: dict[str, NDArray[Any]] = {}
     moved: dict[str, NDArray[Any]] = {}
     for name, nodes in groups.items():
-        by = factors(np.concatenate(seen[name]), np.concatenate([arrays[node.input[1]] for node in nodes], axis=1))
+        by = equalizing_factors(
+            np.concatenate(seen[name]), np.concatenate([arrays[node.input[1]] for node in nodes], axis=1)
+        )
         if by is not None:
             moved[name] = added[f"{name}.divided"] = 1 / by
             added |= {f"{node.name}.equalized": arrays[node.input[1]] * by[:, None] for node in nodes}

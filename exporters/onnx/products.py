@@ -47,8 +47,9 @@ from edgekit.core import Feeds
 from edgekit.errors import EdgekitError
 from edgekit.exporters.onnx import forms as written
 from edgekit.exporters.onnx import linear, residual
-from edgekit.exporters.onnx.finding import BLOCK, Product, products, rows_of
+from edgekit.exporters.onnx.finding import BLOCK, products, rows_of
 from edgekit.exporters.onnx.graph import rebuild, version_of, watching
+from edgekit.exporters.onnx.trials import Trials, calls_of
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.choice import Bounds, together
@@ -89,9 +90,6 @@ _SAME = 1e-4
 _ROWS, _CALLS, _TOO_FEW = 4000, 2048, 128
 #: Rows that are put into Hessians at once.
 _BATCH = 256
-#: Multiplications with weights in the calls that a trial of a form is measured on, and the most calls. A call of
-#: whisper-base's encoder has 14e9 and more, one of MiniLM 0.3e9.
-_TRIAL, _MOST = 4e9, 16
 #: Why a product is blockwise whatever else is true of it.
 TIED = "shares its weights with the embedding"
 
@@ -224,28 +222,21 @@ def choose(
             many[product.node] = shape
     if not many:
         return model, choice, recorded(model, list(choice), feeds) if narrow else Weights()
-    calls = trials(found, counts, feeds)
+    calls = calls_of(found, counts, feeds)
     reference = evaluate(model, calls)
     model, unrotated = _rotated(model, calls[0], reference[:1])
     model = linear.equalized(model, list(many), feeds) if equalize else model
     weights = recorded(model, [*many, *choice] if narrow else list(many), feeds)
-    asked, truth = set[str](), Truth(reference)
+    asked, trials = set[str](), Trials(model, list(many), calls, Truth(reference))
 
     def moved(node: str, form: str) -> float:
         asked.add(node)
         progress(len(asked) - 1, len(many))
-        made = evaluate(quantize(model, {node: form}, weights), calls)
-        return truth.error(made)
+        return trials.error(node, lambda part: quantize(part, {node: form}, weights))
 
     note = f"; residual stream not rotated: {unrotated}" if unrotated else "; residual stream rotated"
     chosen = chooser(moved, many, few)
     return model, choice | {node: LayerPlan(plan.form, plan.why + note) for node, plan in chosen.items()}, weights
-
-
-def trials(found: Sequence[Product], rows: Mapping[str, int], feeds: Sequence[Feeds]) -> Sequence[Feeds]:
-    """Those of `feeds` that trials of products are measured on; rows: as `rows_of` counts them."""
-    work = sum(rows[product.node] * product.weight.size for product in found)
-    return spaced(feeds, min(max(int(_TRIAL // max(work, 1)), 1), _MOST))
 
 
 def asked(

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import onnx
 
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.finding import Product, products, rows_of
-from edgekit.exporters.onnx.products import CODED, quantize, trials
+from edgekit.exporters.onnx.products import CODED, quantize
+from edgekit.exporters.onnx.trials import Trials, calls_of
 from edgekit.quantization.allocation import Choice, allocate
-from edgekit.quantization.candidates import Truth
 from edgekit.quantization.plan import LayerPlan
-from edgekit.runtimes.onnxruntime.runner import evaluate
 
 __all__ = ["narrowed"]
 
@@ -44,14 +44,14 @@ def narrowed(
     found = {one.node: one for one in products(model) if one.node in choice and choice[one.node].form != "float"}
     if not found:
         return dict(choice)
-    calls = trials(list(found.values()), rows_of(model, list(found.values()), feeds), feeds)
-    truth = Truth(evaluate(model, calls))
+    calls = calls_of(list(found.values()), rows_of(model, list(found.values()), feeds), feeds)
+    trials = Trials(model, list(found), calls)
     choices, errors = dict[str, list[Choice]](), dict[str, float]()
     for node, product in found.items():
         tell(len(errors), len(found))
         form = choice[node].form
-        made = evaluate(quantize(model, {node: _narrow(form, product, _TRIED)}), calls)
-        errors[node] = truth.error(made)
+        tried = {node: _narrow(form, product, _TRIED)}
+        errors[node] = trials.error(node, partial(quantize, forms=tried))
         choices[node] = [
             Choice(_narrow(form, product, width), errors[node] ** 2 * 4.0 ** (_TRIED - width), _bytes(product, width))
             for width in _WIDTHS

@@ -162,7 +162,7 @@ def agreed(bundle: Bundle, tell: Progress, where: str | Path | None = None) -> m
         if kept.positions and len(expected) != len(judged):
             raise ValueError(f"{kept.positions} is of {len(expected)} samples, not of {len(judged)}")
 
-    def force(i: int) -> None:
+    def force(i: int, answer: Any) -> None:
         with _refuse_damage(kept.answers):
             if expected:
                 found.append(positions.distance(predictor, judged[i], reference[i], expected[i]))

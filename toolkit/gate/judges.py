@@ -19,7 +19,7 @@ from edgekit.bundles import manifest
 from edgekit.bundles.manifest import Verdict
 from edgekit.core import Evaluation, Feeds, Model, Predictor, Progress, Runner, Sample
 from edgekit.errors import BadInput
-from edgekit.gate import agreement, positions, questions, texts, verdicts
+from edgekit.gate import agreement, questions, texts, verdicts
 from edgekit.gate.agreement import Grounds
 from edgekit.gate.frontier import Loss
 from edgekit.numerics.parity import Recorder
@@ -53,14 +53,14 @@ class Looks:
     Attributes:
         what: name of the step. tell: progress. work: folder for intermediates; None: there is no reference.
         reference: whether the predictor is the reference itself.
-        after: what is done with a sample, by its place, right after its answer: what was computed for it is at hand.
+        after: what is done with a sample, by its place and its answer, right after it: what was computed is at hand.
     """
 
     what: str
     tell: Progress
     work: Path | None = None
     reference: bool = False
-    after: Callable[[int], object] = lambda place: None
+    after: Callable[[int, Any], object] = lambda place, answer: None
 
 
 class Judge(ABC):
@@ -112,12 +112,6 @@ class Judge(ABC):
     @abstractmethod
     def answers(self, model: Model, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Sequence[Any]:
         """The answers of `predictor` that are compared with the reference's; empty if the task compares none."""
-
-    def likeliest(
-        self, predictor: Predictor, samples: Sequence[Sample], answers: Sequence[Any], looks: Looks
-    ) -> list[positions.Kept]:
-        """What the reference expects next at every position of its own answers; empty if these are no sequences."""
-        return []
 
     @abstractmethod
     def agreement(
@@ -183,13 +177,8 @@ class AnswerJudge(Judge):
         for i, sample in enumerate(samples):
             looks.tell(looks.what, i, len(samples))
             answers.append(compared.answer(predictor.predict(sample.input)))
-            looks.after(i)
+            looks.after(i, answers[-1])
         return answers
-
-    def likeliest(
-        self, predictor: Predictor, samples: Sequence[Sample], answers: Sequence[Any], looks: Looks
-    ) -> list[positions.Kept]:
-        return positions.likeliest(predictor, samples, answers, looks.tell)
 
     def agreement(
         self,

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgekit.bench.statistics.paired import Estimate, mean_by_source, share_by_source
-from edgekit.core import Predictor, Progress, Sample
+from edgekit.core import Predictor, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FILE", "Positions", "by_source", "distance", "likeliest", "write"]
+__all__ = ["FILE", "Positions", "by_source", "distance", "expectations", "write"]
 
 #: The file of a bundle that holds what the reference expected next.
 FILE = "golden/positions.json"
@@ -42,20 +42,16 @@ class Positions(NamedTuple):
 Kept = Sequence[tuple[Sequence[int], Sequence[float]]]
 
 
-def likeliest(predictor: Predictor, samples: Sequence[Sample], answers: Sequence[Any], tell: Progress) -> list[Kept]:
-    """What the reference expects at every position of its own `answers`; empty where these are no sequences."""
+def expectations(predictor: Predictor, sample: Sample, answer: Any) -> Kept | None:
+    """What the reference expects at every position of its own `answer`; None where that is no sequence."""
     import numpy as np
 
-    every: list[Kept] = []
-    for i, (sample, answer) in enumerate(zip(samples, answers, strict=True)):
-        tell("the reference's next tokens", i, len(samples))
-        logprobs = predictor.next_tokens(sample.input, answer)
-        if logprobs is None:
-            return []
-        order = np.argsort(-logprobs, axis=-1, kind="stable")[:, :_KEPT]
-        rows = np.take_along_axis(logprobs, order, axis=-1).round(_DECIMALS)
-        every.append([(ids.tolist(), row.tolist()) for ids, row in zip(order, rows, strict=True)])
-    return every
+    logprobs = predictor.next_tokens(sample.input, answer)
+    if logprobs is None:
+        return None
+    order = np.argsort(-logprobs, axis=-1, kind="stable")[:, :_KEPT]
+    rows = np.take_along_axis(logprobs, order, axis=-1).round(_DECIMALS)
+    return [(ids.tolist(), row.tolist()) for ids, row in zip(order, rows, strict=True)]
 
 
 def distance(predictor: Predictor, sample: Sample, answer: Any, expected: Kept) -> Positions:

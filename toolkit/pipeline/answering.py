@@ -13,8 +13,7 @@ from edgekit.common.files import described, write_whole
 from edgekit.core import Predictor
 from edgekit.errors import BadInput, EdgekitError
 from edgekit.gate.evidence import digests
-from edgekit.gate.judges import Looks
-from edgekit.gate.positions import Kept
+from edgekit.gate.positions import Kept, expectations
 from edgekit.numerics.parity import Recorder
 from edgekit.pipeline.evidence import Samples
 from edgekit.pipeline.job import Job, Run
@@ -93,9 +92,15 @@ def _kept(
         if len(content["answers"]) == len(samples.judged) and isinstance(content["likeliest"], list):
             run.tell(f"{_WHAT}: those of an earlier export", 0, 0)
             return content["answers"], content["likeliest"]
-    answers = [*first, *run.answers(predictor, samples.judged[len(first) :], _WHAT, reference=True)]
-    looks = Looks(_WHAT, run.tell, run.work, reference=True)
-    likeliest = run.job.judge.likeliest(predictor, samples.judged, answers, looks)
+    later = samples.judged[len(first) :]
+    kept = [expectations(predictor, *pair) for pair in zip(samples.judged, first, strict=False)]
+
+    def look(i: int, answer: Any) -> None:
+        kept.append(expectations(predictor, later[i], answer))
+
+    answers = [*first, *run.answers(predictor, later, _WHAT, reference=True, after=look)]
+    likeliest = [one for one in kept if one is not None]
+    likeliest = likeliest if len(likeliest) == len(answers) else []
     with contextlib.suppress(OSError, EdgekitError, TypeError):  # what JSON does not have is not kept
         write_whole(file, json.dumps({"answers": answers, "likeliest": likeliest}).encode())
         _drop_oldest(file.parent)

@@ -202,7 +202,7 @@ class Run:
         what: str,
         *,
         reference: bool = False,
-        after: Callable[[int], object] = lambda place: None,
+        after: Callable[[int, Any], object] = lambda place, answer: None,
     ) -> Any:
         """The answers of the candidate (or the reference) that are compared, on samples of the evidence."""
         if not samples:

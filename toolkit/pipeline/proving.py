@@ -99,7 +99,7 @@ def _agreement(run: Run, predictor: Predictor, reference: Reference, recipe: Rec
         return not_compared(samples.absent)
     found: list[Positions] = []
 
-    def force(i: int) -> None:
+    def force(i: int, answer: Any) -> None:
         if reference.likeliest:
             found.append(distance(predictor, samples.judged[i], reference.answers[i], reference.likeliest[i]))
 

@@ -21,8 +21,9 @@ class Choice:
     cost: int
 
 
-def allocate(choices: Mapping[str, list[Choice]], budget: int) -> dict[str, Choice]:
-    """Layer -> its type; the cheapest ones where even these are beyond `budget`, in the unit of their costs.
+def allocate(choices: Mapping[str, list[Choice]], budget: int, enough: float = 0.0) -> dict[str, Choice]:
+    """Layer -> its type; the cheapest ones where even these are beyond `budget`, in the unit of their costs. No more is
+    spent than brings the sum of losses down to `enough`.
 
     From the cheapest types on, the step that takes away most loss for its cost comes first (the greedy solution of the
     knapsack's convex hull, which no other is better than by more than a step).
@@ -30,15 +31,17 @@ def allocate(choices: Mapping[str, list[Choice]], budget: int) -> dict[str, Choi
     steps = {name: _hull(own) for name, own in choices.items()}
     places = dict.fromkeys(steps, 0)
     left = budget - sum(own[0].cost for own in steps.values())
+    lost = sum(own[0].loss for own in steps.values())
     queue = [(-_gain(own[0], own[1]), name) for name, own in steps.items() if len(own) > 1]
     heapq.heapify(queue)
-    while queue:
+    while queue and lost > enough:
         _, name = heapq.heappop(queue)
         own, place = steps[name], places[name]
         need = own[place + 1].cost - own[place].cost
         if need > left:
             continue
         left -= need
+        lost -= own[place].loss - own[place + 1].loss
         places[name] = place = place + 1
         if place + 1 < len(own):
             heapq.heappush(queue, (-_gain(own[place], own[place + 1]), name))

@@ -72,12 +72,14 @@ class Plan:
     Attributes:
         form: of the layers that are quantized; "float" where none is.
         ranges: how the ranges of activations are taken; "" where the form has none.
-        floats: layer that stays float -> why. why: of the form. facts: what was tried and measured (JSON-able).
+        floats: layer that stays float -> why. forms: layer of another form -> which, and why. why: of the form.
+        facts: what was tried and measured (JSON-able).
     """
 
     form: str = "float"
     ranges: str = ""
     floats: Mapping[str, str] = field(default_factory=dict)
+    forms: Mapping[str, LayerPlan] = field(default_factory=dict)
     why: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from edgekit.core import Part, TensorSpec
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import Plan, Wish
-from edgekit.quantization.weights.identifiers import STRANGE, Converted, Identifiers
+from edgekit.quantization.weights.identifiers import STRANGE, Converted, Identifiers, is_strange
 
 
 class Mixed(nn.Module):
@@ -86,8 +86,8 @@ def coreml_names() -> dict[str, int]:
     from edgekit.runtimes.coreml.quiet import quiet
 
     with quiet():
-        names, lost = identifiers(converted(PART, Mixed(), Wish("fp16", "", 16)), Mixed())
-    return lost | dict.fromkeys(names.values(), 0)
+        names = identifiers(converted(PART, Mixed(), Wish("fp16", "", 16)), Mixed())
+    return {name: int(is_strange(name)) for name in names.values()}
 
 
 @pytest.mark.parametrize("names", [onnx_names, litert_names, executorch_names, coreml_names])

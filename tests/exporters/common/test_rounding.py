@@ -87,7 +87,7 @@ def rows(module: Any, name: str) -> Any:
 
 def rounded(module: Any, grid: Grid | Palette, feeds: list[Feeds], least: int = 0) -> Any:
     made = copy.deepcopy(module)
-    round_weights(made, PART, feeds, grid, lambda i, n: None, least=least)
+    round_weights(made, PART, feeds, lambda *_: grid, lambda i, n: None, least=least)
     return made
 
 

@@ -69,31 +69,35 @@ def test_it_is_nearer_on_inputs_that_it_has_not_seen(tmp_path: Path, precision: 
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # coremltools drops a temporary folder
-def test_what_keeps_more_bits_has_the_weights_of_float(tmp_path: Path) -> None:
-    """Two programs that differ in weights and biases alone; also where two layers had one bias."""
+def test_every_layer_gets_the_bits_that_are_said_of_it(tmp_path: Path) -> None:
+    from edgekit.exporters.coreml.compress import compressed
     from edgekit.exporters.coreml.convert import Wish, converted
-    from edgekit.exporters.coreml.exchange import exchanged
     from edgekit.runtimes.coreml.quiet import quiet
 
-    torch.manual_seed(7)
-    module, other = Shared().eval(), Shared().eval()
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.mul_(2)
+    module = Shared().eval()
     with quiet():
-        first, second = (converted(part_of(one), one, Wish("fp32", "", 16)) for one in (module, other))
-    names = ["mixed", "mine", "theirs"]
-    programs = dict(zip(names, (None, first, second), strict=True))
-    layers = list(saved(first, tmp_path / "mine.mlpackage").layers)
-    programs["mixed"] = exchanged(second, first, layers[1:2])
-    mixed, mine, theirs = (saved(programs[name], tmp_path / f"{name}.mlpackage") for name in names)
-    for i, layer in enumerate(layers):
-        for name, value in mixed.constants(layer).items():
-            assert value.equal((mine if i == 1 else theirs).constants(layer)[name]), (layer, name)
-            assert not mine.constants(layer)[name].equal(theirs.constants(layer)[name])
+        plain = converted(part_of(module), module, Wish("fp16", "", 18))
+    layers = list(reversed(saved(plain, tmp_path / "plain.mlpackage").layers))
+    forms = dict(zip(layers, ("int6", "float", "int4"), strict=True))
+    with quiet():
+        program = compressed(plain, "int4", "grouped", forms)
+    small, before = (saved(one, tmp_path / f"{name}.mlpackage") for name, one in (("small", program), ("plain", plain)))
+    first, second, last = (small.layers[layer] for layer in layers)
+    assert 16 < len(first.unique()) <= 64  # 32 outputs share a palette
+    assert second.equal(before.layers[layers[1]])
+    assert all(len(group.unique()) <= 16 for group in last.split(8)) and len(last.unique()) > 16
 
 
 def saved(program: Any, file: Path) -> Program:
-    if not file.exists():
-        program.save(str(file))
+    program.save(str(file))
     return Program(file)
+
+
+@pytest.mark.parametrize(
+    ("bits", "outputs", "share"), [(4, 32, 8), (4, 20, 5), (4, 7, 7), (4, 11, 0), (6, 96, 32), (6, 40, 20), (6, 31, 31)]
+)
+def test_outputs_are_divided_into_groups(bits: int, outputs: int, share: int) -> None:
+    from edgekit.exporters.coreml.grids import group_of
+
+    assert group_of(bits, "grouped", outputs) == share
+    assert group_of(bits, "palette", outputs) == 0

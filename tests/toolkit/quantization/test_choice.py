@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgekit.core import Feeds
 from edgekit.errors import BadInput, ExportFailed, Unsupported
-from edgekit.quantization import bits
+from edgekit.quantization.allocation import Choice, allocate
+from edgekit.quantization.bits import with_more_bits
 from edgekit.quantization.candidates import Candidates, Truth
 from edgekit.quantization.choice import Bounds, choose, together
 from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
 from edgekit.quantization.weights.biases import correct
+from edgekit.quantization.weights.identifiers import STRANGE
 
 FEEDS: list[Feeds] = [{"x": np.random.default_rng(i).random(8)} for i in range(20)]
 #: What a layer in int8 adds to the outputs.
@@ -259,38 +263,73 @@ def test_biases_are_corrected_first_to_last() -> None:
     assert biases == {"first": pytest.approx(-0.2), "unknown": 0.0, "second": pytest.approx(0.0)}
 
 
+#: Form -> bits a weight. A bit more halves what a layer moves.
+BITS = {"int4": 4.0, "int6": 6.0, "int8": 8.0}
+
+
 class Weighed(Numbers):
     """Errors of layers are independent: their squares add up. One input is worse than the others."""
 
     def run(self, made: Plan | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
-        lost = [] if made is None else [layer for layer in LAYERS if layer not in made.floats]
-        return [{"y": self._moved(lost, feed)} for feed in feeds]
+        forms = {} if made is None else {name: self._form(made, name) for name in LAYERS}
+        return [{"y": self._moved(forms, feed)} for feed in feeds]
 
     def alone(self, plan: Plan, feeds: Sequence[Feeds]) -> Any:
         for layer in LAYERS:
-            yield layer, [{"y": self._moved([layer], feed)} for feed in feeds]
+            yield layer, [{"y": self._moved({layer: plan.form}, feed)} for feed in feeds]
 
-    def _moved(self, layers: Sequence[str], feed: Feeds) -> NDArray[Any]:
+    def _form(self, plan: Plan, layer: str) -> str:
+        return plan.forms[layer].form if layer in plan.forms else plan.form
+
+    def _moved(self, forms: Mapping[str, str], feed: Feeds) -> NDArray[Any]:
         out = np.zeros(4)
         out[3] = 1
-        out[:3] = [LAYERS[name] * (name in layers) * (1.0 if feed is FEEDS[13] else 0.1) for name in LAYERS]
+        by = 1.0 if feed is FEEDS[13] else 0.1
+        out[:3] = [LAYERS[name] * 2 ** (4 - BITS[forms[name]]) * by if name in forms else 0.0 for name in LAYERS]
         return out
 
 
 @pytest.mark.parametrize(
-    ("aim", "kept"),
-    [(0.4, []), (0.2, ["first"]), (0.05, ["first", "last"])],
+    ("aim", "more"),
+    [
+        (0.4, {}),
+        (0.2, {"first": "int6"}),
+        (0.04, {"first": "int8", "last": "int6"}),
+    ],
 )
-def test_layers_that_keep_more_bits(aim: float, kept: list[str]) -> None:
-    weights = {"first": 10, "middle": 900, "last": 50}
-    plan = bits.keep(Weighed(), weights, Plan("int4"), aim)
-    assert list(plan.floats) == kept
-    assert not kept or plan.floats["first"] == "alone in int4 it moves the outputs by 30.00%"
+def test_layers_that_have_more_bits(aim: float, more: Mapping[str, str]) -> None:
+    plan = with_more_bits(Weighed(), {"first": 10, "middle": 500, "last": 50}, Plan("int4"), BITS, aim)
+    assert {name: own.form for name, own in plan.forms.items()} == more
+    assert not more or plan.forms["first"].why == "alone in int4 it moves the outputs by 30.00%"
 
 
-def test_a_layer_that_is_most_of_the_weights_keeps_no_more_bits() -> None:
+def test_a_layer_that_is_most_of_the_weights_has_no_more_bits() -> None:
     weights = {"first": 900, "middle": 50, "last": 50}
-    assert list(bits.keep(Weighed(), weights, Plan("int4"), 0.05).floats) == ["last"]
+    plan = with_more_bits(Weighed(), weights, Plan("int4"), {"int4": 4, "int8": 8}, 0.05)
+    assert {name: own.form for name, own in plan.forms.items()} == {"last": "int8", "middle": "int8"}
+
+
+def test_what_is_settled_stays() -> None:
+    strange = LayerPlan("int8", STRANGE)
+    plan = Plan("int4", forms={"middle": strange})
+    made = with_more_bits(Weighed(), {"first": 10, "last": 50}, plan, {"int4": 4, "int8": 8}, 0.05)
+    assert made.forms["middle"] == strange and set(made.forms) == {"first", "middle"}
+
+
+@given(
+    st.dictionaries(st.text(max_size=3), st.tuples(st.floats(0, 10), st.integers(1, 100)), min_size=1, max_size=8),
+    st.floats(0, 20),
+)
+def test_no_more_is_spent_than_is_needed(layers: dict[str, tuple[float, int]], enough: float) -> None:
+    choices = {
+        name: [Choice("few", loss, size), Choice("many", loss / 16, 2 * size)] for name, (loss, size) in layers.items()
+    }
+    chosen = allocate(choices, 10_000, enough)
+    left = sum(one.loss for one in chosen.values())
+    assert left <= enough + 1e-9 or all(one.kind == "many" or not one.loss for one in chosen.values())
+    more = [name for name, one in chosen.items() if one.kind == "many"]
+    gains = [choices[name][0].loss - choices[name][1].loss for name in more]
+    assert not more or left + max(gains) > enough - 1e-9  # without the last that got more, it was not enough
 
 
 def test_large_columns_do_not_hide_small_ones() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["factors"]
+__all__ = ["equalizing_factors"]
 
 #: How much of the unlikeness of the channels goes to the weights, as exponents.
 _SHARES = (0.5, 0.7)
@@ -24,7 +24,7 @@ _SHARES = (0.5, 0.7)
 _CLEARLY = 0.6
 
 
-def factors(inputs: Floats, weights: Floats) -> Floats | None:
+def equalizing_factors(inputs: Floats, weights: Floats) -> Floats | None:
     """By what to divide the channels of an input, and to multiply the rows of its weights; None: better by nothing.
 
     Args:

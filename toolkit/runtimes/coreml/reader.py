@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DESCRIPTION", "HELD", "WEIGHTED", "function_of", "operations", "program_of"]
+__all__ = ["DESCRIPTION", "HELD", "WEIGHTED", "axis_of_outputs", "function_of", "operations", "program_of"]
 
 #: Key of the user-defined metadata that holds the part's contract, as Core ML's own types are fewer than ours.
 DESCRIPTION = "org.edgekit.part"
@@ -16,6 +16,13 @@ HELD = {"float32": "float32", "float16": "float16", "float64": "float32"}
 WEIGHTED = {
     "conv": "weight", "conv_transpose": "weight", "linear": "weight", "matmul": "y", "lstm": "weight_ih", "gather": "x",
 }  # fmt: skip
+
+
+def axis_of_outputs(op: Any) -> int:
+    """The axis of the outputs in the weights of an operator."""
+    if op.op_type == "matmul":
+        return -2 if op.inputs["transpose_y"].val else -1
+    return 1 if op.op_type == "conv_transpose" else 0
 
 
 def program_of(file: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.quantization.weights.equalization import factors
+from edgekit.quantization.weights.equalization import equalizing_factors
 
 
 def test_a_few_large_channels_are_divided() -> None:
@@ -12,7 +12,7 @@ def test_a_few_large_channels_are_divided() -> None:
     inputs = rng.standard_normal((64, 48)).astype(np.float32)
     inputs[:, 7] *= 60
     weights = rng.standard_normal((48, 32)).astype(np.float32)
-    by = factors(inputs, weights)
+    by = equalizing_factors(inputs, weights)
     assert by is not None
     assert by.argmax() == 7
     np.testing.assert_allclose((inputs / by) @ (weights * by[:, None]), inputs @ weights, rtol=1e-3, atol=1e-3)
@@ -21,7 +21,7 @@ def test_a_few_large_channels_are_divided() -> None:
 def test_channels_that_are_alike_stay() -> None:
     rng = np.random.default_rng(0)
     inputs = rng.standard_normal((64, 48)).astype(np.float32)
-    assert factors(inputs, rng.standard_normal((48, 32)).astype(np.float32)) is None
+    assert equalizing_factors(inputs, rng.standard_normal((48, 32)).astype(np.float32)) is None
 
 
 def test_a_long_row_does_not_count_more_than_others() -> None:
@@ -29,5 +29,5 @@ def test_a_long_row_does_not_count_more_than_others() -> None:
     rng = np.random.default_rng(0)
     inputs = rng.standard_normal((100, 48)).astype(np.float32)
     inputs[0, 3] = 5000
-    by = factors(inputs, rng.standard_normal((48, 32)).astype(np.float32))
+    by = equalizing_factors(inputs, rng.standard_normal((48, 32)).astype(np.float32))
     assert by is None or by.max() < 5000

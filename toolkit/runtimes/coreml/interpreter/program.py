@@ -72,10 +72,16 @@ class Program:
         """The layers that share the weights of `layer`, itself among them."""
         return [name for name, held in self._held.items() if held == self._held[layer]]
 
-    def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Name -> array of every output."""
+    def __call__(
+        self, feeds: Mapping[str, NDArray[Any]], instead: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    ) -> dict[str, NDArray[Any]]:
+        """Name -> array of every output.
+
+        Args:
+            instead: operator -> constants that it gets in place of its own (see `constants`).
+        """
         values = self._feed_values(feeds)
-        self._run(values, self._steps, self._last)
+        self._run(values, self._steps, self._last, instead)
         return self._outputs(values)
 
     def remembered(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
