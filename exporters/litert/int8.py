@@ -62,7 +62,7 @@ def quantized(content: bytes, plan: Plan, wish: Wish, ranges: Ranges, part: str)
         from ai_edge_quantizer import quantizer as aeq
     found, per_channel = None, wish.weights == "per-channel"
     if plan.form == "static":
-        content, ranges = _with_finite_pads(content, ranges)
+        content, ranges = _with_finite_pads(content, _with_zeros(content, ranges))
         _check_ranges(ranges, part)
         config = tensor_config(activations=True, per_channel=per_channel)
         recipe = [rule("*", config), *(rule(end, None) for end in ("INPUT", "OUTPUT") if wish.io == "float")]
@@ -152,6 +152,21 @@ def _check_ranges(ranges: Ranges, part: str) -> None:
                 "largest value.",
                 hint="Mask with a modest number, such as -1e4, or choose the dynamic form.",
             )
+
+
+def _with_zeros(content: bytes, ranges: Ranges) -> Ranges:
+    """What was always 0 gets the range of what it is made of: XNNPACK refuses a much finer step behind an operator."""
+    model, known = file.parse(content), dict(ranges)
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        inputs, outputs = (
+            [file.text(graph.tensors[int(index)].name) for index in side if index >= 0]
+            for side in (operator.inputs, operator.outputs)
+        )
+        for name in (name for name in outputs if name in known and not any(known[name])):
+            known[name] = max((known[source] for source in inputs if source in known), key=np.ptp, default=(0.0, 1.0))
+            known[name] = known[name] if any(known[name]) else (0.0, 1.0)
+    return known
 
 
 #: A padding below this stands for "no value", as in front of a maximum.

@@ -227,7 +227,7 @@ def choose(
     model, unrotated = _rotated(model, calls[0], reference[:1])
     model = linear.equalized(model, list(many), feeds) if equalize else model
     weights = recorded(model, [*many, *choice] if narrow else list(many), feeds)
-    asked, trials = set[str](), Trials(model, list(many), calls, Truth(reference))
+    asked, trials = set[str](), Trials(model, [*many, *few], calls, Truth(reference))
 
     def moved(node: str, form: str) -> float:
         asked.add(node)

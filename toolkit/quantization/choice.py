@@ -28,8 +28,7 @@ def choose(candidates: Candidates[Made], wish: Wish) -> tuple[Plan, Made]:
     """
     left_out = candidates.bound()
     plans, reason = _plans(candidates, wish)
-    made, impossible = _made(candidates, plans)
-    errors = {name: candidates.error(one) for name, (_, one) in made.items()} if candidates.measured else {}
+    made, errors, impossible = _made(candidates, plans)
     best = _best(made, errors)
     why = f"{best}: {reason}"
     if len(errors) > 1:
@@ -89,19 +88,25 @@ def _best(made: Mapping[str, tuple[Plan, Made]], errors: Mapping[str, float]) ->
     return min(first.values(), key=lambda name: errors.get(name, 0.0))
 
 
-def _made(candidates: Candidates[Made], plans: list[Plan]) -> tuple[dict[str, tuple[Plan, Made]], dict[str, str]]:
-    """Every plan that can be made, by its name; and why forms cannot."""
+def _made(
+    candidates: Candidates[Made], plans: list[Plan]
+) -> tuple[dict[str, tuple[Plan, Made]], dict[str, float], dict[str, str]]:
+    """Every plan that can be made and runs, by its name; errors, where inputs are measured; and why forms cannot."""
     made: dict[str, tuple[Plan, Made]] = {}
+    errors: dict[str, float] = {}
     impossible: dict[str, str] = {}
     hint = ""
     for plan in (plan for plan in plans if plan.form not in impossible):
         try:
-            made[str(plan)] = plan, candidates.make(plan)
+            one = candidates.make(plan)
+            if candidates.measured:
+                errors[str(plan)] = candidates.error(one)
+            made[str(plan)] = plan, one
         except ExportFailed as exc:
             impossible[plan.form], hint = exc.message, exc.hint
     if not made:
         raise ExportFailed("; ".join(impossible.values()), hint=hint)
-    return made, impossible
+    return made, errors, impossible
 
 
 def _with_head(candidates: Candidates[Made], plan: Plan, made: Made, errors: dict[str, float]) -> tuple[Plan, Made]:

@@ -339,3 +339,29 @@ def test_the_bias_of_a_dead_channel_survives(tmp_path: Path) -> None:
     bias = next(t for t in graph(tmp_path, "dead").subgraphs[0].tensors if t.name == "conv/bias")
     assert bias.data is not None
     assert np.abs(bias.data.astype(np.int64)).max() <= 1 << 30
+
+
+class Silent(nn.Module):
+    """A branch that gets nothing but zeros."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.begin, self.silent, self.end = nn.Linear(64, 48), nn.Linear(48, 48), nn.Linear(48, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.begin(x))
+        out: Tensor = self.end(x + self.silent(torch.relu(-x.abs() - 1)))
+        return out
+
+
+def test_calibration_that_never_reaches_a_layer(tmp_path: Path) -> None:
+    """XNNPACK refuses an operator whose result has a step that is much finer than its inputs'."""
+    sides = (TensorSpec("x", "float32", (4, 64)),), (TensorSpec("y", "float32", (4, 10)),)
+    part = Part("silent", *sides, {}, lambda checkpoint: Silent())
+    rng = np.random.default_rng(0)
+    feeds = [{"x": rng.standard_normal((4, 64)).astype(np.float32)} for _ in range(32)]
+    export(tmp_path, "int8", part=part, calibration=feeds, options={"form": "static"})
+    runner = RUNTIME.load(tmp_path / "silent.tflite", 1)
+    feed, expected = calls(part, feeds[:1])[0]
+    np.testing.assert_allclose(runner(feed)["y"], expected["y"], atol=0.1)

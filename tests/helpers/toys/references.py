@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from edgekit.tasks.resolved import predictor_of
 def references(model: Model) -> tuple[dict[str, Runner], Checkpoint, Path]:
     """Every part of `model` in fp32, the checkpoint that they are of, and the folder that it came in."""
     folder, _ = fetch(model.weights.sources)
-    checkpoint = read_checkpoint(folder)
+    others = {name: read_checkpoint(fetch([source])[0]) for name, source in model.weights.companions.items()}
+    checkpoint = replace(read_checkpoint(folder), companions=others)
     return {part.name: reference_of(part, part.build(checkpoint)) for part in model.network.parts}, checkpoint, folder
 
 

@@ -110,6 +110,23 @@ def test_what_is_tried_and_why(wish: Wish, facts: dict[str, Any], tried: list[st
     assert why.replace("\\", "") in plan.why
 
 
+class Unwilling(Numbers):
+    """What is made in static int8 does not run."""
+
+    def run(self, made: Plan | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
+        if made is not None and made.form == "static":
+            raise ExportFailed("the runtime refuses it")
+        return super().run(made, feeds)
+
+
+def test_a_form_that_does_not_run_is_as_one_that_cannot_be_made() -> None:
+    plan, made = choose(Unwilling(), Wish())
+    assert (plan.form, made.form) == ("dynamic", "dynamic")
+    assert plan.facts["impossible"] == {"static": "the runtime refuses it"}
+    with pytest.raises(ExportFailed, match="the runtime refuses it"):
+        choose(Unwilling(), Wish(form="static"))
+
+
 def test_a_form_that_cannot_be_made() -> None:
     plan, _ = choose(Numbers(refused={"static": "no"}), Wish())
     assert (plan.form, plan.facts["impossible"]) == ("dynamic", {"static": "no"})
