@@ -247,9 +247,10 @@ class OnnxExporter(Exporter):
                 f"the part {part.name!r} has branches or loops; edgekit makes no int8 of such a graph.",
                 hint="Choose --precision fp16, or fix the axes that the branches depend on with --dynamic.",
             )
-        from edgekit.exporters.onnx import finding, half, linear, products, recurrent, timed
+        from edgekit.exporters.onnx import finding, half, linear, products, recurrent
+        from edgekit.exporters.onnx.choice import timed
+        from edgekit.exporters.onnx.choice.widths import narrowed
         from edgekit.exporters.onnx.convolutions import places, static
-        from edgekit.exporters.onnx.widths import narrowed
 
         names = ("form", "ranges", "float_layers", "bits", "time")
         forced, ranges, keep, bits, share = (recipe.option(name, part.name) for name in names)

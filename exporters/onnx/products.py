@@ -47,9 +47,9 @@ from edgekit.core import Feeds
 from edgekit.errors import EdgekitError
 from edgekit.exporters.onnx import forms as written
 from edgekit.exporters.onnx import linear, residual
+from edgekit.exporters.onnx.choice.trials import Trials, calls_of
 from edgekit.exporters.onnx.finding import BLOCK, products, rows_of
 from edgekit.exporters.onnx.graph import rebuild, version_of, watching
-from edgekit.exporters.onnx.trials import Trials, calls_of
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.choice import Bounds, together

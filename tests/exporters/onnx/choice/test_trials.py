@@ -10,10 +10,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgekit.core import Feeds
+from edgekit.exporters.onnx.choice.trials import Trials
 from edgekit.exporters.onnx.finding import products, rows_of
 from edgekit.exporters.onnx.graph import OPSET
 from edgekit.exporters.onnx.products import quantize
-from edgekit.exporters.onnx.trials import Trials
 from edgekit.quantization.candidates import Truth
 from edgekit.runtimes.onnxruntime.runner import evaluate
 

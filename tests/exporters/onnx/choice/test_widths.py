@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 from edgekit.common.packed import pack
 from edgekit.exporters.onnx import half, products
-from edgekit.exporters.onnx.widths import narrowed
+from edgekit.exporters.onnx.choice.widths import narrowed
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.plan import LayerPlan
 from edgekit.runtimes.onnxruntime.runner import evaluate

@@ -10,7 +10,7 @@ from helpers.cases.onnx_cases import export
 
 from edgekit.core import Recipe
 from edgekit.errors import ExportFailed, Unsupported
-from edgekit.exporters.onnx import timed
+from edgekit.exporters.onnx.choice import timed
 from edgekit.quantization.latencies import Latencies, Shape
 from edgekit.quantization.plan import LayerPlan
 from edgekit.registry import find

@@ -13,9 +13,9 @@ from functools import partial
 import onnx
 
 from edgekit.core import Feeds
+from edgekit.exporters.onnx.choice.trials import Trials, calls_of
 from edgekit.exporters.onnx.finding import Product, products, rows_of
 from edgekit.exporters.onnx.products import CODED, quantize
-from edgekit.exporters.onnx.trials import Trials, calls_of
 from edgekit.quantization.allocation import Choice, allocate
 from edgekit.quantization.plan import LayerPlan
 
