@@ -29,7 +29,7 @@ class Compressed(Candidates[Constants]):
     """A converted program, measured in the interpreter. What is made of it are other constants for some layers.
 
     Args:
-        plain: in float. compress: form -> makes a program whose layers have it, as they are where they are strange.
+        plain: in float. compress: form -> what makes a program whose layers have it.
         feeds: inputs, at least one. place: where programs are saved for a while.
 
     Attributes:
@@ -70,8 +70,9 @@ class Compressed(Candidates[Constants]):
             yield name, [self._plain.again(call, name, small) for call in values]
 
     def with_shared(self, plan: Plan) -> dict[str, LayerPlan]:
-        """The layers of other forms, and those that have the same weights."""
-        return {name: own for layer, own in plan.forms.items() for name in self._plain.sharing(layer)}
+        """The layers of other forms, and those that have the same weights; without those whose weights are computed."""
+        measured = {layer: own for layer, own in plan.forms.items() if layer in self.weights}
+        return {name: own for layer, own in measured.items() for name in self._plain.sharing(layer)}
 
     def _program(self, form: str) -> Program:
         if form not in self._programs:

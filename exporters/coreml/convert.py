@@ -152,7 +152,7 @@ def _smaller(
             if not candidates.unable:
                 plan = Plan(wish.precision, forms=others)
                 plan = with_more_bits(candidates, candidates.weights, plan, bits, AIMS[wish.precision])
-                others = candidates.with_shared(plan)
+                others = {**others, **candidates.with_shared(plan)}
         return compressed(rounded(feeds, others), wish.precision, wish.form, _forms(others)), others
     except (RuntimeError, ValueError, IndexError) as exc:  # as torch refuses what the interpreter computes
         reason = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
