@@ -58,9 +58,10 @@ python-tools:
 	@$(call apt,python3-venv)
 
 # $(INSTALL) WHAT: with the versions and hashes of this Python's lock, those of what builds it as well. Of llama.cpp only the
-# Python bindings: `make llama`.
+# Python bindings: `make llama`. Compiled at once: where Python writes no bytecode, every process that imports torch would
+# spend seven seconds on it.
 LOCK = requirements/$(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').lock
-INSTALL = SKBUILD_WHEEL_CMAKE=false $(UV) pip install --quiet --python $(BIN)/python --constraint $(LOCK) --build-constraint $(LOCK)
+INSTALL = SKBUILD_WHEEL_CMAKE=false $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint $(LOCK) --build-constraint $(LOCK)
 
 # What the demo needs, and what builds the wheel.
 $(VENV)/.demo: $(UV) pyproject.toml
@@ -93,7 +94,7 @@ demo: $(VENV)/.installed
 # $(call environment,WHAT): an environment in the target's folder, of the Python of .venv, with WHAT in it.
 define environment
 $(UV) venv --quiet --clear --python $(BIN)/python $(@D)
-$(UV) pip install --quiet --python $(@D)/bin/python $(1)
+$(UV) pip install --quiet --compile-bytecode --python $(@D)/bin/python $(1)
 touch $@
 endef
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.common import packed
 from edgekit.common.figures import count
+from edgekit.common.memory import give_back
 from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.common import options
@@ -110,6 +111,7 @@ class OnnxExporter(Exporter):
             precision = "fp32" if float_part else recipe.precision
             artifacts.append(self._write(part, graph, precision, recipe, calibration.get(part.name, ()), out, progress))
             del graph
+            give_back()
         return artifacts
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
@@ -192,6 +194,7 @@ class OnnxExporter(Exporter):
             ready = built.model if isinstance(built, OnnxGraph) else None
             if ready is None:
                 traced = without_needless(from_torch(part, built))
+                give_back()
                 name_layers(traced, built)
             onnx.save(ready or traced, file)
             if ready and precision != "fp32":

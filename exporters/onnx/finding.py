@@ -59,12 +59,17 @@ def products(model: onnx.ModelProto) -> list[Product]:
 
 
 def rows_of(model: onnx.ModelProto, found: Sequence[Product], feeds: Sequence[Feeds]) -> dict[str, int]:
-    """How many rows each product typically multiplies: the median over `feeds` (at most 9 of them)."""
+    """How many rows each product typically multiplies: the median over `feeds` (at most 9 of them, of which those of
+    the same shapes are one)."""
     by_name = {node.name: node for node in model.graph.node}
     shapes = {p.node: f"{by_name[p.node].output[0]}/shape" for p in found}
     # The shapes alone: what all products give, of nine calls, would take a gigabyte.
     nodes = [helper.make_node("Shape", [by_name[node].output[0]], [shape]) for node, shape in shapes.items()]
     whole = watching(model, shapes.values())
     whole.graph.node.extend(nodes)
-    outs = evaluate(whole, spaced(feeds, 9))
+    chosen = spaced(feeds, 9)
+    kinds = [tuple(value.shape for value in feed.values()) for feed in chosen]
+    alike = dict(zip(kinds, chosen, strict=True))
+    ran = dict(zip(alike, evaluate(whole, list(alike.values())), strict=True))
+    outs = [ran[kind] for kind in kinds]
     return {p.node: int(np.median([out[shapes[p.node]][:-1].prod() for out in outs])) for p in found}

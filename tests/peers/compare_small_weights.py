@@ -35,7 +35,7 @@ CALLS = 2
 
 
 def distances(bundle: Bundle) -> dict[str, float]:
-    """Part -> distance of its outputs from fp32's on the samples that judge."""
+    """Part -> distance of its outputs from fp32's on the samples that judge, where these reach it."""
     network, _, runtime = makers(bundle)
     recorders = {name: Recorder(runner) for name, runner in references(network)[0].items()}
     predictor = predictor_of(network, recorders, bundle.path, bundle.manifest.facts)
@@ -47,7 +47,7 @@ def distances(bundle: Bundle) -> dict[str, float]:
             for feeds, truth in recorder.calls[:CALLS]:
                 squares[name] += sum(_squares(runners[name](feeds)[key], value) for key, value in truth.items())
             recorder.calls.clear()
-    return {name: float(np.sqrt(off / size)) for name, (off, size) in squares.items()}
+    return {name: float(np.sqrt(off / size)) for name, (off, size) in squares.items() if size}
 
 
 def _squares(made: NDArray[np.float32], truth: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -65,7 +65,7 @@ def rows(model: str, precision: str, keep: str) -> list[str]:
         except EdgekitError as exc:
             return [f"| {model} | {precision} | refused: {exc.message} | | |"]
         away, lines = distances(bundle), []
-        for part in bundle.manifest.parts:
+        for part in (part for part in bundle.manifest.parts if part.name in away):
             forms = Counter(layer["form"] for layer in part.census["layers"].values())
             size = sum(file.stat().st_size for file in (bundle.path / part.file).rglob("*") if file.is_file())
             told = ", ".join(f"{count} {form}" for form, count in forms.most_common())

@@ -52,14 +52,21 @@ def read_text(path: Path, most: int = _LARGEST_TEXT) -> str:
 
 def described(value: Any) -> str:
     """A sample's content as text: the hash of a file or an array, else its repr."""
+    return _described(value, {})
+
+
+def _described(value: Any, known: dict[int, str]) -> str:
+    """known: of arrays by their id. A decoder's calls share what the encoder said, and it is large."""
     if isinstance(value, (str, Path)) and os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
         return hash_file(Path(value))
     if hasattr(value, "tobytes"):
-        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+        if id(value) not in known:
+            known[id(value)] = f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+        return known[id(value)]
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{name!r}: {described(item)}' for name, item in value.items())}}}"
+        return f"{{{', '.join(f'{name!r}: {_described(item, known)}' for name, item in value.items())}}}"
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(described, value))}]"
+        return f"[{', '.join(_described(item, known) for item in value)}]"
     return repr(value)
 
 

@@ -240,12 +240,26 @@ def _factor(curvature: Doubles) -> Floats | None:
     while mean.max() > 0 and damping <= _MOST:
         damped = curvature + eye * np.where(diagonal > 0, damping * mean, mean)[:, :, None]
         try:
-            inverse = np.linalg.inv(damped)
-            lower = np.linalg.cholesky((inverse + inverse.swapaxes(1, 2)) / 2)
-            return lower.swapaxes(1, 2).astype(np.float32, order="C")
+            # Of H in the opposite order, a lower factor; in this order it is an upper one: H = R R^T. So its inverse is
+            # R^-T R^-1, and R^-1 what is wanted. H itself is never inverted.
+            upper = np.linalg.cholesky(damped[:, ::-1, ::-1])[:, ::-1, ::-1]
+            return _inverted(upper).astype(np.float32)
         except np.linalg.LinAlgError:
             damping *= 10
     return None
+
+
+def _inverted(upper: Doubles) -> Doubles:
+    """The inverses of upper triangular matrices, [G, K, K], by halves."""
+    count = upper.shape[-1]
+    if count <= _STRIPE:
+        inverse: Doubles = np.linalg.inv(upper)
+        return inverse
+    half, made = count // 2, np.zeros_like(upper)
+    first, last = made[:, :half, :half], made[:, half:, half:]
+    first[:], last[:] = _inverted(upper[:, :half, :half]), _inverted(upper[:, half:, half:])
+    made[:, :half, half:] = -first @ (upper[:, :half, half:] @ last)
+    return made
 
 
 def entropy(steps: NDArray[np.integer[Any]]) -> float:
