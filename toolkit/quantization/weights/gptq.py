@@ -253,8 +253,7 @@ def _inverted(upper: Doubles) -> Doubles:
     """The inverses of upper triangular matrices, [G, K, K], by halves."""
     count = upper.shape[-1]
     if count <= _STRIPE:
-        inverse: Doubles = np.linalg.inv(upper)
-        return inverse
+        return np.linalg.inv(upper).astype(np.float64, copy=False)
     half, made = count // 2, np.zeros_like(upper)
     first, last = made[:, :half, :half], made[:, half:, half:]
     first[:], last[:] = _inverted(upper[:, :half, :half]), _inverted(upper[:, half:, half:])
