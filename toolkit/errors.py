@@ -48,7 +48,7 @@ __all__ = [
     "boundary",
     "install_command",
     "need",
-    "printed",
+    "run_command",
 ]
 
 
@@ -251,7 +251,7 @@ def boundary() -> Iterator[None]:
         raise
 
 
-def printed(act: Callable[[], Iterable[object]]) -> int:
+def run_command(act: Callable[[], Iterable[object]]) -> int:
     """Run a ``python -m edgekit.…`` command: print a line for each item that `act` returns, or its error.
 
     Returns:

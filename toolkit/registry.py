@@ -67,7 +67,7 @@ class _Definition:
 
 def names(room: str) -> list[str]:
     """Names of all entries of a room, sorted, without importing any of them."""
-    return sorted(_listed(room, tuple(sys.path)))
+    return sorted(_definitions_by_name(room, tuple(sys.path)))
 
 
 @overload
@@ -97,7 +97,7 @@ def find(room: str, name: str) -> Entry:
         UnknownName: no such entry (the message lists similar names). Unsupported: it is defined twice; or it is another
             package's, and does not load, or lacks a declaration.
     """
-    listed = _listed(room, tuple(sys.path))
+    listed = _definitions_by_name(room, tuple(sys.path))
     entries = listed.get(_key(name))
     if entries is None:
         raise UnknownName.of(kind(room), name, listed)
@@ -117,7 +117,7 @@ def serving(model: Model, exporter: str) -> Model:
 
 
 @functools.lru_cache(maxsize=64)
-def _listed(room: str, path: tuple[str, ...]) -> Mapping[str, tuple[_Definition, ...]]:
+def _definitions_by_name(room: str, path: tuple[str, ...]) -> Mapping[str, tuple[_Definition, ...]]:
     """Name -> every definition of it, for a `sys.path` (its folders are not looked at again)."""
     listed: dict[str, list[_Definition]] = {}
     for entry in (*_own(room), *_aliases(room), *_others(room)):
@@ -208,7 +208,7 @@ def _load(room: str, entry: _Definition) -> Entry:
             hint=f"Its author: an exporter writes files, a Runtime opens them (docs: Add a runtime); then interface = "
             f"{INTERFACE}.",
         )
-    if isinstance(loaded, Exporter | Runtime) and (missing := loaded.undeclared()):
+    if isinstance(loaded, Exporter | Runtime) and (missing := loaded.missing_attributes()):
         raise Unsupported(f"{what} declares no {', '.join(map(repr, missing))}.", hint=remedy)
     if isinstance(loaded, Runtime) and (pairs := loaded.contradictions()):
         raise Unsupported(f"{what} has constraints that contradict each other: {'; '.join(pairs)}.", hint=remedy)

@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 from torch import Tensor
 
 from edgekit.models.fashion.shapes import SIDE, STEPS
-from edgekit.models.fashion.unet import Unet, fused, unet
+from edgekit.models.fashion.unet import Unet, fuse_norms, unet
 from edgekit.models.fashion.vit import Features, features
 
 _EPOCHS, _BATCH, _RATE, _SEED = 2, 64, 2e-3, 1
@@ -53,7 +53,7 @@ def train(grey: NDArray[np.uint8]) -> Unet:
         if share >= due:
             print(f"{share:4.0%} {time.monotonic() - begun:5.0f} s, loss {loss.item():.4f}", flush=True)
             due += 0.1
-    return fused(network.eval())
+    return fuse_norms(network.eval())
 
 
 def sampled(network: Unet, count: int) -> Tensor:

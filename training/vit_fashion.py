@@ -21,7 +21,7 @@ from fashion import alone, batches, pictures, rate, stored, written
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgekit.models.fashion.vit import Classifier, classifier, folded
+from edgekit.models.fashion.vit import Classifier, classifier, fuse_norms
 
 _EPOCHS, _BATCH, _RATE, _DECAY, _SEED = 6, 128, 2e-3, 0.05, 1
 
@@ -50,7 +50,7 @@ def train(grey: NDArray[np.uint8], labels: NDArray[np.int64]) -> Classifier:
         if share >= due:
             print(f"{share:4.0%} {time.monotonic() - begun:5.0f} s, loss {loss.item():.3f}", flush=True)
             due += 0.1
-    return folded(network.eval())
+    return fuse_norms(network.eval())
 
 
 def accuracy(network: Classifier, grey: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:

@@ -21,11 +21,11 @@ __all__ = [
     "IDENTITY",
     "Times",
     "busy_warning",
+    "cpu_affinity",
     "cpu_times",
     "describe",
     "differences",
     "load_average",
-    "pinned",
     "state",
     "versions",
 ]
@@ -67,8 +67,8 @@ def describe() -> dict[str, Any]:
         "frequency": _frequency(),
         "temperature": _temperature(),
         "load_average": load_average(),
-        "virtualised": _virtualised(),
-        "pinned": pinned(),
+        "virtualised": _is_virtual_machine(),
+        "pinned": cpu_affinity(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "python": platform.python_version(),
     }
@@ -81,21 +81,21 @@ def state() -> dict[str, Any]:
     return {
         "frequency": _frequency(),
         "temperature": _temperature(),
-        "throttled": _throttled(),
+        "throttled": _throttle_count(),
         "load_average": load_average(),
         "governor": _sysfs("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "pinned": len(pinned() or ()) or None,
+        "pinned": len(cpu_affinity() or ()) or None,
     }
 
 
-def pinned() -> list[int] | None:
+def cpu_affinity() -> list[int] | None:
     """The numbers of the cores that this process may use; None where the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def differences(host: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The `IDENTITY` keys in which two described hosts differ. Memory counts in whole GiB: kernels reserve a little."""
-    return [key for key in IDENTITY if _rounded(key, host.get(key)) != _rounded(key, other.get(key))]
+    return [key for key in IDENTITY if _round_memory(key, host.get(key)) != _round_memory(key, other.get(key))]
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
@@ -159,7 +159,7 @@ def busy_warning(
     return reasons
 
 
-def _rounded(key: str, value: Any) -> Any:
+def _round_memory(key: str, value: Any) -> Any:
     return round(value / 2**30) if key == "memory" and isinstance(value, int) else value
 
 
@@ -205,7 +205,7 @@ def _frequency() -> float | str | None:
     return round(sum(clocks) / len(clocks), 1) if clocks else (_UNREADABLE if _LINUX else None)
 
 
-def _throttled() -> int | None:
+def _throttle_count() -> int | None:
     counts = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
     events = [int(text) for file in counts if (text := _read(str(file)).strip()).isdigit()]
     return sum(events) if events else None
@@ -217,7 +217,7 @@ def _temperature() -> float | str | None:
     return max(int(text) for text in millidegrees) / 1000 if millidegrees else (_UNREADABLE if _LINUX else None)
 
 
-def _virtualised() -> bool | None:
+def _is_virtual_machine() -> bool | None:
     """Whether a hypervisor shows itself. False is no proof: a hypervisor may hide."""
     if not _LINUX:
         return None

@@ -10,8 +10,8 @@ from edgekit.bench.metrics.table import (
     cer,
     difference,
     find,
+    format_value,
     score,
-    shown,
     top5,
     wer,
 )
@@ -26,8 +26,8 @@ __all__ = [
     "cer",
     "difference",
     "find",
+    "format_value",
     "score",
-    "shown",
     "top5",
     "wer",
 ]

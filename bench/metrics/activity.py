@@ -37,11 +37,11 @@ def _pair(output: Mapping[str, Any], truth: Any, at: int) -> Pair:
     count = max(1, round(_RATE * output["seconds"]))
     # The spans of an answer stand in for a truth where nobody gave one.
     wanted = truth["spans"] if isinstance(truth, Mapping) else truth
-    heard, said = _marked(output["spans"], count), _marked(wanted, count)
+    heard, said = _mark_frames(output["spans"], count), _mark_frames(wanted, count)
     return float(sum(a != b for a, b in zip(heard, said, strict=True))), float(count)
 
 
-def _marked(spans: Sequence[tuple[float, float]], count: int) -> bytearray:
+def _mark_frames(spans: Sequence[tuple[float, float]], count: int) -> bytearray:
     """1 for every frame whose middle is in a span."""
     marks = bytearray(count)
     for start, end in spans:

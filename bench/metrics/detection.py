@@ -105,7 +105,7 @@ def frr(pairs: Sequence[Pair], per_hour: float = PER_HOUR) -> float:
     phrase, other = _kinds(pairs)
     if not other:
         raise ZeroDivisionError("no sound without the phrase")
-    return sum(_missed(pairs, phrase, other, per_hour)) / len(phrase)
+    return sum(_miss_flags(pairs, phrase, other, per_hour)) / len(phrase)
 
 
 def difference(
@@ -132,12 +132,12 @@ def difference(
         raise BadInput("there are no clips with the phrase, or none without it: no rate can be computed.")
     sides = (candidate, reference)
     # What counts as right here is a miss, so that the difference has the sign of the rate's.
-    new, old = ([(float(missed), 1.0) for missed in _missed(side, phrase, other, per_hour)] for side in sides)
+    new, old = ([(float(missed), 1.0) for missed in _miss_flags(side, phrase, other, per_hour)] for side in sides)
     exact = mcnemar.difference(new, old)
     rng, drawn = random.Random(seed), []
     for _ in range(resamples):
         some, rest = (rng.choices(kind, k=len(kind)) for kind in (phrase, other))
-        lost, base = (sum(_missed(side, some, rest, per_hour)) for side in sides)
+        lost, base = (sum(_miss_flags(side, some, rest, per_hour)) for side in sides)
         drawn.append((lost - base) / len(phrase))
     drawn.sort()
     tail = round((1 - _CONFIDENCE) / 2 * (len(drawn) - 1))
@@ -166,7 +166,7 @@ def _threshold(pairs: Sequence[Pair], other: Sequence[int], per_hour: float) -> 
     return lowest([(score, times[i]) for i in times for score in _events(pairs[i])], hours * per_hour)
 
 
-def _missed(pairs: Sequence[Pair], phrase: Sequence[int], other: Sequence[int], per_hour: float) -> list[bool]:
+def _miss_flags(pairs: Sequence[Pair], phrase: Sequence[int], other: Sequence[int], per_hour: float) -> list[bool]:
     """Of each clip in `phrase`, whether it is missed at the threshold that the clips in `other` give."""
     limit = _threshold(pairs, other, per_hour)
     return [pairs[i][0] <= limit for i in phrase]

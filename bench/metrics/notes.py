@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
 
-__all__ = ["matched", "onset_f1"]
+__all__ = ["count_matches", "onset_f1"]
 
 #: A note is heard if its onset is at most this many seconds away (MIREX; mir_eval's default).
 _NEAR = 0.05
@@ -32,12 +32,12 @@ def onset_f1(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "
     if any(truth is None for truth in truths):
         raise BadInput("a sample has no truth; the F1 of notes needs the notes of each.")
     return [
-        (2.0 * matched(output, truth), float(len(output) + len(truth)))
+        (2.0 * count_matches(output, truth), float(len(output) + len(truth)))
         for output, truth in zip(outputs, truths, strict=True)
     ]
 
 
-def matched(output: Sequence[Mapping[str, Any]], truth: Sequence[Mapping[str, Any]]) -> int:
+def count_matches(output: Sequence[Mapping[str, Any]], truth: Sequence[Mapping[str, Any]]) -> int:
     """The most pairs of an output's note and a truth's of the same pitch and nearly the same onset."""
     heard, played = _by_pitch(output), _by_pitch(truth)
     return sum(_pairs(starts, played.get(pitch, [])) for pitch, starts in heard.items())

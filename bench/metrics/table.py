@@ -138,7 +138,7 @@ def _among_first(count: int, outputs: Sequence[Any], truths: Sequence[Any]) -> l
     return [(float(truth[0] in ranking[:count]), 1.0) for ranking, truth in zip(rankings, right, strict=True)]
 
 
-def _guessed(truths: Sequence[Any]) -> float | None:
+def _chance_accuracy(truths: Sequence[Any]) -> float | None:
     """Just more than guessing among the labels that occur reaches; None where fewer than two do."""
     labels = {str(_ranking(truth)[0]) for truth in truths if truth is not None}
     return math.nextafter(1 / len(labels), 1) if len(labels) > 1 else None
@@ -156,7 +156,7 @@ def _ranking(value: Any) -> Sequence[Any]:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric(name="accuracy", unit="1", better="higher", score=accuracy, chance=_guessed),
+        Metric(name="accuracy", unit="1", better="higher", score=accuracy, chance=_chance_accuracy),
         Metric(name="cer", unit="1", better="lower", score=cer),
         Metric("eer", "1", "lower", verification.trials, verification.eer, verification.eer_by_speaker, labelled=True),
         Metric(
@@ -258,7 +258,7 @@ def difference(
     return widen(found, max(len(firsts), weight)) if metric.unit == "1" else found
 
 
-def shown(metric: Metric, value: float | None, form: str = "") -> str:
+def format_value(metric: Metric, value: float | None, form: str = "") -> str:
     """A value of the metric for people: fractions in percent. `form`: ``"+"`` to show the sign of a difference."""
     if value is None:
         return "not measured"

@@ -21,7 +21,7 @@ from typing import IO, Any
 from edgekit.bench.machine import host, memory
 from edgekit.bench.processes.worker import Job
 
-__all__ = ["Setup", "hung", "kill", "once", "outcome", "started"]
+__all__ = ["Setup", "hung", "kill", "once", "outcome", "start_child"]
 
 _RUNS = "See whether the bundle runs at all: edgekit run BUNDLE INPUT"
 
@@ -61,13 +61,13 @@ def once(setup: Setup) -> dict[str, Any]:
     """
     before = host.state()
     with tempfile.TemporaryFile() as noise:  # not a pipe: a chatty library must not fill it up and stop
-        answer = _watched(setup, noise)
+        answer = _run_child(setup, noise)
     if "failure" not in answer:
         answer["state"] = [before, host.state()]
     return answer
 
 
-def _watched(setup: Setup, noise: IO[bytes]) -> dict[str, Any]:
+def _run_child(setup: Setup, noise: IO[bytes]) -> dict[str, Any]:
     def job(parent: int) -> Mapping[str, Any]:
         backstop = None if setup.memory is None else 2 * setup.memory + 2**30
         return asdict(
@@ -87,7 +87,7 @@ def _watched(setup: Setup, noise: IO[bytes]) -> dict[str, Any]:
         )
 
     with (
-        started("edgekit.bench.processes.worker", job, setup.threads, noise) as (child, message),
+        start_child("edgekit.bench.processes.worker", job, setup.threads, noise) as (child, message),
         memory.Sampler(child.pid, most=setup.memory) as sampler,
     ):
         try:
@@ -124,7 +124,7 @@ def outcome(out: bytes, status: int, noise: IO[bytes], sampler: memory.Sampler, 
 
 
 @contextlib.contextmanager
-def started(
+def start_child(
     module: str, job: Callable[[int], Mapping[str, Any]], threads: int, noise: IO[bytes]
 ) -> Iterator[tuple[subprocess.Popen[bytes], bytes]]:
     """A child that runs `module`, and the job to send it. No process is left behind, whatever happens inside (an
@@ -176,12 +176,12 @@ def _answer(out: bytes, status: int, noise: IO[bytes]) -> dict[str, Any]:
         why = " (out of memory?)" if status == -signal.SIGKILL else ""
         return _failure("crashed", f"the measured process {how}{why} before it had a result.{_last_line(noise)}", _RUNS)
     if "error" in answer:
-        return _raised(answer)
+        return _exception_failure(answer)
     answer["exit"] = status
     return answer
 
 
-def _raised(answer: Mapping[str, str]) -> dict[str, Any]:
+def _exception_failure(answer: Mapping[str, str]) -> dict[str, Any]:
     kind, text = answer["type"], answer["error"]
     full = kind == "MemoryError" or "bad_alloc" in text or "failed to allocate memory" in text.lower()
     return _failure("out of memory" if full else "failed", text, answer["hint"], kind)

@@ -31,12 +31,12 @@ def doubts(
         inputs: how many the latencies cycle through.
     """
     busy = _busy(answers, load_average, threads, cores)
-    shaky = [*_unstable(measurements, inputs), *_unsettled(answers)]
+    shaky = [*_unstable(measurements, inputs), *_warmup_warnings(answers)]
     warnings = [
         *busy,
         *_clocks(measurements, answers),
-        *_throttled(answers),
-        *_crashed(answers),
+        *_throttle_warnings(answers),
+        *_crash_warnings(answers),
         *_nondeterministic(answers),
     ]
     warnings += shaky
@@ -82,7 +82,7 @@ def _clocks(measurements: Sequence[Measurement], answers: Sequence[Mapping[str, 
     return warnings
 
 
-def _throttled(answers: Sequence[Mapping[str, Any]]) -> list[str]:
+def _throttle_warnings(answers: Sequence[Mapping[str, Any]]) -> list[str]:
     warnings = []
     for number, answer in enumerate(answers, 1):
         before, after = _states(answer)
@@ -97,7 +97,7 @@ def _states(answer: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, 
     return states[0], states[1]
 
 
-def _crashed(answers: Sequence[Mapping[str, Any]]) -> list[str]:
+def _crash_warnings(answers: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         f"process {number} crashed while it ended, after its results were complete (exit {answer['exit']})."
         for number, answer in enumerate(answers, 1)
@@ -115,7 +115,7 @@ def _nondeterministic(answers: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"not deterministic: repeats of the same input gave different outputs (input {which})."]
 
 
-def _unsettled(answers: Sequence[Mapping[str, Any]]) -> list[str]:
+def _warmup_warnings(answers: Sequence[Mapping[str, Any]]) -> list[str]:
     restless = sum(not answer.get("steady", True) for answer in answers)
     return [f"the warm-up did not settle in {restless} of {len(answers)} processes."] if restless else []
 

@@ -84,7 +84,7 @@ def measure(job: Job, tell: Tell = lambda what, done, total: None) -> dict[str, 
     late = threading.Event()
     with tempfile.TemporaryFile() as noise:  # not a pipe: a chatty library must not fill it up and stop
         with (
-            child.started(__name__, message, job.threads, noise) as (process, sent),
+            child.start_child(__name__, message, job.threads, noise) as (process, sent),
             memory.Sampler(process.pid, most=job.memory) as sampler,
         ):
 
@@ -96,7 +96,7 @@ def measure(job: Job, tell: Tell = lambda what, done, total: None) -> dict[str, 
             watchdog.daemon = True
             watchdog.start()
             try:
-                out = _listened(process, sent, tell)
+                out = _await_answer(process, sent, tell)
                 status = process.wait()
             finally:
                 watchdog.cancel()
@@ -109,7 +109,7 @@ def measure(job: Job, tell: Tell = lambda what, done, total: None) -> dict[str, 
     return answer
 
 
-def _listened(process: subprocess.Popen[bytes], sent: bytes, tell: Tell) -> bytes:
+def _await_answer(process: subprocess.Popen[bytes], sent: bytes, tell: Tell) -> bytes:
     """The child's last line; those before it are progress."""
     assert process.stdin is not None
     assert process.stdout is not None
@@ -152,7 +152,7 @@ def perform(job: Job, tell: Tell = lambda what, done, total: None) -> dict[str, 
     series |= {test: _speed(network, arguments) for test, arguments in job.tests.items()}
     before, done = _reading(), 0
     for what, take in series.items():
-        kept, thrown = timed_values(take, job.repeats, job.threads, _shifted(tell, what, done, job.steps))
+        kept, thrown = timed_values(take, job.repeats, job.threads, _offset_progress(tell, what, done, job.steps))
         values[what] = [*kept, *thrown[: job.repeats - len(kept)]]
         rejected[what] = thrown
         doubtful += [what] if len(kept) < job.repeats else []
@@ -167,7 +167,7 @@ def perform(job: Job, tell: Tell = lambda what, done, total: None) -> dict[str, 
     }
 
 
-def _shifted(tell: Tell, what: str, before: int, total: int) -> Callable[[int], None]:
+def _offset_progress(tell: Tell, what: str, before: int, total: int) -> Callable[[int], None]:
     return lambda done: tell(what, before + done, total)
 
 
@@ -217,13 +217,13 @@ def sweep(depths: Sequence[int], trained: int) -> dict[str, dict[str, int]]:
 def main() -> int:
     """Read a job, write its progress and its answer. Whatever a library prints goes to standard error."""
 
-    def performed(message: dict[str, Any], channel: int) -> dict[str, Any]:
+    def handle_message(message: dict[str, Any], channel: int) -> dict[str, Any]:
         job = Job(**message)
         worker.obey(job.parent, None)
         with os.fdopen(os.dup(channel), "w", encoding="utf-8") as lines:
             return perform(job, lambda *step: _line(lines, step))
 
-    return worker.answering(performed)
+    return worker.answering(handle_message)
 
 
 def _line(lines: IO[str], step: tuple[Any, ...]) -> None:

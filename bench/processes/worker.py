@@ -41,7 +41,7 @@ __all__ = [
     "obey",
     "part_calls",
     "perform",
-    "warmed",
+    "warm_up",
 ]
 
 #: Measured rounds by default: at least three show a spread, and 500 show a 99th percentile.
@@ -62,7 +62,7 @@ class Job:
         load: ``"module:function"`` of the `Loader`.
         bundle: path of the bundle. inputs: what `Predictor.predict` takes, at least one.
         threads: for the runtime.
-        warmups: rounds over all inputs that are thrown out, at most; see `warmed`.
+        warmups: rounds over all inputs that are thrown out, at most; see `warm_up`.
         loops: rounds that are measured, at most; None: as many as fit into `seconds`, from `FEWEST` to `MOST`.
         seconds: no new round of either kind starts after so long.
         started: the parent's `time.monotonic` just before it started this process (one clock for the whole system).
@@ -136,7 +136,7 @@ def perform(job: Job) -> dict[str, Any]:
     predictor = loader(job.bundle, job.threads, recorder.wrap)
     loaded = time.monotonic()
     recorder.take()  # calls that a loader makes while it loads are part of the load
-    steady = warmed(predictor, job, recorder)
+    steady = warm_up(predictor, job, recorder)
     warmups = recorder.take()
     calls = part_calls(warmups.get("end_to_end.latency", []))
     before = _reading()
@@ -164,12 +164,12 @@ def perform(job: Job) -> dict[str, Any]:
 def main() -> int:
     """Read a job, answer it. Exit code 0 with a result, 1 with ``{"error": message, "type": class, "hint": text}``."""
 
-    def performed(message: dict[str, Any], channel: int) -> dict[str, Any]:
+    def handle_message(message: dict[str, Any], channel: int) -> dict[str, Any]:
         job = Job(**message)
         obey(job.parent, job.memory)
         return perform(job)
 
-    return answering(performed)
+    return answering(handle_message)
 
 
 def answering(performed: Callable[[dict[str, Any], int], dict[str, Any]]) -> int:
@@ -223,7 +223,7 @@ def _resolve(name: str) -> Loader:
     return loader
 
 
-def warmed(predictor: Predictor, job: Job, recorder: Recorder) -> bool:
+def warm_up(predictor: Predictor, job: Job, recorder: Recorder) -> bool:
     """Rounds until none of two in a row is more than 2 % faster than the fastest before; whether it came to that.
 
     Waiting for equal rounds would never end on a noisy machine, and end by chance on a machine that slowly warms up.

@@ -73,10 +73,10 @@ def difference(
     count = len(candidate)
     z, gain = NormalDist().inv_cdf(0.5 + confidence / 2), (gained - lost) / count
 
-    def rejected(by: float) -> bool:
+    def is_rejected(by: float) -> bool:
         return abs(_score(gained, lost, count, by)) > z
 
-    return Estimate(gain, _edge(rejected, gain, -1.0), _edge(rejected, gain, 1.0))
+    return Estimate(gain, _edge(is_rejected, gain, -1.0), _edge(is_rejected, gain, 1.0))
 
 
 def _score(gained: int, lost: int, count: int, by: float) -> float:

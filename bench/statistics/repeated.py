@@ -125,7 +125,7 @@ def interval(
     rows = [row for bank in banks for row in bank]
     centres = _draws(rows, len(banks), resamples, random.Random(seed)) if len(banks) > 1 else rows
     drawn = [row[0] if len(row) == 1 else median(row) for row in centres]
-    return _expanded(drawn, middle(filled, strata), confidence, _units(filled))
+    return _expanded_interval(drawn, middle(filled, strata), confidence, _units(filled))
 
 
 def ratio(base: Groups, new: Groups, *, strata: int = 1, paired: bool = False) -> float | None:
@@ -175,7 +175,7 @@ def ratio_interval(
         else:
             drawn = _free_draws(sides, strata, resamples, random.Random(seed))
             units = min(map(_units, sides))
-        low, high = _expanded(drawn, value, confidence, units)
+        low, high = _expanded_interval(drawn, value, confidence, units)
         wider = _WIDER.get(units, 1.0)
         return value * (low / value) ** wider, value * (high / value) ** wider
     except (ValueError, ZeroDivisionError, OverflowError):
@@ -272,7 +272,7 @@ def _units(side: Groups) -> int:
     return len(side) if len(side) > 1 else len(side[0])
 
 
-def _expanded(drawn: Sequence[float], value: float, confidence: float, units: int) -> tuple[float, float]:
+def _expanded_interval(drawn: Sequence[float], value: float, confidence: float, units: int) -> tuple[float, float]:
     """The expanded percentile interval. One of few, tied or lopsided values can miss the very value it is about."""
     ordered, tail = sorted(drawn), 100.0 * expanded_tail(confidence, units)
     return min(value, _percentile(ordered, tail)), max(value, _percentile(ordered, 100.0 - tail))

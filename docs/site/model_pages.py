@@ -12,7 +12,7 @@ from row_tables import OLDER, SAME, chips, hosted, legend
 from text import docstring, fenced, linked, table
 
 from edgekit import fit
-from edgekit.bench.metrics.table import METRICS, shown
+from edgekit.bench.metrics.table import METRICS, format_value
 from edgekit.common.figures import figure
 from edgekit.core import Fit, Model, Source
 from edgekit.estimation.recipes import takers
@@ -123,8 +123,8 @@ def _bar(model: Model) -> str:
         return f"a KL divergence of at most {evaluation.drop:g} nats per token from the reference"
     metric = METRICS[evaluation.metric]
     least = "at most" if metric.better == "lower" else "at least"
-    bar = f"{metric.name} {least} {shown(metric, evaluation.worst)}"
-    return f"{bar}; a loss of at most {shown(metric, evaluation.drop)} against fp32 (with `--data`)"
+    bar = f"{metric.name} {least} {format_value(metric, evaluation.worst)}"
+    return f"{bar}; a loss of at most {format_value(metric, evaluation.drop)} against fp32 (with `--data`)"
 
 
 def _commands(model: Model, fitting: Sequence[Fit]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from measured import Row
 from text import table
 
-from edgekit.bench.metrics.table import METRICS, shown
+from edgekit.bench.metrics.table import METRICS, format_value
 from edgekit.common.figures import NOT_MEASURED, figure
 
 __all__ = ["FIDELITY", "OLDER", "SAME", "accuracy", "chips", "compact", "figures_of", "hosted", "legend"]
@@ -68,9 +68,9 @@ def accuracy(row: Row) -> str:
     if gate.get("value") is None:
         return ""
     metric = METRICS[gate["metric"]]
-    text = f"{metric.name} {shown(metric, gate['value'])}"
+    text = f"{metric.name} {format_value(metric, gate['value'])}"
     if gate.get("reference") is not None:
-        text += f" (fp32: {shown(metric, gate['reference'])})"
+        text += f" (fp32: {format_value(metric, gate['reference'])})"
     return f"{text}, {gate.get('verdict', NOT_MEASURED)}"
 
 

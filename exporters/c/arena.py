@@ -39,7 +39,9 @@ def plan(program: Program) -> Plan:
     """Place all tensors and scratch areas."""
     owner = _overlaid(program)
     blocks = {block.key: block for block in _lifetimes(program, owner)}
-    scratch = [_Block(-1 - i, _aligned(layer.scratch), i, i) for i, layer in enumerate(program.layers) if layer.scratch]
+    scratch = [
+        _Block(-1 - i, _align_size(layer.scratch), i, i) for i, layer in enumerate(program.layers) if layer.scratch
+    ]
     every = [*blocks.values(), *scratch]
     orders: Sequence[Callable[[_Block], tuple[int, ...]]] = (
         lambda b: (-b.size, b.first),
@@ -71,7 +73,7 @@ def _size(program: Program, index: int) -> int:
     return tensor.count * SIZES[tensor.dtype]
 
 
-def _aligned(size: int) -> int:
+def _align_size(size: int) -> int:
     return (size + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
 
 
@@ -122,7 +124,7 @@ def _overlaid(program: Program) -> Callable[[int], int]:
 def _lifetimes(program: Program, owner: Callable[[int], int]) -> list[_Block]:
     blocks: dict[int, _Block] = {}
     for index, (first, last) in _uses(program).items():
-        size = _aligned(_size(program, index))
+        size = _align_size(_size(program, index))
         block = blocks.setdefault(owner(index), _Block(owner(index), size, first, last))
         block.size = max(block.size, size)
         block.first, block.last = min(block.first, first), max(block.last, last)

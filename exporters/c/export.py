@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, Recipe
 from edgekit.errors import ExportFailed, OverBudget, ParityFailed, Unsupported, need
 from edgekit.exporters.c import arena, frontend, write
-from edgekit.exporters.c.generate import frontend_files, lowered, network_files
+from edgekit.exporters.c.generate import frontend_files, lower_part, network_files
 from edgekit.exporters.c.lowering import graph
 from edgekit.runtimes.qemu import build, vouching
 from edgekit.runtimes.tflite_micro.runner import MicroRunner
@@ -98,7 +98,7 @@ def _network(
 ) -> Artifact:
     content = checkpoint.path.read_bytes()
     layout = str(recipe.options.get("layout", "plain"))
-    program, plan = lowered(part, content, layout)
+    program, plan = lower_part(part, content, layout)
     files, written = network_files(part, content, program, plan)
     _write(files, out / "src")
     progress(f"comparing {part.name} with TensorFlow Lite Micro", 0, 0)
@@ -114,7 +114,7 @@ def _write(files: Mapping[str, bytes], folder: Path) -> None:
 
 def _check_budgets(model: Model, recipe: Recipe, part: Part, content: bytes) -> None:
     """Raise OverBudget with both numbers and the largest tensors, before anything is generated."""
-    program, plan = lowered(part, content, str(recipe.options.get("layout", "plain")))
+    program, plan = lower_part(part, content, str(recipe.options.get("layout", "plain")))
     weights = sum(array.values.nbytes for layer in program.layers for array in layer.arrays)
     others = [frontend.COSTS[other.kind] for other in model.network.parts if other.kind in frontend.COSTS]
     flash, ram = (sum(cost[i] for cost in others) for i in (0, 1))

@@ -139,7 +139,7 @@ def _detector_files(settings: Mapping[str, Any], rate: int) -> dict[str, str]:
         )
     numbers = {name: value for name, value in settings.items() if isinstance(value, int)}
     defines = "\n".join(f"#define DETECTOR_{name.upper()} {value}" for name, value in numbers.items())
-    names = ", ".join(_quoted(label) for label in labels)
+    names = ", ".join(_string_literal(label) for label in labels)
     text = f"const char *const detector_labels[DETECTOR_CLASSES] = {{{names}}};\n"
     return {
         "detector.c": _source(_DETECTORS[kind]),
@@ -152,7 +152,7 @@ def _source(file: str) -> str:
     return (resources.files("edgekit.exporters.c") / "frontends" / file).read_text(encoding="utf-8")
 
 
-def _quoted(text: str) -> str:
+def _string_literal(text: str) -> str:
     # No trigraphs, no control characters: labels are words.
     return '"' + "".join(c for c in text if c.isprintable()).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -160,7 +160,7 @@ def _quoted(text: str) -> str:
 def tables_text(tables: Mapping[str, Any]) -> str:
     """C for `tables`: whole numbers as constants, arrays as ``static const``, [n, 2] as arrays of complex numbers."""
     defines = [
-        f"#define {name.upper()} {_bracketed(value)}" for name, value in tables.items() if isinstance(value, int)
+        f"#define {name.upper()} {_macro_literal(value)}" for name, value in tables.items() if isinstance(value, int)
     ]
     arrays = {name: value for name, value in tables.items() if not isinstance(value, int)}
     types = dict.fromkeys(_complex(table) for table in arrays.values() if table.ndim == 2 and table.shape[1] == 2)
@@ -169,7 +169,7 @@ def tables_text(tables: Mapping[str, Any]) -> str:
     return "\n".join([*parts, *defines, "", *structs, *(_array(name, table) for name, table in arrays.items())])
 
 
-def _bracketed(value: int) -> str:
+def _macro_literal(value: int) -> str:
     return f"({value})" if -(2**31) < value < 0 else _literal(value)
 
 

@@ -13,7 +13,7 @@ from edgekit.exporters.c.lowering.layers import Layer
 from edgekit.formats import tflite
 from edgekit.runtimes.qemu import description as description_module
 
-__all__ = ["frontend_files", "lowered", "network_files"]
+__all__ = ["frontend_files", "lower_part", "network_files"]
 
 
 _HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ _HOMES = {
 }  # fmt: skip
 
 
-def lowered(part: Part, content: bytes, layout: str) -> tuple[graph.Program, arena.Plan]:
+def lower_part(part: Part, content: bytes, layout: str) -> tuple[graph.Program, arena.Plan]:
     """The network `part` in the .tflite `content`, translated and placed.
 
     Raises:
@@ -52,16 +52,16 @@ def network_files(
         layout=program.layout, stateful=bool(program.states), arena=written.arena, weights=written.weights,
     )  # fmt: skip
     texts = {**written.files, "layout.h": write.layout_header(program), f"{part.name}.json": description}
-    return {**kernels, **_encoded(texts), f"{part.name}.tflite": content}, written
+    return {**kernels, **_encode_texts(texts), f"{part.name}.tflite": content}, written
 
 
 def frontend_files(part: Part) -> dict[str, bytes]:
     """All that a frontend, and the detector behind it, bring into ``src/``, by name."""
     description = description_module.describe(part.kind, part.inputs, part.outputs, [])
-    return _encoded({**frontend.frontend_files(part.kind, part.settings), f"{part.name}.json": description})
+    return _encode_texts({**frontend.frontend_files(part.kind, part.settings), f"{part.name}.json": description})
 
 
-def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+def _encode_texts(texts: Mapping[str, str]) -> dict[str, bytes]:
     return {name: text.encode() for name, text in texts.items()}
 
 

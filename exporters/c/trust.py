@@ -29,7 +29,7 @@ def check(model: Model, folder: Path) -> None:
         return
     expected: dict[str, bytes] = {}
     for part in model.network.parts:
-        expected |= _generated(part, files, folder)
+        expected |= _regenerate_files(part, files, folder)
     for name in sorted({*files, *expected}):
         if name not in expected:
             raise refusal(folder, name, "is none of the files that this edgekit generates from the bundle's network")
@@ -40,7 +40,7 @@ def check(model: Model, folder: Path) -> None:
     vouch(files)
 
 
-def _generated(part: Part, files: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:
+def _regenerate_files(part: Part, files: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:
     """What an export writes for `part`, by the same functions."""
     from edgekit.exporters.c import generate
 
@@ -54,5 +54,5 @@ def _generated(part: Part, files: Mapping[str, bytes], folder: Path) -> dict[str
             hint=HINT,
         )
     facts: Mapping[str, Any] = description.description_of(files, part.name)
-    program, plan = generate.lowered(part, content, str(facts.get("layout", "")))
+    program, plan = generate.lower_part(part, content, str(facts.get("layout", "")))
     return generate.network_files(part, content, program, plan)[0]

@@ -18,10 +18,10 @@ from torch.utils._pytree import tree_leaves
 
 from edgekit.core import Feeds, Part
 from edgekit.numerics.parity import relative_error
-from edgekit.quantization.samples import spaced
+from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.gptq import Grid
 from edgekit.quantization.weights.palettes import Palette
-from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snapped
+from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snap_to_grid
 
 __all__ = ["round_weights"]
 
@@ -88,9 +88,9 @@ def round_weights(
     Raises:
         BadInput: a value that a layer gets is not finite.
     """
-    calls = spaced(feeds, CALLS)
+    calls = subsample_evenly(feeds, CALLS)
     _absorb_norms(module, part, calls[0], least)
-    layers = _watched(module, part, calls, least, tell)
+    layers = _watch_layers(module, part, calls, least, tell)
     owners = Counter(id(layer.bias) for layer in layers)
     for layer in layers:
         own = layer.bias is not None and owners[id(layer.bias)] == 1 and layer.plain
@@ -98,7 +98,7 @@ def round_weights(
         if chosen is None:
             continue
         values = layer.rows.movedim(1, -1).contiguous().numpy()
-        made = snapped(values, layer.inputs, chosen, biased=own)
+        made = snap_to_grid(values, layer.inputs, chosen, biased=own)
         layer.rows.copy_(torch.from_numpy(made.weights).movedim(-1, 1))
         if own and layer.bias is not None:
             layer.bias.data.add_(torch.from_numpy(made.shift).reshape(layer.bias.shape))
@@ -107,8 +107,8 @@ def round_weights(
 def _absorb_norms(module: torch.nn.Module, part: Part, feed: Feeds, least: int) -> None:
     """Make the normalizations right behind layers a part of their weights, and leave of them a shift alone: converters
     would do so later, and tear weights off their grid. What then computes something else is put back."""
-    before = _called(module, part, feed)
-    layers = [layer for layer in _watched(module, part, [feed], least) if layer.norm]
+    before = _run_module(module, part, feed)
+    layers = [layer for layer in _watch_layers(module, part, [feed], least) if layer.norm]
     norms = Counter(id(layer.norm[0]) for layer in layers if layer.norm)
     tensors = [one for layer in layers for one in (layer.weight, layer.bias, *(layer.norm or ())[:4])]
     old = [(one, one.detach().clone()) for one in tensors if isinstance(one, torch.Tensor)]
@@ -124,19 +124,19 @@ def _absorb_norms(module: torch.nn.Module, part: Part, feed: Feeds, least: int) 
         mean.data.zero_()
         gain.data.fill_(1)
         variance.data.fill_(1 - least_variance)
-    if old and relative_error([_called(module, part, feed)], [before]) > _SAME:
+    if old and relative_error([_run_module(module, part, feed)], [before]) > _SAME:
         for one, values in old:
             one.data.copy_(values)
 
 
-def _called(module: torch.nn.Module, part: Part, feed: Feeds) -> dict[str, Any]:
+def _run_module(module: torch.nn.Module, part: Part, feed: Feeds) -> dict[str, Any]:
     with torch.no_grad():
         out = module(*(torch.from_numpy(feed[spec.name].copy()) for spec in part.inputs))
     outs = out if isinstance(out, tuple | list) else (out,)
     return {spec.name: value.numpy() for spec, value in zip(part.outputs, outs, strict=True)}
 
 
-def _watched(
+def _watch_layers(
     module: torch.nn.Module,
     part: Part,
     feeds: Sequence[Feeds],
@@ -147,7 +147,7 @@ def _watched(
     for i, feed in enumerate(feeds):
         tell(i, len(feeds))
         with watching:
-            _called(module, part, feed)
+            _run_module(module, part, feed)
     return list(watching.layers.values())
 
 
@@ -174,36 +174,38 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func is _aten.convolution.default and not args[6] and args[1].ndim in (3, 4):
             self._convolve(args, out)
         elif func in _PRODUCTS:
-            self._multiply(func, args, out)
+            self._observe_product(func, args, out)
         elif func not in _VIEWS:
             if func in _NORMALIZATIONS or func in _SUMS:
                 self._follow(func, args)
             self._use(args)
         return out
 
-    def _held(self, value: Any) -> torch.Tensor | None:
+    def _module_tensor(self, value: Any) -> torch.Tensor | None:
         """The parameter or buffer whose memory a value has."""
         return self._tensors.get(value.untyped_storage().data_ptr()) if isinstance(value, torch.Tensor) else None
 
     def _use(self, args: Any) -> None:
         """A weight that something else reads must stay what it is."""
-        for held in map(self._held, tree_leaves(args)):
+        for held in map(self._module_tensor, tree_leaves(args)):
             if held is not None and held.ndim > 1:
                 self._other.add(held.untyped_storage().data_ptr())
                 self.layers.pop(held.untyped_storage().data_ptr(), None)
 
     def _see(self, weight: Any, rows: torch.Tensor, bias: Any, out: torch.Tensor, inputs: Inputs) -> None:
-        held, place = self._held(weight), weight.untyped_storage().data_ptr()
+        held, place = self._module_tensor(weight), weight.untyped_storage().data_ptr()
         turned = weight.shape == getattr(held, "shape", None) and weight.stride(0) != 1 and inputs.window is None
         like = () if held is None else held.shape if inputs.window or turned else held.shape[::-1]
         if held is None or place in self._other or weight.shape != like or held.numel() < self._least:
             self._use([weight])
             return
-        layer = self.layers.setdefault(place, _Layer(self._names[place], held, inputs, turned, self._held(bias)))
+        layer = self.layers.setdefault(
+            place, _Layer(self._names[place], held, inputs, turned, self._module_tensor(bias))
+        )
         layer.inputs.see(rows.numpy(), self._calls)
         self._last = layer, out
 
-    def _multiply(self, func: Any, args: Any, out: torch.Tensor) -> None:
+    def _observe_product(self, func: Any, args: Any, out: torch.Tensor) -> None:
         source, place, bias = _PRODUCTS[func]
         self._use(args[source])
         self._see(args[place], args[source], args[bias] if bias >= 0 else None, out, Inputs())
@@ -229,9 +231,9 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if out.untyped_storage().data_ptr() not in [value.untyped_storage().data_ptr() for value in tensors]:
             return
         if func in _SUMS:
-            known = [held for held in map(self._held, tensors) if held is not None]
+            known = [held for held in map(self._module_tensor, tensors) if held is not None]
             bias = next((held for held in known if held.shape == (len(layer.rows),)), None)
             layer.bias = bias if layer.bias is None and layer.norm is None else layer.bias
-        elif layer.norm is None and all(self._held(value) is not None for value in args[1:5]):
-            layer.norm = (*map(self._held, args[1:5]), float(args[-1]))  # type: ignore[assignment]
+        elif layer.norm is None and all(self._module_tensor(value) is not None for value in args[1:5]):
+            layer.norm = (*map(self._module_tensor, args[1:5]), float(args[-1]))  # type: ignore[assignment]
             layer.bias = layer.norm[1] if layer.bias is None and layer.norm else layer.bias

@@ -47,7 +47,7 @@ class Compressed(Candidates[Constants]):
     ) -> None:
         super().__init__(part, feeds, tell)
         self._place, self._compress = place, compress
-        self._programs = {"float": self._saved("float", plain)}
+        self._programs = {"float": self._save_program("float", plain)}
         self._plain = self._programs["float"]
         self.unable = bool(self._plain.unknown)
         self.weights = {name: held.numel() for name, held in self._plain.layers.items()}
@@ -65,7 +65,7 @@ class Compressed(Candidates[Constants]):
 
     def alone(self, plan: Plan, feeds: Sequence[Feeds]) -> Iterator[tuple[str, list[Outputs]]]:
         small, old = self._program(plan.form), self._plain.layers
-        values = [self._plain.remembered(one) for one in feeds]
+        values = [self._plain.record_values(one) for one in feeds]
         for name in (name for name in old if name not in plan.forms and not old[name].equal(small.layers[name])):
             yield name, [self._plain.again(call, name, small) for call in values]
 
@@ -76,10 +76,10 @@ class Compressed(Candidates[Constants]):
 
     def _program(self, form: str) -> Program:
         if form not in self._programs:
-            self._programs[form] = self._saved(form, self._compress[form]())
+            self._programs[form] = self._save_program(form, self._compress[form]())
         return self._programs[form]
 
-    def _saved(self, form: str, program: Any) -> Program:
+    def _save_program(self, form: str, program: Any) -> Program:
         file = self._place / f"{form}.mlpackage"
         program.save(str(file))
         return Program(file)

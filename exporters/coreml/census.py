@@ -61,7 +61,7 @@ def census(
         if op.outputs[0].name in packed:
             continue  # counted with what unpacks it
         if op.op_type in _FORMS:
-            sizes[_form(op)] += _stored(op)
+            sizes[_form(op)] += _constant_bytes(op)
         elif op.op_type == "const":
             value = op.outputs[0].val
             sizes[str(value.dtype) if hasattr(value, "dtype") else "other"] += getattr(value, "nbytes", 0)
@@ -123,7 +123,7 @@ def _type(value: Any) -> str:
     return str(types.builtin_to_string(value.dtype))
 
 
-def _stored(op: Any) -> int:
+def _constant_bytes(op: Any) -> int:
     """Bytes of a compressed constant: its values, in as many bits as their type has, and what scales them."""
     total = 0
     for value in op.inputs.values():

@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.exporters.coreml.grids import BLOCK, GROUPS, group_of, palette_of
 from edgekit.runtimes.coreml.reader import WEIGHTED, axis_of_outputs, function_of, operations
 
-__all__ = ["FEW", "FORMS", "Form", "compressed"]
+__all__ = ["FEW", "FORMS", "Form", "compress_weights"]
 
 #: Fewer weights than this stay in fp16: compressing them saves nothing and costs accuracy
 #: (`edgekit.numerics.layers.SMALL`).
@@ -42,7 +42,7 @@ FORMS = {
 }
 
 
-def compressed(program: Any, precision: str, form: str, others: Mapping[str, str] = MappingProxyType({})) -> Any:
+def compress_weights(program: Any, precision: str, form: str, others: Mapping[str, str] = MappingProxyType({})) -> Any:
     """The program with smaller weights; activations stay as they are.
 
     Args:

@@ -19,10 +19,10 @@ from edgekit.exporters.common.rounding import round_weights
 from edgekit.exporters.common.torch_export import weights_of
 from edgekit.exporters.coreml.candidates import AIMS, Compressed
 from edgekit.exporters.coreml.census import census
-from edgekit.exporters.coreml.compress import FEW, compressed
+from edgekit.exporters.coreml.compress import FEW, compress_weights
 from edgekit.exporters.coreml.ends import with_plain_ends
 from edgekit.exporters.coreml.grids import BITS, grid_of
-from edgekit.exporters.coreml.torch_operators import computed, mended
+from edgekit.exporters.coreml.torch_operators import has_constant_outputs, patch_coremltools
 from edgekit.quantization.bits import with_more_bits
 from edgekit.quantization.plan import LayerPlan, Plan
 from edgekit.quantization.weights.gptq import Grid
@@ -31,7 +31,7 @@ from edgekit.quantization.weights.palettes import Palette
 from edgekit.runtimes.coreml.quiet import quiet
 from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD, WEIGHTED, axis_of_outputs, function_of, operations
 
-__all__ = ["Wish", "converted", "identifiers", "reason_of", "write"]
+__all__ = ["Wish", "convert_part", "identifiers", "reason_of", "write"]
 
 #: Key under which coremltools notes the day of a conversion.
 _DAY = "com.github.apple.coremltools.conversion_date"
@@ -80,7 +80,7 @@ def write(
             )
     progress(f"converting {part.name}", 0, 0)
     with quiet():
-        program = converted(part, module, wish)
+        program = convert_part(part, module, wish)
         names = identifiers(program, module)
         program, others = _smaller(program, part, module, wish, feeds, names, work, progress)
         _describe(program, part, model, wish)
@@ -124,9 +124,9 @@ def _smaller(
         return program, {}
     progress(f"compressing {part.name}", 0, 0)
     if not feeds:
-        return compressed(program, wish.precision, wish.form, _forms(others)), others
+        return compress_weights(program, wish.precision, wish.form, _forms(others)), others
 
-    def rounded(known: Sequence[Feeds], others: Mapping[str, LayerPlan]) -> Any:
+    def round_and_convert(known: Sequence[Feeds], others: Mapping[str, LayerPlan]) -> Any:
         """The program with weights on their grids, not yet smaller."""
         near, what = copy.deepcopy(module).eval(), f"rounding weights of {part.name}"
         own = {names.get(op, op): plan.form for op, plan in others.items()}
@@ -136,7 +136,7 @@ def _smaller(
             return None if form == "float" else grid_of(form, wish.form, outputs)
 
         round_weights(near, part, known, grid, lambda i, n: progress(what, i, n), least=FEW)
-        return converted(part, near, wish)
+        return convert_part(part, near, wish)
 
     place = work / f"coreml-{part.name}-{wish.precision}"
     place.mkdir(parents=True, exist_ok=True)
@@ -146,14 +146,14 @@ def _smaller(
         if wish.keep:
             bits = BITS[wish.precision]
             # The others are rounded to nearest for now: all of it is rounded when it is known what each layer becomes.
-            programs = {**dict.fromkeys(bits, program), wish.precision: rounded(known, others)}
-            compress = {form: partial(compressed, one, form, wish.form) for form, one in programs.items()}
+            programs = {**dict.fromkeys(bits, program), wish.precision: round_and_convert(known, others)}
+            compress = {form: partial(compress_weights, one, form, wish.form) for form, one in programs.items()}
             candidates = Compressed(part.name, program, compress, held, place, progress)
             if not candidates.unable:
                 plan = Plan(wish.precision, forms=others)
                 plan = with_more_bits(candidates, candidates.weights, plan, bits, AIMS[wish.precision])
                 others = {**others, **candidates.with_shared(plan)}
-        return compressed(rounded(feeds, others), wish.precision, wish.form, _forms(others)), others
+        return compress_weights(round_and_convert(feeds, others), wish.precision, wish.form, _forms(others)), others
     except (RuntimeError, ValueError, IndexError) as exc:  # as torch refuses what the interpreter computes
         reason = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
         raise ExportFailed(
@@ -168,7 +168,7 @@ def _forms(others: Mapping[str, LayerPlan]) -> dict[str, str]:
     return {layer: plan.form for layer, plan in others.items()}
 
 
-def converted(part: Part, module: Any, wish: Wish) -> Any:
+def convert_part(part: Part, module: Any, wish: Wish) -> Any:
     import coremltools as ct
     import torch
 
@@ -176,12 +176,12 @@ def converted(part: Part, module: Any, wish: Wish) -> Any:
     module.eval()
     examples = tuple(torch.ones(_example(part, spec), dtype=getattr(torch, spec.dtype)) for spec in part.inputs)
     # What is computed of constants is exact: positions in half precision would be others.
-    half = ct.transform.FP16ComputePrecision(op_selector=lambda op: not computed(op))
+    half = ct.transform.FP16ComputePrecision(op_selector=lambda op: not has_constant_outputs(op))
     said: list[str] = []
     try:
         with torch.inference_mode():
             traced = trace(with_plain_ends(module, examples), examples, check_trace=False)
-        with quiet() as said, mended():
+        with quiet() as said, patch_coremltools():
             return ct.convert(
                 traced,
                 inputs=[_input(part, spec, _sizes(part, wish)) for spec in part.inputs],

@@ -23,13 +23,13 @@ def with_plain_ends(module: Any, examples: Sequence[Any]) -> Any:
 
         def forward(self, *tensors: Any) -> Any:
             given = [one != 0 if one.dtype == torch.bool else one for one in tensors]
-            return tuple(one * 1 if _among(one, given) else one for one in _listed(self.module(*given)))
+            return tuple(one * 1 if _among(one, given) else one for one in _as_sequence(self.module(*given)))
 
     truths = any(one.dtype == torch.bool for one in examples)
-    return Plain().eval() if truths or any(_among(one, examples) for one in _listed(module(*examples))) else module
+    return Plain().eval() if truths or any(_among(one, examples) for one in _as_sequence(module(*examples))) else module
 
 
-def _listed(made: Any) -> Sequence[Any]:
+def _as_sequence(made: Any) -> Sequence[Any]:
     return made if isinstance(made, tuple | list) else (made,)
 
 

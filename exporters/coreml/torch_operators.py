@@ -7,14 +7,14 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["computed", "mended"]
+__all__ = ["has_constant_outputs", "patch_coremltools"]
 
 #: Values of a constant from which on its size matters, and how many times those that it is computed from it may be.
 _LARGE, _GROWN = 1 << 14, 4
 
 
 @contextlib.contextmanager
-def mended() -> Iterator[None]:
+def patch_coremltools() -> Iterator[None]:
     """Inside, coremltools (9.0) translates the operators below, and computes no large constants ahead."""
     from coremltools.converters.mil.frontend.torch import ops
     from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
@@ -32,7 +32,7 @@ def mended() -> Iterator[None]:
         known.update(before)
 
 
-def computed(op: Any) -> bool:
+def has_constant_outputs(op: Any) -> bool:
     """Whether an operator of a converted program computes what is known already (see `_grows`)."""
     return op.op_type != "const" and all(out.val is not None for out in op.outputs)
 

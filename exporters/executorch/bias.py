@@ -11,16 +11,16 @@ from torch.fx.node import map_arg
 from edgekit.core import Feeds, Part
 from edgekit.exporters.executorch.int8 import tensors
 from edgekit.exporters.executorch.tidy import CONVOLUTIONS, WEIGHTED, Graph, Node
-from edgekit.quantization.samples import spaced
+from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.biases import CALLS, correct
 
 
-def corrected(part: Part, graph: Graph, reference: Graph, feeds: Sequence[Feeds]) -> None:
+def correct_biases(part: Part, graph: Graph, reference: Graph, feeds: Sequence[Feeds]) -> None:
     """Move the biases of the int8 `graph` so that every layer's mean output is that of the float `reference`."""
-    chosen = [tensors(part, feed) for feed in spaced(feeds, CALLS)]
+    chosen = [tensors(part, feed) for feed in subsample_evenly(feeds, CALLS)]
     seen: dict[str, tuple[Node, dict[Node, list[Any]]]] = {}
 
-    def rounded() -> Iterator[tuple[str, torch.Tensor]]:
+    def quantized_means() -> Iterator[tuple[str, torch.Tensor]]:
         for node, held in _walk(graph, chosen):
             bias = node.args[2] if len(node.args) > 2 else None
             if bias is not None and bias.op == "get_attr":
@@ -37,7 +37,9 @@ def corrected(part: Part, graph: Graph, reference: Graph, feeds: Sequence[Feeds]
         held[node] = [out + by.reshape(shape) for out in held[node]]
 
     with torch.no_grad():
-        correct({node.name: _mean(node, held[node]) for node, held in _walk(reference, chosen)}, rounded(), shift)
+        correct(
+            {node.name: _mean(node, held[node]) for node, held in _walk(reference, chosen)}, quantized_means(), shift
+        )
 
 
 def _axis(node: Node) -> int:
@@ -64,13 +66,13 @@ def _walk(graph: Graph, calls: Sequence[Sequence[torch.Tensor]]) -> Iterator[tup
             owner, _, name = str(node.target).rpartition(".")
             held[node] = [getattr(graph.get_submodule(owner), name)] * len(calls)
         elif node.op == "call_function":
-            held[node] = [_computed(node, held, i) for i in range(len(calls))]
+            held[node] = [_run_node(node, held, i) for i in range(len(calls))]
             if node.target in WEIGHTED:
                 yield node, held
         for done in ends.get(node, ()):
             held.pop(done, None)
 
 
-def _computed(node: Node, held: Mapping[Node, list[Any]], call: int) -> Any:
+def _run_node(node: Node, held: Mapping[Node, list[Any]], call: int) -> Any:
     args, kwargs = map_arg((node.args, dict(node.kwargs)), lambda one: held[one][call])
     return node.target(*args, **kwargs)

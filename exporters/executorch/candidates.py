@@ -23,7 +23,7 @@ from edgekit.exporters.executorch.tidy import WEIGHTED, Graph
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.ranges import EXTREMES
-from edgekit.quantization.samples import spaced
+from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.gptq import Grid
 
 if TYPE_CHECKING:
@@ -47,9 +47,11 @@ class ExecutorchCandidates(Candidates[Graph]):
             key = f"{plan.form} {sorted(plan.floats)}"
             if key not in self._ready:
                 self.tell(f"calibrating {self.part} ({plan.form})", 0, 0)
-                graph = self._rounded if self.feeds else self.graph
-                self._ready[key] = executorch_int8.prepared(self._part, graph, plan.form, plan.floats, self.feeds)
-            return executorch_int8.converted(self._ready[key], plan.ranges)
+                graph = self._gptq_graph if self.feeds else self.graph
+                self._ready[key] = executorch_int8.calibrate_graph(
+                    self._part, graph, plan.form, plan.floats, self.feeds
+                )
+            return executorch_int8.convert_to_int8(self._ready[key], plan.ranges)
         except Exception as exc:  # torchao raises whatever went wrong, of any kind
             raise ExportFailed(
                 f"PT2E cannot quantize the part {self.part!r} ({plan.form}: {reason(exc)}).",
@@ -57,16 +59,18 @@ class ExecutorchCandidates(Candidates[Graph]):
             ) from exc
 
     def nearest(self) -> Graph:
-        ready = executorch_int8.prepared(self._part, self.graph, "static", (), self.feeds)
-        return executorch_int8.converted(ready, EXTREMES[0])
+        ready = executorch_int8.calibrate_graph(self._part, self.graph, "static", (), self.feeds)
+        return executorch_int8.convert_to_int8(ready, EXTREMES[0])
 
-    def evened(self) -> ExecutorchCandidates | None:
+    def equalize_channels(self) -> ExecutorchCandidates | None:
         """The same part with channels that are more alike; None: nothing to even out, or nothing to measure by."""
-        graph = evened.evened(self._part, self.graph, self.feeds) if self.convolutional and self.feeds else None
+        graph = (
+            evened.equalize_channels(self._part, self.graph, self.feeds) if self.convolutional and self.feeds else None
+        )
         return ExecutorchCandidates(graph, self._part, self.feeds, self.tell) if graph is not None else None
 
     @cached_property
-    def _rounded(self) -> Graph:
+    def _gptq_graph(self) -> Graph:
         """The float graph with weights that PT2E rounds to themselves."""
         with quiet():
             made: Graph = copy.deepcopy(self.graph)
@@ -81,13 +85,13 @@ class ExecutorchCandidates(Candidates[Graph]):
         sides = [answer if isinstance(answer, list | tuple) else (answer,) for answer in answers]
         return [{spec.name: out.numpy() for spec, out in zip(self._part.outputs, side, strict=True)} for side in sides]
 
-    def corrected(self, plan: Plan, made: Graph) -> Graph | None:
+    def correct_biases(self, plan: Plan, made: Graph) -> Graph | None:
         if plan.form != "static":
             return None
         self.tell(f"correcting biases of {self.part}", 0, 0)
         with quiet():
             better = copy.deepcopy(made)
-        bias.corrected(self._part, better, self.graph, spaced(self.feeds, len(self.measured)))
+        bias.correct_biases(self._part, better, self.graph, subsample_evenly(self.feeds, len(self.measured)))
         return better
 
     def forms(self, made: Graph, form: str) -> dict[str, str]:

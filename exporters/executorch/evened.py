@@ -13,20 +13,20 @@ import torch
 from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Part
 from edgekit.exporters.executorch import int8
-from edgekit.exporters.executorch.tidy import CONVOLUTIONS, Graph, Node, constant_padding, held
-from edgekit.quantization.samples import spaced
+from edgekit.exporters.executorch.tidy import CONVOLUTIONS, Graph, Node, constant_of, constant_padding
+from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.streams import CALLS, Streams, factors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["evened"]
+__all__ = ["equalize_channels"]
 
 _aten = torch.ops.aten
 _GENERAL = _aten.convolution.default
 
 
-def evened(part: Part, graph: Graph, feeds: Sequence[Feeds]) -> Graph | None:
+def equalize_channels(part: Part, graph: Graph, feeds: Sequence[Feeds]) -> Graph | None:
     """The same function with channels that are more alike; None: they are alike enough, or nothing can take factors.
 
     Args:
@@ -43,10 +43,10 @@ def evened(part: Part, graph: Graph, feeds: Sequence[Feeds]) -> Graph | None:
             continue
         changed = True
         for node in stream.makers:
-            for value in (held(made, arg) for arg in node.args[1:3] if arg is not None):
+            for value in (constant_of(made, arg) for arg in node.args[1:3] if arg is not None):
                 value.div_(_along(divided, 0, value))
         for node in stream.readers:
-            weight = held(made, node.args[1])
+            weight = constant_of(made, node.args[1])
             weight.mul_(_along(divided, 0 if _depthwise(node) else 1, weight))
     return made if changed else None
 
@@ -125,7 +125,7 @@ def _largest(
 ) -> dict[str, NDArray[np.float64]]:
     """The largest magnitude of every channel (axis 1) of each named tensor."""
     watching = _Watching(graph, names)
-    for feed in spaced(feeds, CALLS) if names else ():
+    for feed in subsample_evenly(feeds, CALLS) if names else ():
         with torch.no_grad():
             watching.run(*int8.tensors(part, feed))
     return watching.ends

@@ -32,7 +32,7 @@ def export(
     artifacts = []
     for part in model.network.parts:
         kept_float = not part.quantize or part.name in wish.float_parts
-        graph = _captured(part, checkpoint, progress)
+        graph = _capture_part(part, checkpoint, progress)
         chosen = "fp32" if kept_float else precision
         own, feeds = wish.of(part.name), calibration.get(part.name, ())
         artifacts.append(_write(part, graph, chosen, own, feeds, out, work, progress))
@@ -41,7 +41,7 @@ def export(
     return artifacts
 
 
-def _captured(part: Part, checkpoint: Checkpoint, tell: Progress) -> Any:
+def _capture_part(part: Part, checkpoint: Checkpoint, tell: Progress) -> Any:
     tell(f"capturing {part.name}", 0, 0)
     module: Any = part.build(checkpoint) if part.build else None
     if not hasattr(module, "state_dict"):
@@ -49,7 +49,7 @@ def _captured(part: Part, checkpoint: Checkpoint, tell: Progress) -> Any:
             f"the part {part.name!r} ({part.kind}) is not a torch module; the executorch exporter cannot write it.",
             hint="Choose another --runtime: a ready .tflite stays one.",
         )
-    return executorch_graph.captured(part, module)
+    return executorch_graph.capture_graph(part, module)
 
 
 def _write(
@@ -65,17 +65,17 @@ def _write(
     file = work / f"{part.name}.fp32.pte"
     plan, layers, small, balance = Plan(), dict[str, LayerPlan](), graph, dict[str, Any]()
     if precision == "int8":
-        candidates, balance = _evened(ExecutorchCandidates(graph, part, feeds, tell), wish)
+        candidates, balance = _try_equalization(ExecutorchCandidates(graph, part, feeds, tell), wish)
         plan, small = choose(candidates, wish)
         forms = candidates.forms(small, plan.form)
         layers = plan.layers(forms, unable=f"XNNPACK has no {plan.form} int8 form for it")
     if precision == "fp32" or not file.exists():  # the fp32 form is what the int8 one's time is compared with
         tell(f"lowering {part.name}", 0, 0)
-        content, seen = executorch_graph.lowered(part, graph)
+        content, seen = executorch_graph.lower_graph(part, graph)
         _save(part, content, file)
     if precision == "int8":
         tell(f"lowering {part.name} in int8", 0, 0)
-        content, seen = executorch_graph.lowered(part, small)
+        content, seen = executorch_graph.lower_graph(part, small)
     facts = _census(part, content, seen)
     census.check(facts, part.name, precision, layers)
     facts |= {"compute": precision, "layers": {name: asdict(layer) for name, layer in layers.items()}}
@@ -85,9 +85,9 @@ def _write(
     return Artifact(part.name, f"{part.name}.pte", facts)
 
 
-def _evened(candidates: ExecutorchCandidates, wish: Wish) -> tuple[ExecutorchCandidates, dict[str, Any]]:
+def _try_equalization(candidates: ExecutorchCandidates, wish: Wish) -> tuple[ExecutorchCandidates, dict[str, Any]]:
     """The same part, with channels that are evened out where that helps; facts for the census."""
-    other = candidates.evened() if wish.form != "dynamic" else None
+    other = candidates.equalize_channels() if wish.form != "dynamic" else None
     return better(candidates, other) if other is not None else (candidates, {})
 
 

@@ -17,7 +17,7 @@ from edgekit.exporters.executorch.api import XnnpackPartitioner, to_edge_transfo
 from edgekit.exporters.executorch.tidy import Graph
 
 
-def captured(part: Part, module: torch.nn.Module) -> Graph:
+def capture_graph(part: Part, module: torch.nn.Module) -> Graph:
     """The graph of `module`, with the dynamic axes of `part`, written so that XNNPACK takes as much as it can.
 
     Raises:
@@ -26,19 +26,19 @@ def captured(part: Part, module: torch.nn.Module) -> Graph:
     """
     for tensor in (*module.parameters(), *module.buffers()):
         tensor.data = tensor.data.contiguous()  # XNNPACK's passes take strides of their own for another order of axes
-    graph = _exported(part, module.eval()).module()
+    graph = _export_program(part, module.eval()).module()
     tidy.tidy(graph)
     tidy.name_layers(graph, weights_of(module))
     return graph
 
 
-def lowered(part: Part, graph: Graph) -> tuple[bytes, Graph]:
+def lower_graph(part: Part, graph: Graph) -> tuple[bytes, Graph]:
     """The program of `graph`, and the graph that it was written of, with what XNNPACK took inside of submodules.
 
     Raises:
         ExportFailed: ExecuTorch cannot translate it.
     """
-    exported = _exported(part, graph)
+    exported = _export_program(part, graph)
     try:
         with quiet(), torch.no_grad(), _any_size():
             edge = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
@@ -54,7 +54,7 @@ def lowered(part: Part, graph: Graph) -> tuple[bytes, Graph]:
     return content, seen
 
 
-def _exported(part: Part, module: torch.nn.Module) -> Any:
+def _export_program(part: Part, module: torch.nn.Module) -> Any:
     """Every input gets its own tensor: torch.export takes two uses of one tensor for one input, in silence."""
     examples = tuple(example(part, spec) for spec in part.inputs)
     shapes = tuple(dynamic(part, spec, bounded=True) for spec in part.inputs)

@@ -33,7 +33,7 @@ from edgekit.exporters.executorch.api import (
 )
 from edgekit.exporters.executorch.tidy import CONVOLUTIONS, WEIGHTED, Graph, Node, constant_padding, name_of
 from edgekit.quantization.ranges import EXTREMES, Extremes, least_scale
-from edgekit.quantization.samples import spaced
+from edgekit.quantization.samples import subsample_evenly
 
 #: Calls that ranges are taken over, at most, evenly spaced: a stream has thousands.
 _CALLS = 128
@@ -119,14 +119,14 @@ class _Quantizer(XNNPACKQuantizer):  # type: ignore[misc]
         return annotated
 
 
-def prepared(part: Part, graph: Graph, form: str, kept: Collection[str], feeds: Sequence[Feeds]) -> Graph:
+def calibrate_graph(part: Part, graph: Graph, form: str, kept: Collection[str], feeds: Sequence[Feeds]) -> Graph:
     """`graph` with observers that have seen `feeds`, and none at the layers in `kept`, nor at terms of sums."""
     quantizer = _Quantizer().set_global(_config(form))
     floats = {node.name for name, node in layers(graph).items() if name in kept} | _terms(graph)
     quantizer.set_filter_function(lambda node: node.name not in floats)
     with quiet(), torch.no_grad():
         ready: Graph = prepare_pt2e(copy.deepcopy(graph), quantizer)
-        for feed in spaced(feeds, _CALLS) if form == "static" else feeds[:1]:
+        for feed in subsample_evenly(feeds, _CALLS) if form == "static" else feeds[:1]:
             ready(*tensors(part, feed))
     return ready
 
@@ -142,8 +142,8 @@ def _terms(graph: Graph) -> set[str]:
     }  # fmt: skip
 
 
-def converted(ready: Graph, kind: str) -> Graph:
-    """What `prepared` made, in int8, with ranges of one kind ("" for the dynamic form)."""
+def convert_to_int8(ready: Graph, kind: str) -> Graph:
+    """What `calibrate_graph` made, in int8, with ranges of one kind ("" for the dynamic form)."""
     with quiet():
         graph = copy.deepcopy(ready)
     _own_annotations(graph)

@@ -51,7 +51,7 @@ def tidy(graph: Graph) -> None:
             limits = node.args[1:] if node.target is _aten.hardtanh_.default else (0.0, 6.0)
             node.target, node.args = _aten.hardtanh.default, (node.args[0], *limits)
         elif node.target in (_aten.conv1d.default, _aten.conv2d.default):
-            _padded(node)
+            _fold_padding(node)
         elif node.target is _aten.batch_norm.default:
             _depthwise(graph, node)
         elif node.target is _aten.to.dtype:
@@ -87,16 +87,16 @@ def name_layers(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> dict[str, 
     for own, node in nodes.items():
         place, axis = _HOLDERS[node.target]
         holder = node.args[2][0] if node.target is _aten.lstm.input else node.args[place]
-        if holder.op == "get_attr" and held(graph, holder).ndim > 1:
+        if holder.op == "get_attr" and constant_of(graph, holder).ndim > 1:
             turned = node.target is _aten.convolution.default and node.args[6]
-            layers[own] = Converted(held(graph, holder).numpy(), 1 if turned else axis, name_of(node))
+            layers[own] = Converted(constant_of(graph, holder).numpy(), 1 if turned else axis, name_of(node))
     names, lost = Identifiers(weights).names(layers)
     for own, name in names.items():
         nodes[own].meta["custom"] = {**nodes[own].meta.get("custom", {}), _LAYER: name}
     return lost
 
 
-def held(graph: Graph, node: Node) -> torch.Tensor:
+def constant_of(graph: Graph, node: Node) -> torch.Tensor:
     """The constant of a get_attr node, to be changed in place."""
     owner, _, name = str(node.target).rpartition(".")
     found: torch.Tensor = getattr(graph.get_submodule(owner), name)
@@ -114,7 +114,7 @@ def constant_padding(node: Any) -> list[int] | None:
     return amounts if zeros else None
 
 
-def _padded(convolution: Node) -> None:
+def _fold_padding(convolution: Node) -> None:
     """A convolution pads by itself, as long as it is by the same on both sides."""
     pad = convolution.args[0]
     amounts = constant_padding(pad)
@@ -156,7 +156,9 @@ def _depthwise(graph: Graph, node: Node) -> None:
     rank = source.meta["val"].ndim - 2
     if training or rank not in (1, 2) or any(one is not None and one.op != "get_attr" for one in statistics):
         return
-    gain, shift, mean, variance = (None if one is None else _held(graph, one.target).detach() for one in statistics)
+    gain, shift, mean, variance = (
+        None if one is None else _module_tensor(graph, one.target).detach() for one in statistics
+    )
     if mean is None or variance is None:
         return
     scale = torch.rsqrt(variance + epsilon)
@@ -181,7 +183,7 @@ def _depthwise(graph: Graph, node: Node) -> None:
     graph.graph.erase_node(node)
 
 
-def _held(graph: Graph, path: str) -> torch.Tensor:
+def _module_tensor(graph: Graph, path: str) -> torch.Tensor:
     owner, _, name = path.rpartition(".")
     found: torch.Tensor = getattr(graph.get_submodule(owner), name)
     return found

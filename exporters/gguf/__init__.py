@@ -97,12 +97,12 @@ class GgufExporter(Exporter):
         """Those of the ladder, the smallest first."""
         return sorted(self.ladder(model, recipe), key=lambda recipe: model.costs.size(recipe))
 
-    def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
+    def recipes_for_quantized(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
         """For a quantized .gguf that the recipe would not make smaller: the file as it is. To round a part of it again
         changes what it says, and saves little."""
         from edgekit.exporters.gguf import export as gguf_export
 
-        kept = gguf_export.kept(checkpoint)
+        kept = gguf_export.quantized_precision(checkpoint)
         if not kept or (kept != recipe.precision and model.costs.size(recipe) < gguf_export.size(checkpoint)):
             return ()
         return (replace(recipe, precision=kept),)

@@ -64,16 +64,22 @@ def export(
     facts: dict[str, int] | None = None
     rounding: Mapping[str, Any] | None = None
     if kept is not None and kept.file_type == precision and not wish.embedding:
-        made, source = _unchanged(base, work), f"{precision}, taken as it is"
+        made, source = _join_shards(base, work), f"{precision}, taken as it is"
     elif precision in ("f32", *_HALF):
-        made, source = _made(base, work / f"{precision}.gguf", precision, None, progress), _spoken(base)
+        made, source = (
+            _ensure_precision(base, work / f"{precision}.gguf", precision, None, progress),
+            _describe_source(base),
+        )
     elif wish.by_inputs and texts:
-        made, rounding = _rounded(base, texts, wish, work, progress)
-        source, facts = _spoken(base), {"chunks": rounding["chunks"], "tokens": rounding["tokens"]}
+        made, rounding = _round_by_inputs(base, texts, wish, work, progress)
+        source, facts = _describe_source(base), {"chunks": rounding["chunks"], "tokens": rounding["tokens"]}
     else:
         matrix, facts = _matrix(base, texts, wish.chunks, precision, work, progress)
         file = work / f"{precision}{wish.embedding}{'-importance' if matrix else ''}.gguf"
-        made, source = _made(base, file, precision, matrix, progress, wish.embedding), _spoken(base)
+        made, source = (
+            _ensure_precision(base, file, precision, matrix, progress, wish.embedding),
+            _describe_source(base),
+        )
         if kept is not None and kept.file_type == precision:
             source = f"{precision}, taken as it is but for the embedding, which is now {wish.embedding}"
     file = out / f"{part}.gguf"
@@ -81,7 +87,7 @@ def export(
     return [Artifact(part, file.name, census(file, precision, source, facts, rounding))]
 
 
-def kept(checkpoint: Checkpoint) -> str:
+def quantized_precision(checkpoint: Checkpoint) -> str:
     """The precision of a .gguf that is quantized already; "" for other weights, and types without a name."""
     header = gguf.read(_file(checkpoint)) if _is_gguf(checkpoint) else None
     if header is None or not any(tensor.type in _QUANTIZED for tensor in header.tensors):
@@ -106,7 +112,7 @@ def reference(model: Model, checkpoint: Checkpoint, work: Path, progress: Progre
     file = _base(checkpoint, work, progress)
     header = gguf.read(file)
     if wanted == "f16" and any(tensor.type in _QUANTIZED for tensor in header.tensors):
-        file = _made(file, work / "f16.gguf", "f16", None, progress)
+        file = _ensure_precision(file, work / "f16.gguf", "f16", None, progress)
     return {part: LlamaRunner(file, usable_processors())}
 
 
@@ -145,7 +151,7 @@ def _base(checkpoint: Checkpoint, work: Path, progress: Progress) -> Path:
     return converted
 
 
-def _made(
+def _ensure_precision(
     base: Path,
     file: Path,
     precision: str,
@@ -162,7 +168,7 @@ def _made(
     return file
 
 
-def _unchanged(base: Path, work: Path) -> Path:
+def _join_shards(base: Path, work: Path) -> Path:
     """The user's .gguf, its shards joined."""
     if gguf.shard_of(base) is None:
         return base
@@ -195,13 +201,13 @@ def _matrix(
     return matrix, {"chunks": read, "tokens": read * importance.CHUNK}
 
 
-def _rounded(
+def _round_by_inputs(
     base: Path, texts: Sequence[Any], wish: Wish, work: Path, progress: Progress
 ) -> tuple[Path, Mapping[str, Any]]:
     """`base` with matrices that are rounded by their inputs on `texts`, and the facts about it."""
-    whole, file = _unchanged(base, work), work / f"{wish.precision}-by-inputs.gguf"
+    whole, file = _join_shards(base, work), work / f"{wish.precision}-by-inputs.gguf"
     if any(tensor.type in _QUANTIZED for tensor in gguf.read(whole).tensors):
-        whole = _made(whole, work / "f16.gguf", "f16", None, progress)
+        whole = _ensure_precision(whole, work / "f16.gguf", "f16", None, progress)
     note = file.with_suffix(".json")
     if not (file.is_file() and note.is_file()):
         threads = usable_processors()
@@ -213,7 +219,7 @@ def _rounded(
     return file, json.loads(note.read_text(encoding="utf-8"))
 
 
-def _spoken(base: Path) -> str:
+def _describe_source(base: Path) -> str:
     """What the artefact was made of, for its census."""
     header = gguf.read(base)
     if any(tensor.type in _QUANTIZED for tensor in header.tensors):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Progress
 from edgekit.errors import BadInput, Unsupported
-from edgekit.runtimes.llama_cpp.context import Settings, opened
+from edgekit.runtimes.llama_cpp.context import Settings, open_shared_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +92,7 @@ def read_through(
             hint="Give more text with --calibration.",
         )
     count = min(have, most or have)
-    model = opened(file)
+    model = open_shared_model(file)
     watch.begin(model.api)
     begin = model.api.llama_vocab_bos(model.vocabulary) if model.api.llama_vocab_get_add_bos(model.vocabulary) else -1
     context = model.context(Settings(CHUNK, threads, _SLICE, _SLICE, _SLICE), watch)

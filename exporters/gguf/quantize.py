@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import ExportFailed, boundary
 from edgekit.formats import gguf
 from edgekit.llama import library
-from edgekit.runtimes.llama_cpp.context import failed, telling
+from edgekit.runtimes.llama_cpp.context import call_failure, telling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +61,7 @@ def quantize(
         # Its writes go past Python: a full disk shows as a failed call, and is reported as such.
         with boundary(), telling(what, ExportFailed, "Choose another precision with --precision."):
             if api.llama_model_quantize(str(source).encode(), str(fresh).encode(), ctypes.byref(params)) != 0:
-                raise failed()
+                raise call_failure()
             with fresh.open("rb+") as file:
                 os.fsync(file.fileno())
         gguf.read(fresh)

@@ -93,13 +93,13 @@ class LitertExporter(Exporter):
         """The ready .tflite in LiteRT itself: parity then says that nothing was changed, and that it runs."""
         from edgekit.exporters.litert.export import ready_file
         from edgekit.formats import tflite
-        from edgekit.runtimes.litert.runner import opened
+        from edgekit.runtimes.litert.runner import open_runner
 
         runners = {}
         for part in model.network.parts:
             if part.build is None and (content := ready_file(checkpoint, part)) is not None:
                 graph = tflite.read(content, dynamic=True)
-                runners[part.name] = opened(content, 1, (part.inputs, part.outputs), checkpoint.path.name, graph)
+                runners[part.name] = open_runner(content, 1, (part.inputs, part.outputs), checkpoint.path.name, graph)
         return runners
 
     def export(

@@ -11,7 +11,7 @@ from edgekit.core import Feeds
 from edgekit.exporters.litert import file
 from edgekit.exporters.litert.watch import Watcher
 from edgekit.formats import tflite
-from edgekit.quantization.samples import spaced
+from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.biases import CALLS, correct
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _POSITIONS = {"CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (0, 1, 2), "FULLY_CONNECTED": ()}
 
 
-def corrected(
+def correct_biases(
     content: bytes,
     make: Callable[[bytes], bytes],
     watcher: Callable[[bytes], Watcher],
@@ -33,19 +33,19 @@ def corrected(
     Args:
         make: quantizes an fp32 file with the same ranges each time. watcher: opens a file.
     """
-    chosen = spaced(feeds, CALLS)
+    chosen = subsample_evenly(feeds, CALLS)
     model = file.parse(content)
     names = [file.text(tensor.name) for tensor in model.subgraphs[0].tensors]
     layers = [
         (name, kind, names[weights], names[int(operator.inputs[0])])
-        for name, kind, operator, weights, bias, _ in file.weighted(model)
+        for name, kind, operator, weights, bias, _ in file.weighted_operators(model)
         if bias >= 0 and kind in _POSITIONS
     ]
     floats = {tensor.name: tensor for tensor in tflite.read(content).subgraphs[0].tensors}
     means = _means(watcher(content), chosen, {source for *_, source in layers})
     wanted = {name: response(_real(floats[weights]), kind, means[source]) for name, kind, weights, source in layers}
 
-    def rounded() -> Iterator[tuple[str, NDArray[np.float64]]]:
+    def quantized_means() -> Iterator[tuple[str, NDArray[np.float64]]]:
         for i, (name, kind, weights, source) in enumerate(layers):
             tell(i, len(layers))
             made = make(content)
@@ -58,9 +58,9 @@ def corrected(
 
     def shift(layer: str, by: NDArray[np.float64]) -> None:
         nonlocal content
-        content = _shifted(content, layer, by)
+        content = _shift_bias(content, layer, by)
 
-    correct({name: mean for name, mean in wanted.items() if mean is not None}, rounded(), shift)
+    correct({name: mean for name, mean in wanted.items() if mean is not None}, quantized_means(), shift)
     return content
 
 
@@ -94,11 +94,11 @@ def response(weights: NDArray[np.float64], kind: str, mean: NDArray[np.float64])
     return out
 
 
-def _shifted(content: bytes, layer: str, by: NDArray[np.float64]) -> bytes:
+def _shift_bias(content: bytes, layer: str, by: NDArray[np.float64]) -> bytes:
     """`content` with another bias for `layer`."""
     model = file.parse(content)
     graph = model.subgraphs[0]
-    operator, bias = next((op, bias) for name, _, op, _, bias, _ in file.weighted(model) if name == layer)
+    operator, bias = next((op, bias) for name, _, op, _, bias, _ in file.weighted_operators(model) if name == layer)
     values = file.constant(model, graph, bias)
     assert values is not None
     file.store(model, file.own(graph, operator, bias), values + by)

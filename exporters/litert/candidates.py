@@ -36,12 +36,16 @@ class LitertCandidates(Candidates[bytes]):
         self._specs: Specs = (part.inputs, part.outputs)
         model = file.parse(content)
         graph = model.subgraphs[0]
-        held = {name: file.shape_of(graph.tensors[weights]) for name, _, _, weights, _, _ in file.weighted(model)}
+        held = {
+            name: file.shape_of(graph.tensors[weights]) for name, _, _, weights, _, _ in file.weighted_operators(model)
+        }
         self.layers, self.size = list(held), sum(math.prod(shape) for shape in held.values())
         self.convolutional = int8.convolutional(model)
 
     def make(self, plan: Plan) -> bytes:
-        return self._made(plan, self._rounded if plan.form in _INTEGER and self.feeds else self._content, self._wish)
+        return self._quantize_part(
+            plan, self._gptq_model if plan.form in _INTEGER and self.feeds else self._content, self._wish
+        )
 
     def run(self, made: bytes | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
         try:
@@ -50,26 +54,26 @@ class LitertCandidates(Candidates[bytes]):
         except BadInput as exc:
             raise ExportFailed(f"what was made of the part {self.part!r} does not run: {exc.message}") from exc
 
-    def corrected(self, plan: Plan, made: bytes) -> bytes | None:
+    def correct_biases(self, plan: Plan, made: bytes) -> bytes | None:
         if plan.form != "static":
             return None
-        shifted = bias.corrected(
-            self._rounded,
-            lambda content: self._made(plan, content, replace(self._wish, io="float")),
+        shifted = bias.correct_biases(
+            self._gptq_model,
+            lambda content: self._quantize_part(plan, content, replace(self._wish, io="float")),
             self._watcher,
             self.feeds,
             lambda i, n: self.tell(f"correcting biases of {self.part}", i, n),
         )
-        return self._made(plan, shifted, self._wish)
+        return self._quantize_part(plan, shifted, self._wish)
 
-    def _made(self, plan: Plan, content: bytes, wish: Wish) -> bytes:
-        ranges = self._observed.ranges(plan.ranges) if plan.ranges else {}
-        return int8.quantized(content, plan, wish, ranges, self.part)
+    def _quantize_part(self, plan: Plan, content: bytes, wish: Wish) -> bytes:
+        ranges = self._activation_extremes.ranges(plan.ranges) if plan.ranges else {}
+        return int8.quantize_model(content, plan, wish, ranges, self.part)
 
     @cached_property
-    def _rounded(self) -> bytes:
+    def _gptq_model(self) -> bytes:
         """The float file with weights that the quantizer rounds to themselves."""
-        return rounding.rounded(
+        return rounding.round_weights(
             self._content,
             self._watcher,
             self.feeds,
@@ -78,7 +82,7 @@ class LitertCandidates(Candidates[bytes]):
         )
 
     @cached_property
-    def _observed(self) -> Extremes:
+    def _activation_extremes(self) -> Extremes:
         seen, watch = Extremes(), self._watcher(self._content)
         for i, feed in enumerate(self.feeds):
             self.tell(f"calibrating {self.part}", i, len(self.feeds))

@@ -12,7 +12,7 @@ from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Specs, stored
+from edgekit.formats.tflite.tensors import Specs, encode_value
 from edgekit.runtimes.litert.runner import LitertRunner
 from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
@@ -171,5 +171,5 @@ def _integers(feed: Feeds, specs: Sequence[TensorSpec], main: tflite.Subgraph) -
     for spec, index in zip(specs, main.inputs, strict=True):
         tensor = main.tensors[index]
         steps = (tensor.quantization.scale[0], tensor.quantization.zero_point[0]) if tensor.quantization else (0.0, 0)
-        out[spec.name] = stored(feed[spec.name], np.dtype(tensor.dtype), steps, spec.name)
+        out[spec.name] = encode_value(feed[spec.name], np.dtype(tensor.dtype), steps, spec.name)
     return out

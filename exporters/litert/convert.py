@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import torch
 
 
-def pinned(part: Part, sizes: Mapping[str, int]) -> Part:
+def fix_axes(part: Part, sizes: Mapping[str, int]) -> Part:
     """`part` with the axes in `sizes` fixed at that size; names that outputs alone have stay."""
 
-    def fixed(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    def fix_shapes(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
         return tuple(replace(spec, shape=tuple(sizes.get(str(axis), axis) for axis in spec.shape)) for spec in specs)
 
     axes = {name: axis for name, axis in part.axes.items() if name not in sizes}
-    return replace(part, inputs=fixed(part.inputs), outputs=fixed(part.outputs), axes=axes)
+    return replace(part, inputs=fix_shapes(part.inputs), outputs=fix_shapes(part.outputs), axes=axes)
 
 
 def from_torch(part: Part, module: torch.nn.Module) -> bytes:
@@ -69,7 +69,7 @@ def name_layers(model: Any, module: torch.nn.Module) -> dict[str, int]:
     from edgekit.quantization.weights.identifiers import Converted, Identifiers
 
     graph, layers, places = model.subgraphs[0], dict[str, Converted](), dict[str, tuple[Any, int, int]]()
-    for own, kind, operator, weights, bias, axis in file.weighted(model, tables=True):
+    for own, kind, operator, weights, bias, axis in file.weighted_operators(model, tables=True):
         held = file.constant(model, graph, weights)
         if held is not None and held.dtype.kind == "f":
             layers[own] = Converted(held, axis, own.removesuffix(kind))
@@ -98,11 +98,11 @@ def _constants_alive() -> Iterator[None]:
     fingerprint = inline_consts._ConstantFingerprint
     before, original, held = vars(fingerprint)["from_tensor"], fingerprint.from_tensor, list[Any]()
 
-    def kept(tensor: Any) -> Any:
+    def keep_alive(tensor: Any) -> Any:
         held.append(tensor)
         return original(tensor)
 
-    fingerprint.from_tensor = kept
+    fingerprint.from_tensor = keep_alive
     try:
         yield
     finally:

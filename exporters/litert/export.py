@@ -82,7 +82,7 @@ class _Job:
         from edgekit.exporters.litert import convert
 
         given = {name: size for name, size in self._wish.sizes.items() if name in part.axes}
-        part = convert.pinned(part, given)
+        part = convert.fix_axes(part, given)
         content = self._float(part, given, ready)
         # Recorded calls of another size than the part was fixed at are of no use.
         fitting = [feed for feed in feeds if all(spec.fits(feed[spec.name].shape) for spec in part.inputs)]
@@ -101,10 +101,10 @@ class _Job:
         file = self._work / f"{part.name}{fixed}.fp32.tflite"
         if not file.exists():
             self._tell(f"converting {part.name}", 0, 0)
-            file.write_bytes(self._converted(part) if ready is None else _tidied(part, ready))
+            file.write_bytes(self._convert_part(part) if ready is None else _tidy_model(part, ready))
         return file.read_bytes()
 
-    def _converted(self, part: Part) -> bytes:
+    def _convert_part(self, part: Part) -> bytes:
         from edgekit.exporters.litert import convert
 
         module: Any = part.build(self._checkpoint) if part.build else None
@@ -158,7 +158,7 @@ class _Job:
         return Artifact(part.name, f"{part.name}.tflite", facts)
 
 
-def _tidied(part: Part, ready: bytes) -> bytes:
+def _tidy_model(part: Part, ready: bytes) -> bytes:
     from edgekit.exporters.litert import file as litert_file
     from edgekit.exporters.litert import tidy
 

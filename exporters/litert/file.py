@@ -162,7 +162,7 @@ def ends(model: Any, side: str) -> list[int]:
     return [int(index) for index in getattr(model.subgraphs[0], side)]
 
 
-def renamed(model: Any, graph: Any, prefix: str) -> None:
+def rename_tensors(model: Any, graph: Any, prefix: str) -> None:
     names: dict[int, str] = {}
     used: set[str] = set()
 
@@ -237,7 +237,7 @@ def shape_of(tensor: Any) -> tuple[int, ...]:
     return () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
 
 
-def weighted(model: Any, *, tables: bool = False) -> Iterator[tuple[str, str, Any, int, int, int]]:
+def weighted_operators(model: Any, *, tables: bool = False) -> Iterator[tuple[str, str, Any, int, int, int]]:
     """Operators of the main graph that take weights: (name, kind, operator, weights, bias or -1, channel axis).
 
     Args:

@@ -42,7 +42,7 @@ _PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL", "EMBEDDING_LOOKUP")
 def convolutional(model: Any) -> bool:
     """Whether convolutions do at least half of the multiplications with weights."""
     graph, work = model.subgraphs[0], dict.fromkeys((True, False), 0)
-    for _, kind, operator, weights, _, axis in file.weighted(model):
+    for _, kind, operator, weights, _, axis in file.weighted_operators(model):
         values = file.constant(model, graph, weights)
         assert values is not None
         if kind in ("EMBEDDING_LOOKUP", "GATHER"):
@@ -52,7 +52,7 @@ def convolutional(model: Any) -> bool:
     return work[True] >= max(work[False], 1)
 
 
-def quantized(content: bytes, plan: Plan, wish: Wish, ranges: Ranges, part: str) -> bytes:
+def quantize_model(content: bytes, plan: Plan, wish: Wish, ranges: Ranges, part: str) -> bytes:
     """The float model `content` as `plan` says. `ranges`: tensor -> range, for the static form.
 
     Raises:
@@ -68,9 +68,9 @@ def quantized(content: bytes, plan: Plan, wish: Wish, ranges: Ranges, part: str)
         recipe = [rule("*", config), *(rule(end, None) for end in ("INPUT", "OUTPUT") if wish.io == "float")]
         found = _with_floors(content, ranges, per_channel)
     elif plan.form == "dynamic":
-        recipe = [*(rule(kind, tensor_config()) for kind in _PRODUCTS), *_stored(_CONVOLUTIONS)]
+        recipe = [*(rule(kind, tensor_config()) for kind in _PRODUCTS), *_weight_only_rules(_CONVOLUTIONS)]
     else:
-        recipe = _stored((*_CONVOLUTIONS, *_PRODUCTS))
+        recipe = _weight_only_rules((*_CONVOLUTIONS, *_PRODUCTS))
     # The quantizer knows an operator by the names of its outputs, each with a semicolon.
     recipe += [rule("*", None, f"^{re.escape(name)};?$") for name in plan.floats]
     try:
@@ -103,7 +103,7 @@ def rule(kind: str, config: dict[str, Any] | None, where: str = ".*") -> dict[st
     return {"regex": where, "operation": kind, "algorithm_key": key, "op_config": config or {}}
 
 
-def _stored(kinds: Iterable[str]) -> list[dict[str, Any]]:
+def _weight_only_rules(kinds: Iterable[str]) -> list[dict[str, Any]]:
     named = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
     return [rule(named.get(kind, kind), tensor_config(integer=False)) for kind in kinds if kind != "CONV_3D"]
 
@@ -122,7 +122,7 @@ def _with_floors(content: bytes, found: Ranges, per_channel: bool) -> dict[str, 
             continue
         shape = (1,) * (len(tensors[name].shape) if name in tensors else 0)
         out[name] = {"min": np.full(shape, least, np.float32), "max": np.full(shape, largest, np.float32)}
-    for _, _, operator, weights, bias, axis in file.weighted(model):
+    for _, _, operator, weights, bias, axis in file.weighted_operators(model):
         values, source = file.constant(model, graph, weights), _activation(graph, operator, weights)
         biases = file.constant(model, graph, bias) if bias >= 0 else None
         if values is None or biases is None or source not in found or biases.size != values.shape[axis]:

@@ -15,13 +15,13 @@ from ai_edge_litert import schema_py_generated as schema
 from edgekit.core import Feeds
 from edgekit.exporters.litert import file
 from edgekit.exporters.litert.watch import Watcher
-from edgekit.quantization.samples import spaced
-from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snapped
+from edgekit.quantization.samples import subsample_evenly
+from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snap_to_grid
 
-__all__ = ["rounded"]
+__all__ = ["round_weights"]
 
 
-def rounded(
+def round_weights(
     content: bytes,
     watcher: Callable[[bytes], Watcher],
     feeds: Sequence[Feeds],
@@ -36,12 +36,12 @@ def rounded(
     Args:
         watcher: opens a file. feeds: real inputs of the part.
     """
-    model, calls = file.parse(content), spaced(feeds, CALLS)
+    model, calls = file.parse(content), subsample_evenly(feeds, CALLS)
     graph = model.subgraphs[0]
     used = Counter(int(index) for operator in graph.operators for index in operator.inputs)
     layers = [
         (operator, (kind, weights, bias), inputs)
-        for _, kind, operator, weights, bias, _ in file.weighted(model)
+        for _, kind, operator, weights, bias, _ in file.weighted_operators(model)
         if used[weights] == 1 and (inputs := _inputs(graph, operator, kind, weights)) is not None
     ]
     sources = [int(operator.inputs[0]) for operator, _, _ in layers]
@@ -89,7 +89,7 @@ def _write(model: Any, operator: Any, places: tuple[str, int, int], inputs: Inpu
     assert held is not None
     depthwise = kind == "DEPTHWISE_CONV_2D"  # one channel of inputs or many
     values = np.moveaxis(held, 3, 0)[:, 0, :, :, None] if depthwise else held
-    made = snapped(np.ascontiguousarray(values), inputs, per_channel=per_channel, biased=biases is not None)
+    made = snap_to_grid(np.ascontiguousarray(values), inputs, per_channel=per_channel, biased=biases is not None)
     back = np.moveaxis(made.weights[:, None, :, :, 0], 0, 3) if depthwise else made.weights
     file.store(model, weights, back)
     if biases is not None:

@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgekit.core import TensorSpec
 from edgekit.errors import ExportFailed
 from edgekit.exporters.litert import file
-from edgekit.exporters.litert.file import SIGNATURE, ends, renamed
+from edgekit.exporters.litert.file import SIGNATURE, ends, rename_tensors
 
 
 def fold_transposes(model: Any) -> None:
@@ -54,7 +54,7 @@ def flatten_biases(model: Any) -> None:
     """
     graph = model.subgraphs[0]
     uses = Counter(int(index) for operator in graph.operators for index in operator.inputs)
-    for _, _, operator, _, bias, _ in file.weighted(model):
+    for _, _, operator, _, bias, _ in file.weighted_operators(model):
         shape = file.shape_of(graph.tensors[bias]) if bias >= 0 else (0,)
         values = file.constant(model, graph, bias) if len(shape) > 1 else None
         if values is None or values.size != shape[-1]:
@@ -112,5 +112,5 @@ def tidy(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
         setattr(signature, side, named)
     model.signatureDefs = [signature]
     for number, one in enumerate(model.subgraphs):
-        renamed(model, one, f"{number}:" if number else "")
+        rename_tensors(model, one, f"{number}:" if number else "")
         one.name = part if number == 0 else f"{part}.{number}"

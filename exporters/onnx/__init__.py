@@ -105,7 +105,7 @@ class OnnxExporter(Exporter):
             precision = "fp32" if model.network.precision else recipe.precision
             graph = self._reference(part, checkpoint, precision, work, progress)
             if model.network.precision:
-                artifacts.append(_copied(model, part, graph, recipe.precision, out))
+                artifacts.append(_copy_ready_model(model, part, graph, recipe.precision, out))
                 continue
             float_part = not part.quantize or part.name in recipe.options.get("float_parts", ())
             precision = "fp32" if float_part else recipe.precision
@@ -140,17 +140,17 @@ class OnnxExporter(Exporter):
         blocks = {part.name: "blockwise" for part in model.network.parts if part.sensitive and part.quantize}
         return [*([{"float_layers": floats}] if floats else []), *([{"form": blocks}] if blocks else [])]
 
-    def unmeasured(self, model: Model, recipe: Recipe) -> Recipe | None:
+    def recipe_without_samples(self, model: Model, recipe: Recipe) -> Recipe | None:
         """int8 of products and recurrent layers, whose activations are quantized as they come; fp16 follows it."""
         if "dynamic" not in find("runtimes", recipe.runtime).abilities.activations:
-            return super().unmeasured(model, recipe)
+            return super().recipe_without_samples(model, recipe)
         parts = [part.name for part in model.network.parts if part.quantize]
         return replace(recipe, precision="int8", options={"form": dict.fromkeys(parts, "dynamic")})
 
-    def hurried(self, model: Model, recipe: Recipe, size: int | None = None) -> Sequence[Recipe]:
+    def faster_recipes(self, model: Model, recipe: Recipe, size: int | None = None) -> Sequence[Recipe]:
         """int8 whose products take shares of their time in float, on this machine."""
         timed = isinstance(find("runtimes", recipe.runtime), Onnxruntime)
-        return narrow.hurried(recipe, model, size) if timed and not model.network.precision else ()
+        return narrow.faster_recipes(recipe, model, size) if timed and not model.network.precision else ()
 
     def candidates(self, model: Model, recipe: Recipe, size: int | None = None) -> Sequence[Recipe]:
         """Also fewer bits in the products of all parts (with `size`: as many as it allows), and int8 with one part in
@@ -182,7 +182,7 @@ class OnnxExporter(Exporter):
 
         from edgekit.exporters.onnx.graph import from_torch
         from edgekit.exporters.onnx.naming import name_layers
-        from edgekit.exporters.onnx.simpler import simplified, without_needless
+        from edgekit.exporters.onnx.simpler import simplify_graph, without_needless
         from edgekit.runtimes.onnxruntime.reference import OnnxGraph
 
         file, simple = work / f"{part.name}.fp32.onnx", work / f"{part.name}.simple.onnx"
@@ -198,7 +198,7 @@ class OnnxExporter(Exporter):
                 name_layers(traced, built)
             onnx.save(ready or traced, file)
             if ready and precision != "fp32":
-                onnx.save(without_needless(simplified(ready)), simple)
+                onnx.save(without_needless(simplify_graph(ready)), simple)
         return onnx.load(simple if simple.exists() and precision != "fp32" else file)
 
     def _write(
@@ -252,7 +252,7 @@ class OnnxExporter(Exporter):
             )
         from edgekit.exporters.onnx import finding, half, linear, products, recurrent
         from edgekit.exporters.onnx.choice import timed
-        from edgekit.exporters.onnx.choice.widths import narrowed
+        from edgekit.exporters.onnx.choice.widths import narrow_weights
         from edgekit.exporters.onnx.convolutions import places, static
 
         names = ("form", "ranges", "float_layers", "bits", "time")
@@ -279,7 +279,7 @@ class OnnxExporter(Exporter):
         graph, stored = linear.with_stored(graph, keep if isinstance(keep, tuple) else ())
         choice: dict[str, LayerPlan] = {}
         if forced:
-            graph, choice, weights = products.asked(graph, feeds, forced)
+            graph, choice, weights = products.choose_uniform(graph, feeds, forced)
         elif finding.products(graph):
             if not feeds:
                 raise ExportFailed(f"the part {part.name!r} has no recorded input to choose its int8 layers by.")
@@ -289,12 +289,12 @@ class OnnxExporter(Exporter):
 
             rows = all(constraint.form != ROWS for constraint in runtime.constraints)
             bounds = products.bounds_of(runtime.costs.get("product", {}), careful=careful, rows=rows)
-            chooser = partial(timed.within, share) if share else partial(products.bounded, bounds)
+            chooser = partial(timed.within, share) if share else partial(products.choose_within_bounds, bounds)
             graph, choice, weights = products.choose(
                 graph, feeds, tell, chooser, equalize=not careful, narrow=bool(bits)
             )
             if bits:
-                choice = narrowed(graph, choice, feeds, float(bits), tell)
+                choice = narrow_weights(graph, choice, feeds, float(bits), tell)
         graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()}, weights)
 
         def scales(name: str) -> bool:
@@ -306,7 +306,7 @@ class OnnxExporter(Exporter):
         return graph, {**choice, **layers, **tables, **stored}, {}
 
 
-def _copied(model: Model, part: Part, graph: onnx.ModelProto, precision: str, out: Path) -> Artifact:
+def _copy_ready_model(model: Model, part: Part, graph: onnx.ModelProto, precision: str, out: Path) -> Artifact:
     """A ready file that is quantized already, or holds its weights in half precision."""
     import onnx
 

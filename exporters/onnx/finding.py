@@ -12,7 +12,7 @@ from onnx import helper
 
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import constants, watching
-from edgekit.quantization.samples import spaced
+from edgekit.quantization.samples import subsample_evenly
 from edgekit.runtimes.onnxruntime.runner import evaluate
 
 __all__ = ["BLOCK", "Product", "products", "rows_of"]
@@ -67,7 +67,7 @@ def rows_of(model: onnx.ModelProto, found: Sequence[Product], feeds: Sequence[Fe
     nodes = [helper.make_node("Shape", [by_name[node].output[0]], [shape]) for node, shape in shapes.items()]
     whole = watching(model, shapes.values())
     whole.graph.node.extend(nodes)
-    chosen = spaced(feeds, 9)
+    chosen = subsample_evenly(feeds, 9)
     kinds = [tuple(value.shape for value in feed.values()) for feed in chosen]
     alike = dict(zip(kinds, chosen, strict=True))
     ran = dict(zip(alike, evaluate(whole, list(alike.values())), strict=True))

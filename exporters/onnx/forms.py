@@ -32,7 +32,7 @@ class Rows:
 def blockwise(node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
     inputs, outputs = made.steps.shape
     name, scales, nodes = node.name, f"{node.name}.scales", list[onnx.NodeProto]()
-    added[f"{name}.int8"], added[scales] = packed(made)
+    added[f"{name}.int8"], added[scales] = pack_steps(made)
     if made.grid.bits < 8:  # many of them: a quarter of such weights, where they are stored whole
         added[scales], held = added[scales].astype(np.float16), scales
         scales = f"{name}.whole"
@@ -55,7 +55,7 @@ def blockwise(node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]
     ]
 
 
-def packed(made: Rounded) -> tuple[NDArray[np.uint8], Floats]:
+def pack_steps(made: Rounded) -> tuple[NDArray[np.uint8], Floats]:
     """Steps as uint8 [N, blocks, bytes of a block] around the middle, and scales float32 [N, blocks].
 
     In 4 bits two steps share a byte; in 8 each has its own.

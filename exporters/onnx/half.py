@@ -81,10 +81,10 @@ def in_bytes(array: Floats, axes: Iterable[int]) -> tuple[NDArray[np.int8], Floa
     """Steps of the array's shape, and scales that spread over it: one for each place along the axis by which rounding
     loses least, of `axes`."""
 
-    def made(axis: int) -> tuple[float, NDArray[np.int8], Floats]:
+    def quantize_along(axis: int) -> tuple[float, NDArray[np.int8], Floats]:
         scales = np.abs(array).max(axis=tuple(i for i in range(array.ndim) if i != axis), keepdims=True) / 127
         scales[scales == 0] = 1
         steps = np.rint(array / scales).astype(np.int8)
         return float(np.square(steps * scales - array).sum()), steps, scales.astype(np.float32)
 
-    return min((made(axis) for axis in axes), key=lambda candidate: candidate[0])[1:]
+    return min((quantize_along(axis) for axis in axes), key=lambda candidate: candidate[0])[1:]

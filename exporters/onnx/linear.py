@@ -16,7 +16,7 @@ from edgekit.exporters.onnx.graph import attribute, constants, rebuild, watching
 from edgekit.exporters.onnx.half import in_bytes
 from edgekit.numerics.layers import SMALL
 from edgekit.quantization.plan import ASKED, LayerPlan, is_named
-from edgekit.quantization.samples import spaced
+from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.equalization import equalizing_factors
 from edgekit.quantization.weights.gptq import Grid, nearest
 from edgekit.runtimes.onnxruntime.runner import evaluate
@@ -127,7 +127,7 @@ def _weight(node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]]) -> int | N
     return held[0] if arrays[node.input[held[0]]].dtype == np.float32 else None
 
 
-def equalized(model: onnx.ModelProto, products: Sequence[str], feeds: Sequence[Feeds]) -> onnx.ModelProto:
+def equalize_inputs(model: onnx.ModelProto, products: Sequence[str], feeds: Sequence[Feeds]) -> onnx.ModelProto:
     """The inputs of `products` (nodes with constant weights on the right) equalized where that helps."""
     arrays, by_name = constants(model), {node.name: node for node in model.graph.node}
     groups: dict[str, list[onnx.NodeProto]] = {}
@@ -135,7 +135,7 @@ def equalized(model: onnx.ModelProto, products: Sequence[str], feeds: Sequence[F
         if by_name[name].input[1] in arrays:
             groups.setdefault(by_name[name].input[0], []).append(by_name[name])
     seen: dict[str, list[NDArray[Any]]] = {name: [] for name in groups}
-    for feed in spaced(feeds, _CALLS) if groups else ():
+    for feed in subsample_evenly(feeds, _CALLS) if groups else ():
         [values] = evaluate(watching(model, groups), [feed])
         for name in groups:
             rows = values[name].reshape(-1, values[name].shape[-1])

@@ -27,7 +27,7 @@ def name_layers(model: onnx.ModelProto, module: torch.nn.Module) -> dict[str, in
     """Rename the nodes of `model` that hold weights of `module`, in place; those with other weights -> how many."""
     arrays = with_folded(model)
     nodes = {node.name: node for node in model.graph.node}
-    layers = {name: layer for name, node in nodes.items() if (layer := _converted(node, arrays)) is not None}
+    layers = {name: layer for name, node in nodes.items() if (layer := _read_layer(node, arrays)) is not None}
     names, lost = Identifiers(weights_of(module)).names(layers)
     taken = nodes.keys() - layers.keys()
     for own, name in names.items():
@@ -35,7 +35,7 @@ def name_layers(model: onnx.ModelProto, module: torch.nn.Module) -> dict[str, in
     return lost
 
 
-def _converted(node: onnx.NodeProto, arrays: dict[str, NDArray[Any]]) -> Converted | None:
+def _read_layer(node: onnx.NodeProto, arrays: dict[str, NDArray[Any]]) -> Converted | None:
     place, axis = _WEIGHTED.get(node.op_type, (0, 0))
     held = arrays.get(node.input[place]) if node.op_type in _WEIGHTED and len(node.input) > place else None
     if held is None or held.ndim < 2 or held.dtype.kind != "f":

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from edgekit.core import Model, Recipe
 
-__all__ = ["FASTEST", "FEWEST", "WHOLE", "hurried", "recipes"]
+__all__ = ["FASTEST", "FEWEST", "WHOLE", "faster_recipes", "recipes"]
 
 #: Mean bits of a weight that are possible, and the step between those that are tried for a limit of size.
 FEWEST, WHOLE, _STEP = 3.0, 8.0, 0.01
@@ -50,7 +50,7 @@ def recipes(recipe: Recipe, model: Model, size: int | None) -> list[Recipe]:
     return [narrow(bits) for bits in (*well_below, *([most] if most else []))]
 
 
-def hurried(recipe: Recipe, model: Model, size: int | None) -> list[Recipe]:
+def faster_recipes(recipe: Recipe, model: Model, size: int | None) -> list[Recipe]:
     """int8 that takes less and less time and moves the outputs more and more; none where no part has products of
     matrices with many rows.
 

@@ -56,8 +56,8 @@ from edgekit.quantization.choice import Bounds, together
 from edgekit.quantization.latencies import Shape
 from edgekit.quantization.plan import ASKED, LayerPlan
 from edgekit.quantization.ranges import best_zero
-from edgekit.quantization.samples import spaced
-from edgekit.quantization.weights.gptq import Grid, Rounded, hessian, nearest, rounded, shrunk
+from edgekit.quantization.samples import subsample_evenly
+from edgekit.quantization.weights.gptq import Grid, Rounded, hessian, nearest, round_by_gptq, shrink_hessian
 from edgekit.quantization.weights.identifiers import STRANGE, is_strange
 from edgekit.runtimes.onnxruntime import Onnxruntime
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate
@@ -128,20 +128,20 @@ class Weights:
         if key not in self._made:
             curvature = self._curvatures.get(node)
             if curvature is not None:
-                curvature = shrunk(curvature, self._rows)
-            made = nearest(weight, key[1]) if curvature is None else rounded(weight, curvature, key[1])
+                curvature = shrink_hessian(curvature, self._rows)
+            made = nearest(weight, key[1]) if curvature is None else round_by_gptq(weight, curvature, key[1])
             self._made[key] = made
         return self._made[key]
 
 
-def recorded(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[Feeds]) -> Weights:
+def record_inputs(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[Feeds]) -> Weights:
     """Weights for `nodes` (products) by their inputs on some of `feeds`."""
     inputs = {node.name: node.input[0] for node in model.graph.node if node.name in nodes}
     curvatures: dict[str, NDArray[np.float64]] = {}
     ends, waiting = (defaultdict[str, list[Floats]](list) for _ in range(2))
     runner = OnnxRunner(watching(model, dict.fromkeys(inputs.values())).SerializeToString(), usable_processors())
     count = 0
-    for feed in spaced(feeds, _CALLS):
+    for feed in subsample_evenly(feeds, _CALLS):
         seen = {name: value.reshape(-1, value.shape[-1]) for name, value in runner(feed).items()}
         for name, rows in seen.items():
             ends[name].append(np.stack([rows.min(axis=1), rows.max(axis=1)]))
@@ -166,7 +166,7 @@ def recorded(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[Feeds
     # alone, what inputs rarely show is left to chance: whisper-base's embedding in 4 bits moves the next token by 0.030
     # nats (KL divergence), as much as to nearest; with its rows by 0.013.
     return Weights(
-        {node: shrunk(curvature, share=1) if node in tied else curvature for node, curvature in found.items()},
+        {node: shrink_hessian(curvature, share=1) if node in tied else curvature for node, curvature in found.items()},
         {node: known[name] for node, name in inputs.items()},
         count,
     )
@@ -183,7 +183,9 @@ def bounds_of(costs: Mapping[str, float], *, careful: bool, rows: bool) -> Bound
     return bounds if rows else replace(bounds, limits={form: m for form, m in bounds.limits.items() if form != "rows"})
 
 
-def bounded(bounds: Bounds, moved: Moved, many: Mapping[str, Shape], few: Mapping[str, Shape]) -> dict[str, LayerPlan]:
+def choose_within_bounds(
+    bounds: Bounds, moved: Moved, many: Mapping[str, Shape], few: Mapping[str, Shape]
+) -> dict[str, LayerPlan]:
     """The cheapest forms within `bounds`; of `few` those that had better stay float. See `Chooser`."""
     sizes = {node: float(shape.work) for node, shape in (*many.items(), *few.items())}
     plans = together(moved, sizes, bounds, dict.fromkeys(few, "blockwise"))
@@ -221,25 +223,25 @@ def choose(
         else:
             many[product.node] = shape
     if not many:
-        return model, choice, recorded(model, list(choice), feeds) if narrow else Weights()
+        return model, choice, record_inputs(model, list(choice), feeds) if narrow else Weights()
     calls = calls_of(found, counts, feeds)
     reference = evaluate(model, calls)
-    model, unrotated = _rotated(model, calls[0], reference[:1])
-    model = linear.equalized(model, list(many), feeds) if equalize else model
-    weights = recorded(model, [*many, *choice] if narrow else list(many), feeds)
+    model, unrotated = _try_rotation(model, calls[0], reference[:1])
+    model = linear.equalize_inputs(model, list(many), feeds) if equalize else model
+    weights = record_inputs(model, [*many, *choice] if narrow else list(many), feeds)
     asked, trials = set[str](), Trials(model, [*many, *few], calls, Truth(reference))
 
-    def moved(node: str, form: str) -> float:
+    def measure_error(node: str, form: str) -> float:
         asked.add(node)
         progress(len(asked) - 1, len(many))
         return trials.error(node, lambda part: quantize(part, {node: form}, weights))
 
     note = f"; residual stream not rotated: {unrotated}" if unrotated else "; residual stream rotated"
-    chosen = chooser(moved, many, few)
+    chosen = chooser(measure_error, many, few)
     return model, choice | {node: LayerPlan(plan.form, plan.why + note) for node, plan in chosen.items()}, weights
 
 
-def asked(
+def choose_uniform(
     model: onnx.ModelProto, feeds: Sequence[Feeds], form: str
 ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Weights]:
     """As `choose`, but all products get `form`; those that share their weights with a table are blockwise."""
@@ -247,15 +249,15 @@ def asked(
     choice = {p.node: LayerPlan("blockwise", TIED) if p.table else LayerPlan(form, ASKED) for p in found}
     if not found or not feeds:
         return model, choice, Weights()
-    model, _ = _rotated(model, feeds[0], evaluate(model, feeds[:1]))
-    return model, choice, recorded(model, list(choice), feeds)
+    model, _ = _try_rotation(model, feeds[0], evaluate(model, feeds[:1]))
+    return model, choice, record_inputs(model, list(choice), feeds)
 
 
-def _rotated(
+def _try_rotation(
     model: onnx.ModelProto, feed: Feeds, reference: Sequence[Mapping[str, NDArray[Any]]]
 ) -> tuple[onnx.ModelProto, str]:
     """`model` with its residual stream rotated, and ""; or as it is, and why."""
-    turned, why = residual.rotated(model)
+    turned, why = residual.rotate_stream(model)
     if why:
         return model, why
     try:

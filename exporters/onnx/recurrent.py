@@ -28,7 +28,7 @@ from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import CONTRIB, attribute, constants, rebuild
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.plan import LayerPlan
-from edgekit.quantization.samples import spaced
+from edgekit.quantization.samples import subsample_evenly
 from edgekit.runtimes.onnxruntime.runner import evaluate
 
 _LAYERS = ("LSTM", "GRU", "RNN")
@@ -49,14 +49,14 @@ def quantize(model: onnx.ModelProto, feeds: Sequence[Feeds] = ()) -> tuple[onnx.
     layers = [node for node in model.graph.node if node.op_type in _LAYERS]
     if not layers:
         return model, {}
-    arrays, few = with_folded(model), spaced(feeds, _CALLS)
+    arrays, few = with_folded(model), subsample_evenly(feeds, _CALLS)
     choice = {node.name: _plan(node, model) for node in layers if arrays.keys() >= {*node.input[1:3]}}
     stored = {name: layer for name, layer in choice.items() if layer.form == "weight-only"} if few else {}
     for name, layer in stored.items():
-        made = evaluate(_written(model, arrays, {name: layer}), few)
+        made = evaluate(_apply_forms(model, arrays, {name: layer}), few)
         if (error := Truth(evaluate(model, few)).error(made)) > _MOST:
             choice[name] = LayerPlan("float", f"stored in int8 it alone moves the outputs by {error:.1%}: too far")
-    return _written(model, arrays, choice), choice
+    return _apply_forms(model, arrays, choice), choice
 
 
 def with_folded(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
@@ -70,7 +70,7 @@ def with_folded(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _written(
+def _apply_forms(
     model: onnx.ModelProto, arrays: Mapping[str, NDArray[Any]], choice: Mapping[str, LayerPlan]
 ) -> onnx.ModelProto:
     nodes: list[onnx.NodeProto] = []
@@ -115,7 +115,7 @@ def _rows(
         yield f"{node.name}.{kind}", values, scales.astype(np.float32)
 
 
-def _stored(
+def _weight_only_nodes(
     node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]], added: dict[str, NDArray[Any]]
 ) -> list[onnx.NodeProto]:
     nodes, copy = [], onnx.NodeProto()
@@ -149,4 +149,4 @@ def _integer(
     return [copy]
 
 
-_MAKERS = {"dynamic": _integer, "weight-only": _stored}
+_MAKERS = {"dynamic": _integer, "weight-only": _weight_only_nodes}

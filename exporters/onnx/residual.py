@@ -12,7 +12,7 @@ from onnx import helper
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 from edgekit.quantization.weights.rotation import LARGEST, reading, rotation, writing
 
-__all__ = ["rotated"]
+__all__ = ["rotate_stream"]
 
 #: Operators that hand rows of a stream on as they are, where they work along another axis than the last.
 _ROWS = {"Gather", "Slice", "Concat", "Identity"}
@@ -26,10 +26,10 @@ class _Unfit(Exception):
     """Why a stream is not rotated."""
 
 
-def rotated(model: onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
+def rotate_stream(model: onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
     """The graph with its residual stream rotated: the same function. "" or why it is left as it was."""
     try:
-        return _Stream(model).rotated(), ""
+        return _Stream(model).rotate(), ""
     except _Unfit as exc:
         return model, str(exc)
 
@@ -49,7 +49,7 @@ class _Stream:
         if not self._norms:
             raise _Unfit("no layer normalization reads a residual stream")
         self._width = self._width_of(self._norms[0])
-        self._tensors = self._joined()
+        self._tensors = self._stream_tensors()
         self._turn = rotation(self._width)
         self._new: Arrays = {}
         self._behind: dict[str, tuple[NDArray[Any], NDArray[Any] | None]] = {}
@@ -61,7 +61,7 @@ class _Stream:
             raise _Unfit(f"the normalization {norm.name} is not over one axis of at most {LARGEST}")
         return int(gain.size)
 
-    def _joined(self) -> set[str]:
+    def _stream_tensors(self) -> set[str]:
         seen, todo = set[str](), [norm.input[0] for norm in self._norms]
         while todo:
             name = todo.pop()
@@ -89,7 +89,7 @@ class _Stream:
     def _operands(self, node: onnx.NodeProto) -> list[str]:
         return list(node.input[:1] if node.op_type in ("Gather", "Slice") else node.input)
 
-    def rotated(self) -> onnx.ModelProto:
+    def rotate(self) -> onnx.ModelProto:
         for norm in self._norms:
             if self._width_of(norm) != self._width:
                 raise _Unfit("its normalizations differ in width")
@@ -112,19 +112,19 @@ class _Stream:
         """Rotate what makes `name`."""
         maker = self._made.get(name)
         if name in self._arrays:
-            self._turned(name, name)
+            self._rotate_constant(name, name)
         elif maker is None:
             self._behind[name] = self._turn, None
         elif self._joins(maker):
             return
         elif maker.op_type == "MatMul" and maker.input[1] in self._arrays:
-            self._turned(maker.input[1], maker.name)
+            self._rotate_constant(maker.input[1], maker.name)
         elif maker.op_type in ("Gather", "Slice") and maker.input[0] in self._arrays:
-            self._turned(maker.input[0], maker.name)
+            self._rotate_constant(maker.input[0], maker.name)
         else:
             self._behind[name] = self._turn, None
 
-    def _turned(self, name: str, owner: str) -> None:
+    def _rotate_constant(self, name: str, owner: str) -> None:
         array = self._arrays[name]
         if not array.ndim or array.shape[-1] != self._width or array.dtype != np.float32:
             raise _Unfit(f"{owner} adds a constant of shape {list(array.shape)} to a stream of {self._width}")

@@ -1,7 +1,7 @@
 """Float graphs made simpler: what is computed stays.
 
-`simplified` is for graphs from elsewhere of which smaller forms are made: in operators that have int8 per channel, with
-constants folded and normalizations in the weights of convolutions, as onnxruntime does while it loads a file.
+`simplify_graph` is for graphs from elsewhere of which smaller forms are made: in operators that have int8 per channel,
+with constants folded and normalizations in the weights of convolutions, as onnxruntime does while it loads a file.
 
 `without_needless` is for attention. torch replaces NaN behind each softmax by 0 (`IsNaN`, `Where`), in case a mask
 hides a whole row, and adds masks that hide nothing. Both pass over all scores of all heads: with 197 positions a fifth
@@ -24,7 +24,7 @@ from edgekit.exporters.onnx.graph import constants, rebuild, version_of
 from edgekit.formats.onnx.graph import CONTRIB
 from edgekit.runtimes.onnxruntime.runner import without_telemetry
 
-__all__ = ["simplified", "without_needless"]
+__all__ = ["simplify_graph", "without_needless"]
 
 #: Quantization along an axis came with 13; later versions changed what hardly any runtime of today lacks.
 _OLDEST, _WANTED = 13, 17
@@ -41,7 +41,7 @@ Made = Mapping[str, onnx.NodeProto]
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+def simplify_graph(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same graph, simpler.
 
     Raises:
@@ -92,8 +92,8 @@ def without_needless(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     arrays = constants(model)
     made = {output: node for node in model.graph.node for output in node.output}
-    instead = {node.output[0]: kept for node in model.graph.node if (kept := _guarded(node, made, arrays))}
-    instead |= _unmasked(model, made, arrays)
+    instead = {node.output[0]: kept for node in model.graph.node if (kept := _guarded_softmax(node, made, arrays))}
+    instead |= _needless_masks(model, made, arrays)
     for value in model.graph.output:
         instead.pop(value.name, None)
     if not instead:
@@ -115,7 +115,7 @@ def _last(name: str, instead: Mapping[str, str]) -> str:
     return name
 
 
-def _guarded(node: onnx.NodeProto, made: Made, arrays: Arrays) -> str:
+def _guarded_softmax(node: onnx.NodeProto, made: Made, arrays: Arrays) -> str:
     """The softmax that `node` guards in vain: ``Where(IsNaN(s), 0, s)``; "" if it is no such node."""
     if node.op_type != "Where":
         return ""
@@ -143,7 +143,7 @@ def _is_finite(name: str, made: Made, arrays: Arrays, deep: int) -> bool:
     return node.op_type in _FINITE and all(_is_finite(one, made, arrays, deep - 1) for one in node.input)
 
 
-def _unmasked(model: onnx.ModelProto, made: Made, arrays: Arrays) -> dict[str, str]:
+def _needless_masks(model: onnx.ModelProto, made: Made, arrays: Arrays) -> dict[str, str]:
     """Sum of scores and a mask of zeros -> the scores, where the mask does not repeat them."""
     found: dict[str, tuple[str, tuple[int, ...]]] = {}
     for node in model.graph.node:

@@ -11,12 +11,12 @@ from torch import nn
 
 from edgekit.errors import BadInput
 
-__all__ = ["filled"]
+__all__ = ["load_tensors"]
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
-def filled(
+def load_tensors(
     module: _Module, tensors: Mapping[str, Any], owner: str, stored: Callable[[str], str] = str, *, hint: str = ""
 ) -> _Module:
     """`module` in evaluation, with all its weights and buffers from `tensors`, as float32.

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 
-def padded(x: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
+def pad_same(x: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
     """[.., height, width] with as many zeros around as give ceil(size / stride) outputs a side."""
     around = [pair for size in (x.shape[-1], x.shape[-2]) for pair in amounts(int(size), kernel, stride)]
     return F.pad(x, around) if any(around) else x

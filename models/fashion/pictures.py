@@ -27,6 +27,6 @@ def samples() -> Sequence[Sample]:
 
 def noises(count: int, shape: tuple[int, ...]) -> Sequence[Sample]:
     """So much noise, each for a picture: what a diffusion network takes, of the seeds from 0 on."""
-    from edgekit.tasks.unconditional_image_generation.noises import drawn
+    from edgekit.tasks.unconditional_image_generation.noises import sample_noise
 
-    return [Sample(drawn(seed, (1, *shape)), None, f"seed-{seed:03}") for seed in range(count)]
+    return [Sample(sample_noise(seed, (1, *shape)), None, f"seed-{seed:03}") for seed in range(count)]

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from edgekit.models.common.filling import filled
+from edgekit.models.common.filling import load_tensors
 from edgekit.models.fashion.shapes import ANGLES, BLOCKS, TOPS, UNET
 
-__all__ = ["Unet", "fused", "unet"]
+__all__ = ["Unet", "fuse_norms", "unet"]
 
 
 class _Block(nn.Module):
@@ -70,7 +70,7 @@ class Unet(nn.Module):
         return F.pixel_shuffle(self.last(x), 2)
 
 
-def fused(network: Unet) -> Unet:
+def fuse_norms(network: Unet) -> Unet:
     """A trained network whose normalisations have become parts of the convolutions before them."""
     plain, blocks = Unet(), {name: part for name, part in network.eval().named_modules() if isinstance(part, _Block)}
     norms = {"between", "after"}
@@ -91,4 +91,4 @@ def unet(tensors: Mapping[str, Any]) -> Unet:
     Raises:
         BadInput: a tensor is missing or has another shape.
     """
-    return filled(Unet(), tensors, "ddpm-fashion's", hint="`make train` makes them again.")
+    return load_tensors(Unet(), tensors, "ddpm-fashion's", hint="`make train` makes them again.")

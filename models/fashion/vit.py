@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from edgekit.models.common.filling import filled
+from edgekit.models.common.filling import load_tensors
 from edgekit.models.fashion.shapes import DEPTH, FEED, HEADS, LABELS, STEM, TOKENS, WIDTH
 
-__all__ = ["Classifier", "Features", "Trunk", "classifier", "features", "folded"]
+__all__ = ["Classifier", "Features", "Trunk", "classifier", "features", "fuse_norms"]
 
 #: Mean and deviation of the grey values of the training pictures, of 1.
 _MEAN, _DEVIATION = 0.286, 0.353
@@ -99,7 +99,7 @@ class Features(nn.Module):
         return made
 
 
-def folded(network: Classifier) -> Classifier:
+def fuse_norms(network: Classifier) -> Classifier:
     """A trained network whose normalisations have become parts of the convolutions before them."""
     plain, trunk = Classifier().eval(), network.eval().trunk
     plain.load_state_dict({name: value for name, value in network.state_dict().items() if ".norms." not in name})
@@ -115,7 +115,7 @@ def classifier(tensors: Mapping[str, Any]) -> Classifier:
     Raises:
         BadInput: a tensor is missing or has another shape.
     """
-    return filled(Classifier(), tensors, "vit-fashion's", hint="`make train` makes them again.")
+    return load_tensors(Classifier(), tensors, "vit-fashion's", hint="`make train` makes them again.")
 
 
 def features(tensors: Mapping[str, Any]) -> Features:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekit.models.common.filling import filled
+from edgekit.models.common.filling import load_tensors
 from edgekit.models.forecasting.shapes import (
     CONTEXT,
     FUTURE_STAGES,
@@ -58,7 +58,7 @@ class GatedProduct(nn.Module):
         return out
 
 
-def _filtered(x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
+def _causal_depthwise_conv(x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
     """A filter for each channel over the steps before, [1, steps, channels]."""
     past = F.pad(x.transpose(1, 2), (2 * dilation, 0))
     return F.conv1d(past, weight, bias, dilation=dilation, groups=WIDTH).transpose(1, 2)
@@ -74,7 +74,7 @@ class Block(nn.Module):
         self.norm1, self.norm2 = RootMeanSquare(), RootMeanSquare()
 
     def forward(self, x: Tensor, dilation: int) -> Tensor:
-        x = self.norm1(x + self.pw(_filtered(x, self.dw_weight, self.dw_bias, dilation)))
+        x = self.norm1(x + self.pw(_causal_depthwise_conv(x, self.dw_weight, self.dw_bias, dilation)))
         out: Tensor = self.norm2(x + self.ffn(x))
         return out
 
@@ -88,7 +88,7 @@ class HorizonFilter(nn.Module):
         self.norm, self._dilation = RootMeanSquare(), dilation
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.norm(x + _filtered(x, self.dw_weight, self.dw_bias, self._dilation))
+        out: Tensor = self.norm(x + _causal_depthwise_conv(x, self.dw_weight, self.dw_bias, self._dilation))
         return out
 
 
@@ -171,9 +171,9 @@ def network(tensors: Mapping[str, Any]) -> Fracast:
     Raises:
         BadInput: a tensor is missing or has another shape.
     """
-    return filled(Fracast(), tensors, "Fracast-0's", _stored)
+    return load_tensors(Fracast(), tensors, "Fracast-0's", _checkpoint_name)
 
 
-def _stored(name: str) -> str:
+def _checkpoint_name(name: str) -> str:
     first, dot, rest = name.partition(".")
     return _NAMES[first] + dot + rest

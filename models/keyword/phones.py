@@ -36,7 +36,10 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
     Args:
         sources: of the float weights. golden: a sound with enough looks to calibrate by, where nobody gives more.
     """
-    settings, rules = MfccSettings(), KeywordRules(**_known(chip.network.parts[0].settings["detector"], KeywordRules))
+    settings, rules = (
+        MfccSettings(),
+        KeywordRules(**_select_fields(chip.network.parts[0].settings["detector"], KeywordRules)),
+    )
     labels: tuple[str, ...] = chip.network.parts[0].settings["detector"]["labels"]
     samples = settings.window + (rules.frames - 1) * settings.step
     window = TensorSpec("window", "float32", (1, rules.frames, settings.features, 1))
@@ -104,7 +107,7 @@ def ready_wakeword_model(chip: Model) -> Model:
     """`chip`, a phrase whose network comes as int8 .tflite: the same file behind a frontend graph."""
     settings, rules = (
         MicroSettings(),
-        WakewordRules(**_known(chip.network.parts[0].settings["detector"], WakewordRules)),
+        WakewordRules(**_select_fields(chip.network.parts[0].settings["detector"], WakewordRules)),
     )
     samples = settings.window + (rules.stride - 1) * settings.step
     audio, noise = TensorSpec("audio", "float32", (1, samples)), TensorSpec("noise", "float32", (1, settings.features))
@@ -142,7 +145,7 @@ def ready_wakeword_model(chip: Model) -> Model:
     )
 
 
-def _known(settings: Mapping[str, Any], rules: type) -> dict[str, Any]:
+def _select_fields(settings: Mapping[str, Any], rules: type) -> dict[str, Any]:
     return {name: settings[name] for name in rules.__dataclass_fields__}  # type: ignore[attr-defined]
 
 

@@ -7,7 +7,7 @@ MediaPipe averages the boxes that overlap; here the best of them stays (plain no
 from __future__ import annotations
 
 from edgekit.core import Evaluation, Work
-from edgekit.models.mediapipe.family import File, Member, declared
+from edgekit.models.mediapipe.family import File, Member, declare_model
 from edgekit.models.mediapipe.pipeline import Detector
 
 _DETECTOR = Detector(
@@ -34,7 +34,7 @@ _DETECTOR = Detector(
         small=18_178,
     ),
 )
-MODEL = declared(
+MODEL = declare_model(
     Member(
         name="blazeface",
         task="object-detection",

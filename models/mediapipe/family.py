@@ -31,7 +31,7 @@ from edgekit.core import (
 from edgekit.numerics import weighing
 from edgekit.tasks.evidence.people import PEOPLE
 
-__all__ = ["File", "Member", "declared"]
+__all__ = ["File", "Member", "declare_model"]
 
 _PACKAGE, _VERSION = "mediapipe", "0.10.21"
 _LICENCE = "data/licences/mediapipe-licence.txt"
@@ -74,7 +74,7 @@ class Member:
     predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor] | None = None
 
 
-def declared(member: Member) -> Model:
+def declare_model(member: Member) -> Model:
     """The declaration of a member."""
     package = f"pypi://{_PACKAGE}"
     files = tuple(

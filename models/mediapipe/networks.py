@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats import tflite
-from edgekit.formats.tflite.translation import Translated, translated
+from edgekit.formats.tflite.translation import Translated, translate_graph
 
 __all__ = ["AnchorDetector", "Landmarks", "Values", "anchors", "read", "values_of"]
 
@@ -40,7 +40,7 @@ def read(
     shapes = [[main.tensors[at].shape for at in side] for side in (main.inputs, main.outputs)]
     if shapes != [[inputs], list(outputs)]:
         raise BadInput(f"the .tflite in place of {name} has inputs and outputs of other shapes: {shapes}.", hint=hint)
-    return translated(graph)
+    return translate_graph(graph)
 
 
 def anchors(size: int, grids: tuple[tuple[int, int], ...]) -> Tensor:

@@ -8,7 +8,7 @@ here: depth, the mask, the heat map by which MediaPipe refines points, and track
 from __future__ import annotations
 
 from edgekit.core import Work
-from edgekit.models.mediapipe.family import File, declared
+from edgekit.models.mediapipe.family import File, declare_model
 from edgekit.models.mediapipe.pipeline import Detector, Landmarks, keypoints
 
 _NAMES = (
@@ -68,4 +68,4 @@ _LANDMARKS = Landmarks(
         small=8_560,
     ),
 )
-MODEL = declared(keypoints("pose-landmarks", _DETECTOR, _LANDMARKS, {"start": 0, "end": 1, "scale": 1.25}, most=1))
+MODEL = declare_model(keypoints("pose-landmarks", _DETECTOR, _LANDMARKS, {"start": 0, "end": 1, "scale": 1.25}, most=1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.core import Checkpoint, Evaluation, Part, TensorSpec, Work
-from edgekit.models.mediapipe.family import File, Member, declared
+from edgekit.models.mediapipe.family import File, Member, declare_model
 
 _SIZE = 256
 _FILE = File(
@@ -28,7 +28,7 @@ def _network(checkpoint: Checkpoint) -> Any:
 
 
 _LABELS = ("background", "person")
-MODEL = declared(
+MODEL = declare_model(
     Member(
         name="selfie-segmentation",
         task="image-segmentation",

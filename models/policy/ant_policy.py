@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgekit.models.policy.family import declared
+from edgekit.models.policy.family import declare_model
 from edgekit.models.policy.shapes import Robot
 
-MODEL = declared(
+MODEL = declare_model(
     "ant-policy",
     Robot(28, 8),
     "enjoy_TF_AntBulletEnv_v0_2017may.py",

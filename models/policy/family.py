@@ -25,7 +25,7 @@ from edgekit.core import (
 from edgekit.models.policy.shapes import Robot, policy_work
 from edgekit.numerics import weighing
 
-__all__ = ["declared"]
+__all__ = ["declare_model"]
 
 _LICENCE = "data/licences/bullet-licence.txt"
 #: The files are the same in every wheel; this one exists for every user, whatever machine it is fetched on.
@@ -39,7 +39,7 @@ _EPISODES = 8
 _Bytes = Mapping[str, int]
 
 
-def declared(name: str, robot: Robot, file: str, sha256: str, size: int, *, flash: _Bytes, ram: _Bytes) -> Model:
+def declare_model(name: str, robot: Robot, file: str, sha256: str, size: int, *, flash: _Bytes, ram: _Bytes) -> Model:
     """The declaration of a robot's policy.
 
     Args:

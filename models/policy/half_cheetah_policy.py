@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgekit.models.policy.family import declared
+from edgekit.models.policy.family import declare_model
 from edgekit.models.policy.shapes import Robot
 
-MODEL = declared(
+MODEL = declare_model(
     "half-cheetah-policy",
     Robot(26, 6),
     "enjoy_TF_HalfCheetahBulletEnv_v0_2017may.py",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgekit.models.policy.family import declared
+from edgekit.models.policy.family import declare_model
 from edgekit.models.policy.shapes import Robot
 
-MODEL = declared(
+MODEL = declare_model(
     "hopper-policy",
     Robot(15, 3),
     "enjoy_TF_HopperBulletEnv_v0_2017may.py",

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgekit.errors import BadInput
-from edgekit.models.common.filling import filled
+from edgekit.models.common.filling import load_tensors
 from edgekit.models.protein.shapes import BINS, DISTANCES, FEED, LAYERS, LETTERS, NEIGHBOURS, PLACES, WIDTH
 
 __all__ = ["Geometry", "Messages", "network"]
@@ -164,7 +164,7 @@ def network(tensors: Mapping[str, Any]) -> Messages:
         BadInput: a tensor is missing or has another shape.
     """
     module, state = Messages(), _State(tensors)
-    return filled(module, {name: state.array(name) for name in module.state_dict()}, "ProteinMPNN's")
+    return load_tensors(module, {name: state.array(name) for name in module.state_dict()}, "ProteinMPNN's")
 
 
 #: Layer of a message -> the number of its products.
@@ -188,10 +188,10 @@ class _State:
         if owner == "distances":
             return self._distances()
         if owner in _NAMES:
-            return self._stored(f"{_NAMES[owner]}.{kind}")
+            return self._read_tensor(f"{_NAMES[owner]}.{kind}")
         return self._layer(owner.split("."), kind)
 
-    def _stored(self, name: str) -> Any:
+    def _read_tensor(self, name: str) -> Any:
         for key in (name, f"model_state_dict.{name}"):
             if key in self._tensors:
                 return np.array(self._tensors[key], np.float32)
@@ -199,12 +199,12 @@ class _State:
 
     def _places(self) -> Any:
         """Places as one-hot rows through two products are rows of a table."""
-        first, bias = (self._stored(f"features.embeddings.linear.{kind}") for kind in ("weight", "bias"))
-        return (first.T + bias) @ self._stored("features.edge_embedding.weight")[:, : len(bias)].T
+        first, bias = (self._read_tensor(f"features.embeddings.linear.{kind}") for kind in ("weight", "bias"))
+        return (first.T + bias) @ self._read_tensor("features.edge_embedding.weight")[:, : len(bias)].T
 
     def _distances(self) -> Any:
         """Columns in the order of our pairs of atoms."""
-        stored = self._stored("features.edge_embedding.weight")
+        stored = self._read_tensor("features.edge_embedding.weight")
         columns = stored[:, stored.shape[1] - DISTANCES * BINS :].reshape(-1, DISTANCES, BINS)
         order = [_PAIRS.index(f"{a}-{b}") for a in _ATOMS for b in _ATOMS]
         return columns[:, order].reshape(len(stored), -1)
@@ -215,11 +215,11 @@ class _State:
         if rest[0] != "message":
             plain = {"wide": "dense.W_in", "narrow": "dense.W_out", "told": "norm1", "fed": "norm2"}
             name = "norm3" if half == "updating" else plain[rest[0]]
-            return self._stored(f"{where}.{name}.{kind}")
+            return self._read_tensor(f"{where}.{name}.{kind}")
         names = _UPDATING if half == "updating" else _ENCODING
         if rest[1] in names:
-            return self._stored(f"{where}.{names[rest[1]]}.{kind}")
-        first = self._stored(f"{where}.{'W11' if half == 'updating' else 'W1'}.{kind}")
+            return self._read_tensor(f"{where}.{names[rest[1]]}.{kind}")
+        first = self._read_tensor(f"{where}.{'W11' if half == 'updating' else 'W1'}.{kind}")
         if kind == "bias":
             return first
         at = _COLUMNS[rest[1]] + (1 if half == "decoding" and rest[1] == "other" else 0)

@@ -72,9 +72,9 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
-    from edgekit.tasks.graph_ml.structures import packed
+    from edgekit.tasks.graph_ml.structures import read_structures
 
-    return packed(package_data.stream_of("protein/structures/chains.npz"))
+    return read_structures(package_data.stream_of("protein/structures/chains.npz"))
 
 
 def _parts(residues: int | str, axes: Mapping[str, Axis]) -> tuple[Part, Part]:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekit.models.common.filling import filled
+from edgekit.models.common.filling import load_tensors
 from edgekit.models.recommender.shapes import HIDDEN, ITEMS, WIDTH
 
 __all__ = ["ItemTower", "PersonTower", "histories", "person_tower"]
@@ -58,7 +58,7 @@ def person_tower(tensors: Mapping[str, Any]) -> PersonTower:
     Raises:
         BadInput: a tensor is missing or has another shape.
     """
-    return filled(PersonTower(), tensors, "two-tower-movielens'", hint="`make train` makes them again.")
+    return load_tensors(PersonTower(), tensors, "two-tower-movielens'", hint="`make train` makes them again.")
 
 
 def histories(liked: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekit.models.common.filling import filled
+from edgekit.models.common.filling import load_tensors
 from edgekit.models.sentences.shapes import Shape
 from edgekit.numerics.masking import MASKED
 
@@ -71,7 +71,7 @@ def network(tensors: Mapping[str, Any], shape: Shape) -> Bert:
     Raises:
         BadInput: a tensor is missing or has another shape.
     """
-    return filled(Bert(shape), tensors, "a BERT's of this size", _stored)
+    return load_tensors(Bert(shape), tensors, "a BERT's of this size", _checkpoint_name)
 
 
 #: Module -> its name in transformers.
@@ -91,7 +91,7 @@ _NAMES = {
 }
 
 
-def _stored(name: str) -> str:
+def _checkpoint_name(name: str) -> str:
     owner, kind = name.rsplit(".", 1)
     *layer, module = owner.split(".")
     return ".".join((*(("encoder", "layer", layer[1]) if layer else ()), _NAMES[module], kind))

@@ -100,7 +100,7 @@ class SpeakerVerifier(Predictor):
             raise BadInput(f"{len(samples)} clips cannot be compared at once: 2 to {_MOST_TOGETHER} can.")
         voices = []
         for i, sample in enumerate(samples):
-            voices.append(self._recalled(sample, lambda done, total: None))
+            voices.append(self._cached_voice(sample, lambda done, total: None))
             tell(i + 1, len(samples))
         pairs = []
         for (i, voice), (j, second) in combinations(enumerate(voices), 2):
@@ -115,7 +115,7 @@ class SpeakerVerifier(Predictor):
         )
 
     def _pair(self, first: Any, second: Any, threshold: float, tell: Tell) -> Prediction:
-        voices = [self._recalled(first, tell), self._recalled(second, tell)]
+        voices = [self._cached_voice(first, tell), self._cached_voice(second, tell)]
         score = float(voices[0].embedding @ voices[1].embedding)
         same = score >= threshold
         said = "the same speaker" if same else "different speakers"
@@ -134,7 +134,7 @@ class SpeakerVerifier(Predictor):
             raise BadInput(f"the threshold is a cosine, from -1 to 1, not {threshold!r}.")
         return float(threshold), options.get("progress") or (lambda done, total: None)
 
-    def _recalled(self, sample: Any, tell: Tell) -> Voice:
+    def _cached_voice(self, sample: Any, tell: Tell) -> Voice:
         """The voice in a clip; that of a file which has not changed since is remembered.
 
         Raises:

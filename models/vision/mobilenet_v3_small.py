@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.core import Checkpoint
-from edgekit.models.vision.imagenet import declared
+from edgekit.models.vision.imagenet import declare_model
 from edgekit.models.vision.shapes import V3_SMALL
 
 
@@ -18,7 +18,7 @@ def _network(checkpoint: Checkpoint) -> Any:
     return network(checkpoint.tensors, "mobilenet-v3-small")
 
 
-MODEL = declared(
+MODEL = declare_model(
     name="mobilenet-v3-small",
     hub="hf://timm/mobilenetv3_small_100.lamb_in1k",
     parameters=2_542_856,

@@ -55,7 +55,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, barred: Tensor) -> Tensor:
         q, k, v = (self._split(conv(x)) for conv in (self.conv_q, self.conv_k, self.conv_v))
         q = q / math.sqrt(q.shape[-1])
-        scores = q @ k.transpose(1, 2) + _banded(q @ self.emb_rel_k.transpose(1, 2), self._near)
+        scores = q @ k.transpose(1, 2) + _relative_to_absolute(q @ self.emb_rel_k.transpose(1, 2), self._near)
         odds = torch.softmax(scores + barred, dim=-1)
         y = odds @ v + _diagonals(odds, self._near) @ self.emb_rel_v
         out: Tensor = self.conv_o(y.transpose(1, 2).reshape(x.shape))
@@ -66,7 +66,7 @@ class Attention(nn.Module):
         return x.reshape(self._heads, x.shape[1] // self._heads, x.shape[2]).transpose(1, 2)
 
 
-def _banded(scores: Tensor, near: int) -> Tensor:
+def _relative_to_absolute(scores: Tensor, near: int) -> Tensor:
     """[heads, n, 2 near + 1], a column a distance -> [heads, n, n], zeros where positions are farther apart.
 
     Rows that are padded to n + 2 near + 1 and read again with a column fewer move to the right, by one a row.
@@ -78,7 +78,7 @@ def _banded(scores: Tensor, near: int) -> Tensor:
 
 
 def _diagonals(odds: Tensor, near: int) -> Tensor:
-    """The inverse of `_banded`: [heads, n, n] -> [heads, n, 2 near + 1]."""
+    """The inverse of `_relative_to_absolute`: [heads, n, n] -> [heads, n, 2 near + 1]."""
     heads, n, _ = odds.shape
     side = odds.new_zeros(1, 1, 1).expand(heads, n, near)
     flat = torch.cat([side, odds, side], 2).reshape(heads, n * (n + 2 * near))

@@ -12,7 +12,7 @@ from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats.onnx import load
 from edgekit.formats.onnx.graph import array_of
-from edgekit.models.common.filling import filled
+from edgekit.models.common.filling import load_tensors
 from edgekit.models.vits.shapes import Shape
 from edgekit.models.vits.sound import SoundDecoder
 from edgekit.models.vits.text import TextEncoder
@@ -30,26 +30,26 @@ _IDS, _TABLE, _AFFINE = "input", "enc_p.emb.weight", "dp.flows.0"
 
 def encoder(checkpoint: Checkpoint, shape: Shape) -> TextEncoder:
     """The part from phonemes to durations and means. Raises BadInput for other weights."""
-    return _filled(TextEncoder(shape), checkpoint)
+    return _load_weights(TextEncoder(shape), checkpoint)
 
 
 def decoder(checkpoint: Checkpoint, shape: Shape) -> SoundDecoder:
     """The part from latent frames to samples. Raises BadInput for other weights."""
-    return _filled(SoundDecoder(shape), checkpoint)
+    return _load_weights(SoundDecoder(shape), checkpoint)
 
 
-def _filled(module: _Module, checkpoint: Checkpoint) -> _Module:
+def _load_weights(module: _Module, checkpoint: Checkpoint) -> _Module:
     if checkpoint.path.suffix != ".onnx":
         raise BadInput(f"a Piper voice comes as its .onnx, not as {checkpoint.path.name}.")
     graph = load(checkpoint.path).graph
     stored = {tensor.name: tensor for tensor in graph.initializer}
-    names = {**{name: name for name in stored}, **dict(_folded(graph))}
+    names = {**{name: name for name in stored}, **dict(_weight_aliases(graph))}
     arrays = {name: array_of(stored[names[name]]) for name in module.state_dict() if names.get(name) in stored}
     hint = "A voice of one speaker and medium quality will do."
-    return filled(module, arrays, "a Piper voice's of this size", hint=hint)
+    return load_tensors(module, arrays, "a Piper voice's of this size", hint=hint)
 
 
-def _folded(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:
+def _weight_aliases(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:
     """(the original's name of a weight, its name in the file) where these differ."""
     after: Mapping[str, Any] = {name: node for node in graph.node for name in node.input}
     for node in graph.node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["published"]
+__all__ = ["alignment_heads"]
 
 #: (layers of the decoder, heads of a layer, size of the vocabulary) -> (layer, head) pairs. Sizes are unique but for
 #: large-v1 and -v2, which have the same; the heads are those of -v2.
@@ -31,6 +31,6 @@ _HEADS: dict[tuple[int, int, int], tuple[tuple[int, int], ...]] = {
 }
 
 
-def published(layers: int, heads: int, vocabulary: int) -> tuple[tuple[int, int], ...]:
+def alignment_heads(layers: int, heads: int, vocabulary: int) -> tuple[tuple[int, int], ...]:
     """The pairs for a decoder of these sizes, in order of layers; () if nobody published them."""
     return _HEADS.get((layers, heads, vocabulary), ())

@@ -83,10 +83,10 @@ USAGE = Usage(
 
 def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
     """The declaration of a size."""
-    return declared(Identity(name=name, family="whisper", licence="MIT", licence_text=_LICENCE), shape, sources)
+    return declare_model(Identity(name=name, family="whisper", licence="MIT", licence_text=_LICENCE), shape, sources)
 
 
-def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (), hub: str = "") -> Model:
+def declare_model(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (), hub: str = "") -> Model:
     """The declaration of a checkpoint, of pinned `sources` or at an address or in a folder (`hub`)."""
     model = Model(
         identity=identity,
@@ -151,7 +151,7 @@ def _parts(
     tokens = TensorSpec("tokens", "int64", ("hypotheses", "new"))
     select = TensorSpec("select", "int64", ("selected",))
     logits = TensorSpec("logits", "float32", ("hypotheses", "selected", shape.vocabulary))
-    queries = TensorSpec("alignment_queries", "float32", (len(shape.aligned), "hypotheses", "new", head))
+    queries = TensorSpec("alignment_queries", "float32", (len(shape.alignment_heads), "hypotheses", "new", head))
     return (
         Part(
             "frontend",
@@ -227,8 +227,8 @@ def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]
         "audio_context": shape.audio_context,
         "window": {**WINDOW_FACTS, "most": WINDOW / SAMPLE_RATE},
         "detector": FACTS,
-        "alignment_stated": bool(shape.stated),
-        "alignment": [list(pair) for pair in shape.aligned],
+        "alignment_stated": bool(shape.documented_heads),
+        "alignment": [list(pair) for pair in shape.alignment_heads],
         **({} if shape.multilingual else {"language": "en"}),
         "tokens": tokens if shape.multilingual else {**tokens, "languages": {}},
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgekit.core import Identity, Member, Model
 from edgekit.errors import BadInput, Unsupported
-from edgekit.models.whisper.family import declared
+from edgekit.models.whisper.family import declare_model
 from edgekit.models.whisper.shapes import FRAMES, Shape
 
 __all__ = ["member", "shape_of"]
@@ -27,7 +27,7 @@ def member(checkpoint: Member) -> Model:
         licence_text=checkpoint.licence_text,
         importer=checkpoint.importer,
     )
-    return declared(identity, shape_of(checkpoint.config, checkpoint.generation), hub=checkpoint.address)
+    return declare_model(identity, shape_of(checkpoint.config, checkpoint.generation), hub=checkpoint.address)
 
 
 def shape_of(config: Mapping[str, Any], generation: Mapping[str, Any]) -> Shape:

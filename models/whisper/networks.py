@@ -212,8 +212,8 @@ class Decoder(nn.Module):
     The first `blanks` entries of a past hold anything finite, and nothing reads them.
 
     It gives logits float32 [B, S, vocabulary], then present key and value of each layer, float32 [B, H, P + L, D]. Last
-    are the queries of the A heads whose cross-attention follows the sound (`Shape.aligned`), float32 [A, B, L, D]. With
-    the cross keys these give the times of words; where no times are wanted, they cost a copy.
+    are the queries of the A heads whose cross-attention follows the sound (`Shape.alignment_heads`), float32
+    [A, B, L, D]. With the cross keys these give the times of words; where no times are wanted, they cost a copy.
 
     Logits have a mean of 0. What the original's have in common no softmax sees, but it is up to twenty times what they
     differ by: it would hide errors from a relative measure, and where it is nearly 0 make much of them.
@@ -268,7 +268,7 @@ class Decoder(nn.Module):
         for i, layer in enumerate(self.layers):
             x, key, value, query = layer(x, mask, (past[2 * i], past[2 * i + 1]), (cross[2 * i], cross[2 * i + 1]))
             present += [key, value]
-            queries += [query[:, head] for at, head in self.shape.aligned if at == i]
+            queries += [query[:, head] for at, head in self.shape.alignment_heads if at == i]
         logits = F.linear(self.norm(x.index_select(1, select)), self.embedding)
         aligned = torch.stack(queries).reshape(len(queries), tokens.shape[0], new, self.shape.head)
         return (logits, *present, aligned)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from edgekit.core import Work
-from edgekit.models.whisper.alignment import published
+from edgekit.models.whisper.alignment import alignment_heads
 from edgekit.numerics.layers import Layer, convolution, linear, work
 
 SAMPLE_RATE = 16_000
@@ -46,16 +46,18 @@ class Shape:
         return self.vocabulary != 51864
 
     @property
-    def stated(self) -> tuple[tuple[int, int], ...]:
+    def documented_heads(self) -> tuple[tuple[int, int], ...]:
         """The heads that the checkpoint states, or that are published for its size; () if nobody tells."""
-        return self.alignment or published(self.decoder_layers, self.heads, self.vocabulary)
+        return self.alignment or alignment_heads(self.decoder_layers, self.heads, self.vocabulary)
 
     @property
-    def aligned(self) -> tuple[tuple[int, int], ...]:
-        """The heads that words get their times from, in order of layers: `stated`, else all heads of
+    def alignment_heads(self) -> tuple[tuple[int, int], ...]:
+        """The heads that words get their times from, in order of layers: `documented_heads`, else all heads of
         the upper half of the decoder."""
         upper = range(self.decoder_layers // 2, self.decoder_layers)
-        return tuple(sorted(self.stated)) or tuple((layer, head) for layer in upper for head in range(self.heads))
+        return tuple(sorted(self.documented_heads)) or tuple(
+            (layer, head) for layer in upper for head in range(self.heads)
+        )
 
     @property
     def parameters(self) -> int:

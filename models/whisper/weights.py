@@ -65,9 +65,9 @@ def state_dict(checkpoint: Checkpoint, shape: Shape) -> dict[str, NDArray[Any]]:
     import numpy as np
 
     if checkpoint.format == "openai":
-        state = _renamed(checkpoint.tensors, _OPENAI)
+        state = _rename_tensors(checkpoint.tensors, _OPENAI)
     elif checkpoint.format == "ctranslate2":
-        state = _renamed(_split_fused(checkpoint.tensors), _CTRANSLATE2)
+        state = _rename_tensors(_split_fused(checkpoint.tensors), _CTRANSLATE2)
     elif checkpoint.format in ("safetensors", "pytorch"):
         state = {name.removeprefix("model."): tensor for name, tensor in checkpoint.tensors.items()}
     else:
@@ -123,7 +123,7 @@ def expected_shapes(shape: Shape) -> dict[str, tuple[int, ...]]:
     return out
 
 
-def _renamed(tensors: Mapping[str, NDArray[Any]], rules: tuple[tuple[str, str], ...]) -> dict[str, NDArray[Any]]:
+def _rename_tensors(tensors: Mapping[str, NDArray[Any]], rules: tuple[tuple[str, str], ...]) -> dict[str, NDArray[Any]]:
     out = {}
     for name, tensor in tensors.items():
         for pattern, replacement in rules:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DESCRIPTION", "FILES", "listed", "write_assets"]
+__all__ = ["DESCRIPTION", "FILES", "write_assets", "write_file_list"]
 
 #: What the loops read first, and the list of all files with their hashes.
 DESCRIPTION, FILES = "model.json", "files.json"
@@ -64,7 +64,7 @@ def write_assets(bundle: Bundle, out: Path) -> dict[str, int]:
     for name in sorted(name for name in manifest.files if name.startswith("licences/")):
         (out / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(bundle.path / name, out / name)
-    return listed(out)
+    return write_file_list(out)
 
 
 def _flat(file: str) -> str:
@@ -104,7 +104,7 @@ def _description(manifest: Any, parts: Mapping[str, str], rules: Mapping[str, An
     }
 
 
-def listed(out: Path) -> dict[str, int]:
+def write_file_list(out: Path) -> dict[str, int]:
     """Write the list of files: name, size, sha256."""
     paths = sorted(path for path in out.rglob("*") if path.is_file())
     entries = [

@@ -97,10 +97,10 @@ def take(source: IO[bytes]) -> list[dict[str, NDArray[Any]]]:
     import numpy as np
 
     def tensor() -> tuple[str, NDArray[Any]]:
-        name = _exactly(source, _number(source)).decode()
+        name = _read_exactly(source, _number(source)).decode()
         dtype, axes = _NAMES[_number(source)], _number(source)
-        *shape, size = struct.unpack(f"<{axes}qQ", _exactly(source, 8 * axes + 8))
-        return name, np.frombuffer(_exactly(source, size), dtype).reshape(shape)
+        *shape, size = struct.unpack(f"<{axes}qQ", _read_exactly(source, 8 * axes + 8))
+        return name, np.frombuffer(_read_exactly(source, size), dtype).reshape(shape)
 
     try:
         if _number(source) != _MAGIC:
@@ -111,10 +111,10 @@ def take(source: IO[bytes]) -> list[dict[str, NDArray[Any]]]:
 
 
 def _number(source: IO[bytes]) -> int:
-    return int(struct.unpack("<I", _exactly(source, 4))[0])
+    return int(struct.unpack("<I", _read_exactly(source, 4))[0])
 
 
-def _exactly(source: IO[bytes], size: int) -> bytes:
+def _read_exactly(source: IO[bytes], size: int) -> bytes:
     if size > (1 << 32):
         raise ValueError("a size that no tensor has")
     content = source.read(size)

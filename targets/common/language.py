@@ -21,7 +21,7 @@ from edgekit.formats.gguf.turns import between
 from edgekit.llama import build, library
 from edgekit.llama.grammar import grammar_of
 from edgekit.llama.words import special_tokens
-from edgekit.targets.common.assets import listed
+from edgekit.targets.common.assets import write_file_list
 
 __all__ = ["DESCRIPTION", "LAYER", "OPTIONS", "Settings", "no_chat", "settings_of", "write_language", "write_source"]
 
@@ -115,7 +115,7 @@ def write_language(bundle: Bundle, out: Path, settings: Settings) -> dict[str, i
         shutil.copyfile(bundle.path / name, out / name)
     (out / "licences").mkdir(exist_ok=True)
     shutil.copyfile(build.source() / "vendor" / "llama.cpp" / "LICENSE", out / "licences" / "llama.cpp.txt")
-    return listed(out)
+    return write_file_list(out)
 
 
 def write_source(out: Path) -> str:

@@ -50,7 +50,7 @@ def vocabulary(file: Path, count: int) -> bytes:
     try:
         names = {int(token): str(piece) for piece, token in _read(file)["model"]["vocab"].items()}
         alphabet = _alphabet()
-        return _packed([bytes(alphabet[letter] for letter in names[token]) for token in range(count)])
+        return _pack_tokens([bytes(alphabet[letter] for letter in names[token]) for token in range(count)])
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as exc:
         raise BadInput(f"{file.name} is not Whisper's: {exc}.", hint="Export the bundle again.") from exc
 
@@ -81,7 +81,7 @@ def pieces(file: Path) -> tuple[bytes, dict[str, Any]]:
             "special": sorted(name for name, late in added if not late),
             "late": sorted(name for name, late in added if late),
         }
-        content = _packed([names[token].encode() for token in range(len(names))])
+        content = _pack_tokens([names[token].encode() for token in range(len(names))])
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as exc:
         raise BadInput(
             f"{file.name} cannot be read as a WordPiece vocabulary: {exc}.", hint="Export it again."
@@ -117,7 +117,7 @@ def _read(file: Path) -> dict[str, Any]:
     return rules
 
 
-def _packed(tokens: Sequence[bytes]) -> bytes:
+def _pack_tokens(tokens: Sequence[bytes]) -> bytes:
     return b"".join(struct.pack("<H", len(token)) + token for token in tokens)
 
 

@@ -52,7 +52,7 @@ def app_of(bundle: Bundle) -> App:
             "exporter, and the package runs Core ML.",
             hint="The app runs this .tflite by the pod TensorFlowLiteSwift; see the bundle's README."
             if manifest.recipe.exporter == "litert"
-            else f"edgekit export {manifest.model.called} --target ios --runtime coreml",
+            else f"edgekit export {manifest.model.export_argument} --target ios --runtime coreml",
         )
     return app_for(bundle, TEMPLATES / "api", "a Swift package", "iPhones")
 

@@ -124,7 +124,7 @@ def write_golden_audio(
         f"#define GOLDEN_SAMPLES {len(samples)}u",
         "",
         "GOLDEN_DATA static const int16_t golden_audio[GOLDEN_SAMPLES] = {",
-        *_wrapped(samples.tolist()),
+        *_wrap_values(samples.tolist()),
         "};",
     ]
     if features is not None:
@@ -177,11 +177,11 @@ def _header(name: str, about: str, *lines: str) -> str:
 def _table(declaration: str, rows: Iterable[Iterable[int]]) -> list[str]:
     lines = ["", f"GOLDEN_DATA static const {declaration} = {{"]
     for row in rows:
-        lines += ["    {", *_wrapped(row), "    },"]
+        lines += ["    {", *_wrap_values(row), "    },"]
     return [*lines, "};"]
 
 
-def _wrapped(values: Iterable[int], width: int = 24) -> list[str]:
+def _wrap_values(values: Iterable[int], width: int = 24) -> list[str]:
     """Values in lines of at most 120 columns: `width` of them, less for wide ones."""
     texts = [str(value) for value in values]
     width = min(width, 110 // (max(map(len, texts)) + 2))

@@ -40,7 +40,7 @@ def tflite(path: Path) -> None:
     from edgekit.importers.tflite_file import costs, declaring
 
     form.read(path.read_bytes(), dynamic=True)
-    declaring.inspected(str(path), "tflite-file", ImportOptions())
+    declaring.inspect_file(str(path), "tflite-file", ImportOptions())
     costs.work_of("network", form.read(path.read_bytes()))
 
 
@@ -57,9 +57,9 @@ def tflite_firmware(path: Path) -> None:
 
 def tflite_translation(path: Path) -> None:
     from edgekit.formats import tflite as form
-    from edgekit.formats.tflite.translation import translated
+    from edgekit.formats.tflite.translation import translate_graph
 
-    translated(form.read(path.read_bytes()))
+    translate_graph(form.read(path.read_bytes()))
 
 
 def gguf(path: Path) -> None:
@@ -245,13 +245,13 @@ def picture(path: Path) -> None:
 
 
 def annotations(path: Path) -> None:
-    from edgekit.tasks.common.vision.coco import annotated, box_of
+    from edgekit.tasks.common.vision.coco import box_of, read_annotations
 
     image = path.parent / "images" / "a.png"
     if not image.exists():
         image.parent.mkdir()
         image.touch()
-    for _, listed in annotated(path.parent, ("face",)):
+    for _, listed in read_annotations(path.parent, ("face",)):
         for annotation in listed:
             box_of(annotation)
 

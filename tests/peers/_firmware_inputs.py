@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Part
 from edgekit.runtimes.tflite_micro.runner import MicroRunner
-from edgekit.tasks.common.pictures import images_below, open_image, resized
+from edgekit.tasks.common.pictures import images_below, open_image, resize_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def _photos(size: int) -> Callable[[Path], list[NDArray[Any]]]:
         import numpy as np
 
         files = images_below(shared / "data" / "imagenet-sample" / "images")
-        pixels = (resized(open_image(file)[0], size, size) for file in files)
+        pixels = (resize_image(open_image(file)[0], size, size) for file in files)
         return [(one.astype(np.int16) - 128).astype(np.int8)[None] for one in pixels]
 
     return read

@@ -66,7 +66,7 @@ class Subject:
         self._model = makers(open_bundle(bundle)).model
         self.source = onnx.load(bundle / f"{part}.onnx")
         self.static = places.convolutional(self.source)
-        self.graph = places.prepared(self.source) if self.static else linear.with_products(self.source)
+        self.graph = places.rewrite_for_int8(self.source) if self.static else linear.with_products(self.source)
         self.known, _ = self._calls(chosen.calibrating)
         calls, self._answers = self._calls(chosen.judged)
         self.fresh = spread(calls, counts.calls)

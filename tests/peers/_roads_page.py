@@ -69,7 +69,7 @@ def _metric(road: Road) -> str:
     if gate.value is None:
         return "not measured"
     metric = metrics.find(gate.metric)
-    return f"{gate.metric} {metrics.shown(metric, gate.value)} ({metrics.shown(metric, gate.reference)})"
+    return f"{gate.metric} {metrics.format_value(metric, gate.value)} ({metrics.format_value(metric, gate.reference)})"
 
 
 def _times(section: Section | None, road: Road) -> list[str]:

@@ -78,7 +78,7 @@ def main() -> None:
     arguments = parser.parse_args()
     samples, predictor = SERIES.samples(Path()), edgekit.load(arguments.bundle)
     statistics = Statistics(arguments.statistics)
-    columns = {"bundle": losses(samples, [predictor.predict(sample.input).scored for sample in samples])}
+    columns = {"bundle": losses(samples, [predictor.predict(sample.input).metric_input for sample in samples])}
     for method in arguments.methods:
         columns[METHODS[method]] = losses(samples, [statistics.forecast(sample, method) for sample in samples])
     print(f"| series | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")

@@ -68,7 +68,7 @@ def main() -> int:
         if arguments.bundle is None:
             edgekit.export("hand-landmarks", "laptop", precision="fp32", out=bundle)
         predictor = edgekit.load(bundle)
-        mine = {str(file): [one["points"] for one in predictor.predict(file).scored] for file in files}
+        mine = {str(file): [one["points"] for one in predictor.predict(file).metric_input] for file in files}
     wanted = theirs(arguments.mediapipe, files)
     print(json.dumps(_figures(mine, wanted), indent=1))
     return 0

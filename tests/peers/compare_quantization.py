@@ -46,13 +46,13 @@ Variant = tuple[str, str, onnx.ModelProto]
 def of_products(subject: Subject, forms: list[str]) -> Iterator[Variant]:
     """Rotation, equalization and GPTQ for every form."""
     for rotated, equalized in itertools.product((False, True), repeat=2):
-        model, why = residual.rotated(subject.graph) if rotated else (subject.graph, "")
+        model, why = residual.rotate_stream(subject.graph) if rotated else (subject.graph, "")
         if why:
             print(f"not rotated: {why}", file=sys.stderr)
             continue
         nodes = [product.node for product in finding.products(model) if not product.node.endswith("/turn")]
-        model = linear.equalized(model, nodes, subject.known) if equalized else model
-        by_inputs = products.recorded(model, nodes, subject.known)
+        model = linear.equalize_inputs(model, nodes, subject.known) if equalized else model
+        by_inputs = products.record_inputs(model, nodes, subject.known)
         for compensated, form in itertools.product((False, True), forms):
             if equalized and form not in EQUALIZED:
                 continue
@@ -63,13 +63,13 @@ def of_products(subject: Subject, forms: list[str]) -> Iterator[Variant]:
 
 def of_convolutions(subject: Subject) -> Iterator[Variant]:
     """Channels evened out and GPTQ, for every kind of range, and for weights with a scale a channel or one."""
-    even = evened.evened(subject.source, subject.known)
-    graphs = {"": subject.graph} | ({"evened": places.prepared(even)} if even is not None else {})
+    even = evened.equalize_channels(subject.source, subject.known)
+    graphs = {"": subject.graph} | ({"evened": places.rewrite_for_int8(even)} if even is not None else {})
     for (name, model), per_channel in itertools.product(graphs.items(), (True, False)):
         there = places.places(model)
-        runner = OnnxRunner(watching(model, there.watched).SerializeToString(), 1)
+        runner = OnnxRunner(watching(model, there.tensors_to_calibrate).SerializeToString(), 1)
         ranges = Histograms(runner, subject.known, _silent).ranges
-        by_inputs = rounding.rounded(there, subject.known, _silent, per_channel=per_channel)
+        by_inputs = rounding.round_products(there, subject.known, _silent, per_channel=per_channel)
         for compensated, method in itertools.product((False, True), METHODS):
             rounded = by_inputs if compensated else None
             made = qdq.quantize(there, ranges(method), per_channel=per_channel, rounded=rounded)

@@ -70,12 +70,12 @@ def layers_of(subject: Subject, forms: Sequence[str]) -> Layers:
     tensors = {node.name: node.output[0] for node in subject.graph.graph.node}
     if not subject.static:
         nodes = [product.node for product in finding.products(subject.graph)]
-        weights = products.recorded(subject.graph, nodes, subject.known)
+        weights = products.record_inputs(subject.graph, nodes, subject.known)
         return Layers({node: tensors[node] for node in nodes}, forms, partial(products.quantize, weights=weights))
     there = places.places(subject.graph)
-    runner = OnnxRunner(graphs.watching(subject.graph, there.watched).SerializeToString(), 1)
+    runner = OnnxRunner(graphs.watching(subject.graph, there.tensors_to_calibrate).SerializeToString(), 1)
     ranges = Histograms(runner, subject.known, _silent).ranges("percentile")
-    rounded = rounding.rounded(there, subject.known, _silent)
+    rounded = rounding.round_products(there, subject.known, _silent)
 
     def write(model: onnx.ModelProto, chosen: Forms) -> onnx.ModelProto:
         return qdq.quantize(places.places(model), ranges, only=list(chosen), rounded=rounded)

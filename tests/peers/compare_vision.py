@@ -111,7 +111,7 @@ def opened(folder: Path, work: Path) -> Photos:
     """The photos as the networks are given them, in files that every environment can read."""
     names = list(labels())
     listed = samples(folder, names)
-    photos = np.stack([pictures.cropped(pictures.open_image(one.input)[0], 256, 224, 224) for one in listed])
+    photos = np.stack([pictures.resize_and_crop(pictures.open_image(one.input)[0], 256, 224, 224) for one in listed])
     test = np.arange(len(listed)) % 5 != 0
     np.save(work / "calibration.npy", photos[~test])
     np.save(work / "test.npy", photos[test])

@@ -180,7 +180,8 @@ def part_row(name: str, part: str, facts: Mapping[str, Any]) -> str:
 def task_row(name: str, task: Mapping[str, Any]) -> str:
     metric = table.find(task["metric"])
     fp32, here = (
-        table.shown(metric, task[key]) if task[key] is not None else "its own answers" for key in ("fp32", "here")
+        table.format_value(metric, task[key]) if task[key] is not None else "its own answers"
+        for key in ("fp32", "here")
     )
     here = "" if task["here"] is None else here
     drop, low, high = (f"{100 * value + 0.0:+.2f}" for value in task["drop"])

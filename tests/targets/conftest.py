@@ -23,7 +23,7 @@ from helpers.toys import toy_litert
 from helpers.toys.toy_onnx import calls, toy_bundle
 
 from edgekit.core import Calls, Trial
-from edgekit.numerics.parity import sampled
+from edgekit.numerics.parity import sample_outputs
 from edgekit.targets.android.adb import heat
 from edgekit.targets.android.arm64 import gguf, litert, onnx
 from edgekit.targets.android.arm64.kit import Kit
@@ -134,7 +134,7 @@ def gguf_trial(tmp_path: Path, phone: FakePhone) -> Trial:
     (bundle / "network.gguf").write_bytes(b"GGUF")
     feeds = {"tokens": np.arange(6, dtype=np.int32)}
     logits = np.random.default_rng(0).standard_normal((6, 20)).astype(np.float32)
-    reference = sampled([(feeds, {"logits": logits * np.float32(1.05)})])
+    reference = sample_outputs([(feeds, {"logits": logits * np.float32(1.05)})])
     np.savez(bundle / "reference.npz", **{f"network/{key}": one for key, one in reference.items()})
     _answer(phone, [{"logits": logits + np.float32(0.001)}])
     made = {"network": [(feeds, {"logits": logits})]}

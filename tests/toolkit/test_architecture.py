@@ -70,7 +70,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     tree: dict[str, Any] = {kind.__name__: kind for kind in kinds}
     tree = {name: kind for name, kind in tree.items() if kind.__module__ == "edgekit.errors"}
     assert {name: int(code) for name, code in drawn.items()} == {name: kind.exit_code for name, kind in tree.items()}
-    others = {"DISTRIBUTION", "EdgekitError", "boundary", "install_command", "need", "printed"}
+    others = {"DISTRIBUTION", "EdgekitError", "boundary", "install_command", "need", "run_command"}
     assert set(tree) | others == set(errors.__all__)
     assert re.search(r"EdgekitError +1\n", str(errors.__doc__)) and EdgekitError.exit_code == 1
 

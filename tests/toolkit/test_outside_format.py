@@ -88,10 +88,10 @@ class Engine(Runtime):
 
 def opened(file, inputs, outputs):
     from edgekit.formats import tflite
-    from edgekit.runtimes.litert.runner import opened
+    from edgekit.runtimes.litert.runner import open_runner
 
     content = file.read_bytes()
-    return opened(content, 1, (inputs, outputs), file.name, tflite.read(content, dynamic=True))
+    return open_runner(content, 1, (inputs, outputs), file.name, tflite.read(content, dynamic=True))
 
 
 class Loaded(Runner):

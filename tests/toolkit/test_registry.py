@@ -17,9 +17,9 @@ from edgekit.common import package_data
 from edgekit.core import Exporter, Model, Runtime, Target
 from edgekit.errors import UnknownName, Unsupported
 from edgekit.estimation.recipes import takers
-from edgekit.pipeline.reuse import declared
+from edgekit.pipeline.reuse import strip_functions
 from edgekit.registry import ROOMS, find, names, serving
-from edgekit.runtimes.resolved import recipe_of, resolved, runtime_for
+from edgekit.runtimes.resolved import add_format, recipe_of, runtime_for
 
 MODELS, TARGETS, EXPORTERS = names("models"), names("targets"), names("exporters")
 TESTS = Path(__file__).parent
@@ -232,7 +232,7 @@ def test_a_target_can_be_served(name: str) -> None:
     assert target.system
     assert target.processor
     for task, recipe in target.recipes.items():
-        exporter = find("exporters", resolved(recipe).exporter)
+        exporter = find("exporters", add_format(recipe).exporter)
         assert recipe.precision in exporter.precisions, task
         assert recipe.runtime in target.runtimes, "an app must know what to ship"
     for budget in (target.download, target.ram, target.flash):
@@ -244,7 +244,7 @@ def test_a_target_can_be_served(name: str) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_target_prints_the_same_in_every_run(name: str) -> None:
     """Or a second export would never be recognised as done."""
-    assert " at 0x" not in repr(declared(find("targets", name)))
+    assert " at 0x" not in repr(strip_functions(find("targets", name)))
 
 
 @pytest.mark.parametrize("name", EXPORTERS)
@@ -254,7 +254,7 @@ def test_an_exporter_is_whole(name: str) -> None:
     assert exporter.name == name
     assert exporter.precisions
     assert len(exporter.precisions) == len(set(exporter.precisions))
-    assert exporter.undeclared() == []
+    assert exporter.missing_attributes() == []
     assert exporter.extra and exporter.doctor
     assert len(set(exporter.distributions)) == len(exporter.distributions) > 0
 
@@ -264,7 +264,7 @@ def test_a_runtime_is_whole(name: str) -> None:
     runtime = find("runtimes", name)
     assert isinstance(runtime, Runtime)
     assert runtime.name == name
-    assert runtime.undeclared() == []
+    assert runtime.missing_attributes() == []
     assert runtime.process_bytes > 0
     if not runtime.formats:
         assert name == "torch", "it computes references"

@@ -14,13 +14,13 @@ from edgekit.benchmarking.emulated import on_device
 from edgekit.benchmarking.hosted import (
     HOST,
     Limits,
+    build_report,
     bundle_facts,
     elsewhere,
-    given,
     golden_input,
     own_target,
     prepare,
-    reported,
+    resolve_inputs,
     whole,
 )
 from edgekit.bundles.bundle import open_bundle
@@ -77,20 +77,20 @@ def benchmark(
         run.check_numbers((*counts, processes, loops or 1), warmups, seconds, limit)
         asked = {"address": there[1], "threads": counts, "processes": processes, "warmups": warmups}
         asked |= {"loops": loops, "seconds": seconds, "limit": limit}
-        return connected.measured(bundle, bundle_facts(bundle), target, there[0], asked, tell)
+        return connected.measure_on_device(bundle, bundle_facts(bundle), target, there[0], asked, tell)
     if len(counts) > 1:
         raise BadInput("several numbers of threads are for connected devices and for a matrix.", hint="Give one.")
     threads = next(iter(counts), None)
-    inputs = given(bundle, inputs, synthetic)
+    inputs = resolve_inputs(bundle, inputs, synthetic)
     if target is not None and target.measure is not None and device in (None, target.device):
         return on_device(bundle, target, inputs, progress)
     if device not in (None, HOST):
         raise Unsupported(f"there is no device {device!r} for this bundle.", hint=f"Measure here with --device {HOST}.")
     if whole(bundle):
-        from edgekit.benchmarking.language import CONTEXTS, Plan, measured
+        from edgekit.benchmarking.language import CONTEXTS, Plan, measure_language_model
 
         plan = Plan(threads, processes, loops, limit, memory, CONTEXTS if contexts is None else contexts)
-        return measured(bundle, bundle_facts(bundle), elsewhere(bundle), inputs, plan, tell)
+        return measure_language_model(bundle, bundle_facts(bundle), elsewhere(bundle), inputs, plan, tell)
     if contexts:
         raise BadInput("lengths of context are for language models.", hint="Leave --contexts out.")
     subject = prepare(bundle, inputs, threads, Limits(warmups, loops, seconds, limit, memory))
@@ -100,7 +100,7 @@ def benchmark(
         [subject.setup], processes, progress=lambda _bundle, _process, done, total: tell("measuring", done, total)
     )
     tell("measuring", processes, processes)
-    return reported(subject, answers, load)
+    return build_report(subject, answers, load)
 
 
 def versus(
@@ -134,16 +134,16 @@ def versus(
             hint=f"Measure both on this machine with --device {HOST}, or compare bundles for one target.",
         )
     if counting:
-        own = zip(bundles, counting, [given(bundle, inputs, synthetic) for bundle in bundles], strict=True)
+        own = zip(bundles, counting, [resolve_inputs(bundle, inputs, synthetic) for bundle in bundles], strict=True)
         return [on_device(bundle, target, wanted, progress) for bundle, target, wanted in own]
-    chosen = given(bundles[0], inputs, synthetic) or [golden_input(bundles[0])]
+    chosen = resolve_inputs(bundles[0], inputs, synthetic) or [golden_input(bundles[0])]
     subjects = [prepare(bundle, chosen, threads, limits or Limits()) for bundle in bundles]
     for subject in subjects:
         run.check(subject.setup, processes)
     load, session = host.load_average(), uuid.uuid4().hex
     setups = [subject.setup for subject in subjects]
     answers = run.in_turns(setups, processes, keep=_check_answer, progress=_turn(bundles, progress))
-    return [reported(subject, group, load, session) for subject, group in zip(subjects, answers, strict=True)]
+    return [build_report(subject, group, load, session) for subject, group in zip(subjects, answers, strict=True)]
 
 
 def check_alike(bundles: Sequence[Bundle]) -> None:

@@ -49,7 +49,7 @@ def _devices(target: str) -> Sequence[str]:
         return ()
 
 
-def measured(
+def measure_on_device(
     bundle: Bundle, facts: dict[str, Any], target: Target, device: Device, trial: dict[str, Any], progress: Progress
 ) -> Report:
     """Check the bundle here, then let `device` replay the calls of the golden input.
@@ -62,7 +62,7 @@ def measured(
         Others: as `Device.measure`.
     """
     manifest = bundle.manifest
-    with golden.vouched(bundle, target) as folder:
+    with golden.trusted_folder(bundle, target) as folder:
         progress("running the golden input here", 0, 0)
         proof = golden.prove(bundle, usable_processors(), keep=_MOST)
         result = device.measure(Trial(bundle=folder, calls=proof.calls, units=proof.units, progress=progress, **trial))

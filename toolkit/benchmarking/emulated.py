@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekit.bench.machine import host
 from edgekit.benchmarking.hosted import HOST, VERSIONS, bundle_facts, golden_input, sizes
-from edgekit.bundles.golden import vouched
+from edgekit.bundles.golden import trusted_folder
 from edgekit.common.files import hash_file
 from edgekit.core import Bundle, Progress, Report, Target
 from edgekit.errors import Unsupported
@@ -26,7 +26,7 @@ def on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], prog
     assert target.measure is not None
     if progress:
         progress(f"building the firmware and counting in {target.device}", 0, 0)
-    with vouched(bundle, target) as folder:
+    with trusted_folder(bundle, target) as folder:
         result = target.measure(folder)
     golden = golden_input(bundle)
     facts = {

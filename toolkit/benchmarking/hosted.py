@@ -28,13 +28,13 @@ __all__ = [
     "VERSIONS",
     "Limits",
     "Subject",
+    "build_report",
     "bundle_facts",
     "elsewhere",
-    "given",
     "golden_input",
     "own_target",
     "prepare",
-    "reported",
+    "resolve_inputs",
     "sizes",
     "whole",
 ]
@@ -87,10 +87,10 @@ def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, l
         threads or usable_processors(),
         *limits,
     )
-    return Subject(bundle, setup, tuple(map(noise.described, chosen)))
+    return Subject(bundle, setup, tuple(map(noise.describe_input, chosen)))
 
 
-def given(bundle: Bundle, inputs: Sequence[str | Path], synthetic: bool) -> Sequence[str | Path]:
+def resolve_inputs(bundle: Bundle, inputs: Sequence[str | Path], synthetic: bool) -> Sequence[str | Path]:
     """The requested inputs; empty for the golden input.
 
     Raises:
@@ -105,7 +105,7 @@ def golden_input(bundle: Bundle) -> Path:
     return bundle.path / str(bundle.manifest.golden.input)
 
 
-def reported(
+def build_report(
     subject: Subject,
     answers: Sequence[Mapping[str, Any]],
     load: float | None,

@@ -17,7 +17,7 @@ from edgekit.errors import BadInput
 from edgekit.formats import gguf
 from edgekit.reports.report import SCHEMA
 
-__all__ = ["CONTEXTS", "Plan", "measured"]
+__all__ = ["CONTEXTS", "Plan", "measure_language_model"]
 
 #: Tokens in the cache before generation is timed: the sweep over lengths of context.
 CONTEXTS = (512, 2048, 4096)
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     contexts: Sequence[int] = CONTEXTS
 
 
-def measured(
+def measure_language_model(
     bundle: Bundle,
     facts: Mapping[str, Any],
     warnings: Sequence[str],
@@ -99,7 +99,7 @@ def measured(
         "weights_read_per_token": weights,
         "bandwidth": best,
     }
-    described = synthetic.described(prompt)
+    described = synthetic.describe_input(prompt)
     return Report(
         schema=SCHEMA,
         bundle=facts,

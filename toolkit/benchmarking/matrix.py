@@ -23,8 +23,8 @@ from edgekit.bench.processes import run
 from edgekit.benchmarking.benchmark import benchmark
 from edgekit.benchmarking.emulated import on_device
 from edgekit.benchmarking.exports import bundle_name, export_all
-from edgekit.benchmarking.hosted import HOST, Subject, given, own_target, prepare, reported, whole
-from edgekit.benchmarking.plan import ALL, Plan, wanted
+from edgekit.benchmarking.hosted import HOST, Subject, build_report, own_target, prepare, resolve_inputs, whole
+from edgekit.benchmarking.plan import ALL, Plan, plan_cells
 from edgekit.bundles.manifest import NAME
 from edgekit.common.files import hash_file, write_whole
 from edgekit.common.processors import usable_processors
@@ -50,12 +50,12 @@ def matrix(plan: Plan, work: Path, *, workers: str | None = None, progress: Prog
     """
     tell: Progress = progress or (lambda what, done, total: None)
     plan = replace(plan, threads=plan.threads or (usable_processors(),))
-    asked = wanted(plan)
+    asked = plan_cells(plan)
     with boundary():
         work.mkdir(parents=True, exist_ok=True)
         exported = export_all(asked, plan, work, tell)
         ready = {cell: made for cell, made in exported.items() if isinstance(made, Bundle)}
-        measured = (_pooled if workers else _here)(ready, plan, work / "cells", tell, workers or "")
+        measured = (_measure_on_pool if workers else _here)(ready, plan, work / "cells", tell, workers or "")
         shutil.rmtree(work / "cells", ignore_errors=True)
     done = {
         cells.key(cell): cell for cell in (*measured, *(made for made in exported.values() if isinstance(made, Cell)))
@@ -73,10 +73,12 @@ def _here(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, 
     wholes = [cell for cell in ready if cell.device != HOST or whole(ready[cell])]
     for number, cell in enumerate(wholes):
         tell(f"measuring {cells.label(cell)}", number, len(wholes))
-        done.append(_finish(cell, lambda cell=cell: _measured(cell, ready[cell], plan, kept)))  # type: ignore[misc]
+        done.append(_finish(cell, lambda cell=cell: _measure_cell(cell, ready[cell], plan, kept)))  # type: ignore[misc]
     hosted = [cell for cell in ready if cell not in wholes]
     subjects = {
-        cell: prepare(bundle := ready[cell], given(bundle, plan.inputs, plan.synthetic), cell.threads, plan.limits)
+        cell: prepare(
+            bundle := ready[cell], resolve_inputs(bundle, plan.inputs, plan.synthetic), cell.threads, plan.limits
+        )
         for cell in hosted
     }
     for subject in subjects.values():
@@ -90,7 +92,7 @@ def _here(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, 
     answers = run.in_turns(
         [subject.setup for subject in subjects.values()],
         plan.processes,
-        known=lambda cell, process: _stored(folders[cell] / f"{process}.json"),
+        known=lambda cell, process: _read_answer(folders[cell] / f"{process}.json"),
         keep=keep,
         progress=with_time_left(tell, [cells.label(cell) for cell in hosted]),
     )
@@ -99,14 +101,14 @@ def _here(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, 
     return done
 
 
-def _measured(cell: Cell, bundle: Bundle, plan: Plan, kept: Path) -> Report:
+def _measure_cell(cell: Cell, bundle: Bundle, plan: Plan, kept: Path) -> Report:
     """The report of a cell that is measured without turns, or the report that an interrupted run kept."""
     if cell.device == HOST:
-        subject = prepare(bundle, given(bundle, plan.inputs, plan.synthetic), cell.threads, plan.limits)
+        subject = prepare(bundle, resolve_inputs(bundle, plan.inputs, plan.synthetic), cell.threads, plan.limits)
         file = kept / f"{_folder(subject, plan)}.json"
     else:
         file = kept / f"{bundle_name(cell)}-{hash_file(bundle.path / NAME)[:16]}.json"
-    known = _stored(file)
+    known = _read_answer(file)
     if known is not None:
         return msgspec.convert(known, Report)
     if cell.device == HOST:
@@ -144,7 +146,7 @@ def _from_answers(
     if "failure" in answers[-1]:
         failure = answers[-1]["failure"]
         return replace(cell, outcome=failure["outcome"], reason=failure["message"], hint=failure["hint"])
-    return _finish(cell, lambda: reported(subject, answers, load, session, **where))
+    return _finish(cell, lambda: build_report(subject, answers, load, session, **where))
 
 
 def _folder(subject: Subject, plan: Plan) -> str:
@@ -159,7 +161,7 @@ def _folder(subject: Subject, plan: Plan) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
-def _stored(file: Path) -> dict[str, Any] | None:
+def _read_answer(file: Path) -> dict[str, Any] | None:
     """The answer that an interrupted run kept; None without a complete answer."""
     try:
         answer = json.loads(file.read_bytes())
@@ -188,7 +190,7 @@ def with_time_left(tell: Progress, labels: Sequence[str]) -> Callable[[int, int,
 # ------------------------------------------------------------------------------------------------- measuring on a pool
 
 
-def _pooled(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, workers: str) -> list[Cell]:
+def _measure_on_pool(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, workers: str) -> list[Cell]:
     """Whole cells, each on a machine of the pool that has its device."""
     from edgekit.benchmarking import pool
 
@@ -197,7 +199,7 @@ def _pooled(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress
         for cell, bundle in ready.items()
     }
     files = {cell: kept / f"pool-{pool.digest(task)}.json" for cell, task in tasks.items()}
-    answers = {cell: known for cell, file in files.items() if (known := _stored(file)) is not None}
+    answers = {cell: known for cell, file in files.items() if (known := _read_answer(file)) is not None}
     missing = [cell for cell in tasks if cell not in answers]
     tell(f"measuring {len(missing)} cells on {workers}", 0, len(missing))
     for number, (at, answer) in enumerate(pool.measure(workers, [tasks[cell] for cell in missing]), 1):
@@ -209,7 +211,7 @@ def _pooled(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress
 
 
 def _files(bundle: Bundle, plan: Plan) -> tuple[str, ...]:
-    return tuple(str(Path(item).absolute()) for item in given(bundle, plan.inputs, plan.synthetic))
+    return tuple(str(Path(item).absolute()) for item in resolve_inputs(bundle, plan.inputs, plan.synthetic))
 
 
 def _from_pool(cell: Cell, task: Any, answer: Mapping[str, Any]) -> Cell:

@@ -16,7 +16,7 @@ from edgekit.registry import find, names, serving
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell
 
-__all__ = ["ALL", "Plan", "wanted"]
+__all__ = ["ALL", "Plan", "plan_cells"]
 
 #: Stands for every model whose weights are pinned, or for every target.
 ALL = "all"
@@ -52,9 +52,9 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
 
 
-def wanted(plan: Plan) -> list[Cell]:
+def plan_cells(plan: Plan) -> list[Cell]:
     """All cells, in order; impossible cells are "refused" already."""
-    models, targets = _named("models", plan.models), _named("targets", plan.targets)
+    models, targets = _resolve_names("models", plan.models), _resolve_names("targets", plan.targets)
     for room, asked in (("models", plan.models), ("targets", plan.targets)):
         if not asked:
             raise BadInput(
@@ -71,14 +71,14 @@ def wanted(plan: Plan) -> list[Cell]:
     result = {}
     combinations = itertools.product(models, targets, plan.precisions or ("",), plan.threads)
     for model, target, precision, threads in combinations:
-        cell = _declared(find("models", model), find("targets", target), precision, threads)
+        cell = _plan_cell(find("models", model), find("targets", target), precision, threads)
         if ALL in plan.models and cell.outcome != "refused":
             cell = _reachable(cell, plan)
         result[cells.key(cell)] = cell
     return list(result.values())
 
 
-def _named(room: Literal["models", "targets"], wanted: Sequence[str]) -> list[str]:
+def _resolve_names(room: Literal["models", "targets"], wanted: Sequence[str]) -> list[str]:
     """The names in place of `ALL`, each once, without those with a minus before them ("all,-whisper-small")."""
     without = {find(room, name[1:]).name for name in wanted if name.startswith("-")}
     every = [name for item in wanted for name in (names(room) if item == ALL else [item]) if not name.startswith("-")]
@@ -102,7 +102,7 @@ def _reachable(cell: Cell, plan: Plan) -> Cell:
     return replace(cell, reason=where, hint=f"Give them: --weights {cell.model}=PATH")
 
 
-def _declared(model: Model, target: Target, precision: str, threads: int) -> Cell:
+def _plan_cell(model: Model, target: Target, precision: str, threads: int) -> Cell:
     device = target.device if target.measure is not None and target.device else HOST
     count = threads if device == HOST else 1
     try:

@@ -39,7 +39,7 @@ class Task(NamedTuple):
     def setup(self) -> run.Setup:
         return prepare(self.bundle, self.inputs, self.threads, self.limits).setup
 
-    def sent(self) -> client.Task:
+    def worker_task(self) -> client.Task:
         """What a worker does: the bundle and its inputs travel."""
         files = [parcels.parcel(path) for path in (self.bundle.path, *map(Path, self.inputs))]
         spec = {
@@ -49,7 +49,7 @@ class Task(NamedTuple):
             "processes": self.processes,
             "limits": list(self.limits),
         }
-        return client.Task(self.device, there, spec, functools.partial(parcels.packed, files))
+        return client.Task(self.device, there, spec, functools.partial(parcels.pack_parcels, files))
 
 
 def digest(task: Task) -> str:
@@ -69,14 +69,14 @@ def measure(workers: str, tasks: Sequence[Task]) -> Iterator[tuple[int, dict[str
         BadInput: no such address. MissingExtra: Dask is not installed. DeviceFailed: the scheduler cannot be reached,
             or vanished, or all workers did.
     """
-    with client.connected(workers) as pool:
+    with client.connect_pool(workers) as pool:
         offered = pool.devices()
         missing = [at for at, task in enumerate(tasks) if task.device not in offered]
         for at in missing:
             device = tasks[at].device
             why = f"no worker of the pool has the device {device!r}."
             yield at, _failure("not measured", why, client.offer(device))
-        sent = ((at, task.sent()) for at, task in enumerate(tasks) if at not in missing)
+        sent = ((at, task.worker_task()) for at, task in enumerate(tasks) if at not in missing)
         with client.Batch(pool, sent) as batch:
             for at, answer in batch.results():
                 if "lost" in answer:
@@ -94,18 +94,18 @@ def _failure(outcome: str, message: str, hint: str) -> dict[str, Any]:
 def there(spec: Mapping[str, Any], payload: bytes | None) -> dict[str, Any] | None:
     """Measure the bundle of `spec` on this machine; None if it is neither here nor in `payload`."""
     with client.alone():
-        places = parcels.received([parcels.Parcel(*item) for item in spec["files"]], payload)
+        places = parcels.receive_parcels([parcels.Parcel(*item) for item in spec["files"]], payload)
         if places is None:
             return None
         try:
-            answer = _measured(places[0], [str(place) for place in places[1:]], spec)
+            answer = _measure_bundle(places[0], [str(place) for place in places[1:]], spec)
         except EdgekitError as exc:
             failure = {"outcome": "failed", "message": exc.message, "type": type(exc).__name__, "hint": exc.hint}
             answer = {"failure": failure}
     return answer | {"worker": client.own_address()}
 
 
-def _measured(place: Path, inputs: Sequence[str], spec: Mapping[str, Any]) -> dict[str, Any]:
+def _measure_bundle(place: Path, inputs: Sequence[str], spec: Mapping[str, Any]) -> dict[str, Any]:
     import msgspec
 
     bundle = open_bundle(place)

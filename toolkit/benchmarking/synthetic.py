@@ -17,7 +17,7 @@ from edgekit.core import is_synthetic
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.sources import cache_folder
 
-__all__ = ["described", "like", "warnings"]
+__all__ = ["describe_input", "like", "warnings"]
 
 _SEED = 0
 _SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
@@ -54,7 +54,7 @@ def like(real: Path) -> Path:
     return place
 
 
-def described(file: Path) -> dict[str, str]:
+def describe_input(file: Path) -> dict[str, str]:
     """An input for a report: name, sha256, and for a file of `like` the kind of noise."""
     known = {"name": file.name, "sha256": hash_file(file)}
     if file.absolute().parent == _folder().absolute():

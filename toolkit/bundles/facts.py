@@ -15,7 +15,16 @@ from edgekit.errors import UnknownName
 from edgekit.registry import find
 from edgekit.runtimes.resolved import recipe_of, runtime_once
 
-__all__ = ["part_facts", "public", "recipe_facts", "recipe_in", "slower", "source_facts", "target_facts", "unmeasured"]
+__all__ = [
+    "missing_speed_reason",
+    "part_facts",
+    "public",
+    "recipe_facts",
+    "recipe_in",
+    "slower",
+    "source_facts",
+    "target_facts",
+]
 
 
 def recipe_facts(recipe: Recipe) -> RecipeFacts:
@@ -84,11 +93,11 @@ def part_facts(
     )
 
 
-def unmeasured(facts: Mapping[str, Any] | None) -> str:
+def missing_speed_reason(facts: Mapping[str, Any] | None) -> str:
     """Why no speed was measured ("" if it was, or if there is nothing to compare: fp32 itself)."""
     return "" if facts is None else str(facts.get(NOT_MEASURED, ""))
 
 
 def slower(facts: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
     """Whether the part is slower than fp32 in at least three of four rounds."""
-    return facts is not None and not unmeasured(facts) and facts["low"] > 1.0
+    return facts is not None and not missing_speed_reason(facts) and facts["low"] > 1.0

@@ -17,7 +17,7 @@ from edgekit.common import package_data
 from edgekit.common.arrays import read_arrays
 from edgekit.core import Bundle, Calls, Model, Predictor, Runner, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
-from edgekit.numerics.parity import Recorder, chain_limit_of, coarsest, relative_error, sampled
+from edgekit.numerics.parity import Recorder, chain_limit_of, coarsest, relative_error, sample_outputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,9 @@ def answer(predictor: Predictor, sample: Path) -> str:
 
 def reference_of(recorders: Mapping[str, Recorder]) -> dict[str, NDArray[Any]]:
     """Sampled outputs of every part's first calls: ``"PART/CALL/OUTPUT" -> float32``."""
-    return {f"{part}/{key}": value for part, rec in recorders.items() for key, value in sampled(rec.calls).items()}
+    return {
+        f"{part}/{key}": value for part, rec in recorders.items() for key, value in sample_outputs(rec.calls).items()
+    }
 
 
 def write_reference(arrays: Mapping[str, NDArray[Any]], out: Path) -> str:
@@ -75,7 +77,7 @@ def compare(
     for part, recorder in recorders.items():
         prefix = f"{part}/"
         expected = {k.removeprefix(prefix): v for k, v in reference.items() if k.startswith(prefix)}
-        actual = sampled(recorder.calls)
+        actual = sample_outputs(recorder.calls)
         if not expected or set(actual) != set(expected):
             raise ParityFailed(f"the part {part!r} gives other outputs on the golden input than the fp32 reference.")
         errors[part] = relative_error([actual], [expected])
@@ -153,7 +155,7 @@ def check_structure(bundle: Bundle) -> None:
 
 
 @contextlib.contextmanager
-def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
+def trusted_folder(bundle: Bundle, target: Target) -> Iterator[Path]:
     """A folder with the files of `bundle`, whose code `target` may build and run on its device.
 
     Where there is source code, it is a copy that nobody else can write to, so what was checked is what is compiled.

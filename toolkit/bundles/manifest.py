@@ -41,7 +41,7 @@ class ModelFacts(_Strict, frozen=True):
     importer: str = ""
 
     @property
-    def called(self) -> str:
+    def export_argument(self) -> str:
         """What `edgekit export` takes for it: its name, or a placeholder for a user's own file or address."""
         return "SOURCE" if self.importer else self.name
 
@@ -135,7 +135,7 @@ class Verdict(_Strict, frozen=True):
     basis: tuple[Literal["bar", "loss", "interval"], ...] = ()
 
     @property
-    def told(self) -> str:
+    def verdict_text(self) -> str:
         """The verdict as text, with the basis of a pass or a failure."""
         return f"{self.verdict} by {', '.join(self.basis)}" if self.verdict in ("pass", "fail") else self.verdict
 
@@ -215,7 +215,7 @@ class Manifest(_Strict, frozen=True):
     digest: str = ""
 
     @property
-    def shipped(self) -> str:
+    def app_dependency(self) -> str:
         """What an app must ship to run the bundle, such as Maven coordinates; "" where the target does not say."""
         return self.target.runtime.get(self.recipe.runtime or self.recipe.exporter, "")
 

@@ -31,7 +31,7 @@ from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.registry import find, names, serving
 from edgekit.tasks.resolved import predictor_of
 
-__all__ = ["Makers", "imported", "load", "load_unchecked", "makers"]
+__all__ = ["Makers", "load", "load_unchecked", "makers", "model_from_manifest"]
 
 
 def load(
@@ -91,7 +91,7 @@ def makers(bundle: Bundle) -> Makers:
         recipe = recipe_in(bundle.manifest)
         exporter, runtime = find("exporters", recipe.exporter), find("runtimes", recipe.runtime)
         if bundle.manifest.model.importer:
-            return Makers(imported(bundle.manifest), exporter, runtime)
+            return Makers(model_from_manifest(bundle.manifest), exporter, runtime)
         room, name = "models", bundle.manifest.model.name
         return Makers(serving(find("models", name), exporter.name), exporter, runtime)
     except UnknownName as exc:
@@ -101,7 +101,7 @@ def makers(bundle: Bundle) -> Makers:
         ) from exc
 
 
-def imported(manifest: Manifest) -> Model:
+def model_from_manifest(manifest: Manifest) -> Model:
     """The declaration of an imported model, as far as its bundle needs it: parts, and the task with its labels."""
     parts = tuple(
         Part(part.name, _specs(part.inputs), _specs(part.outputs), axes={}, build=None) for part in manifest.parts

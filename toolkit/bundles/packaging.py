@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.record import ours, record
-from edgekit.bundles.staging import staged
+from edgekit.bundles.staging import staging_folder
 from edgekit.common.files import replacing
 from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, UnknownName, Unsupported, boundary
@@ -56,7 +56,7 @@ def size_of(place: Path) -> int:
 
 def _fresh(place: Path, form: Form) -> AbstractContextManager[Path]:
     """A temporary file or folder that takes the name `place` when it is complete."""
-    return staged(place, partial(ours, leftovers=form.leftovers)) if form.folder else replacing(place)
+    return staging_folder(place, partial(ours, leftovers=form.leftovers)) if form.folder else replacing(place)
 
 
 def _form(bundle: Bundle, name: str) -> Form:
@@ -68,7 +68,7 @@ def _form(bundle: Bundle, name: str) -> Form:
     listed = f"Forms: {', '.join(sorted(forms))}."
     having = [other for other in names("targets") if name in _forms_of(other)]
     if having:
-        again = f"edgekit export {bundle.manifest.model.called} --target {having[0]}"
+        again = f"edgekit export {bundle.manifest.model.export_argument} --target {having[0]}"
         raise Unsupported(
             f"{bundle.path.name} cannot be packaged as {name!r}: it was made for {target}, "
             f"and that form is of {', '.join(having)}.",

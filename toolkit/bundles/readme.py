@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgekit.bundles.facts import slower, unmeasured
+from edgekit.bundles.facts import missing_speed_reason, slower
 from edgekit.bundles.manifest import Manifest, Tensor
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.common.packed import SUFFIX
@@ -17,7 +17,7 @@ def render(manifest: Manifest) -> str:
         f"Made by edgekit {manifest.edgekit} from {_origin(manifest)}.",
         f"Weights: {manifest.licences['weights']} (licences/weights.txt).",
         *([f"Agreement with fp32: {evidence.agreement.verdict}, {evidence.agreement.reason}."] if evidence else []),
-        f"Accuracy: {gate.told}, {gate.reason}.",
+        f"Accuracy: {gate.verdict_text}, {gate.reason}.",
         f"Speed on {manifest.target.name}: not measured here. Measure with `edgekit bench`.",
         *(
             f"On the machine that made this bundle, {part.name} in {recipe.precision} is SLOWER than in fp32: "
@@ -28,7 +28,7 @@ def render(manifest: Manifest) -> str:
         *(
             f"Whether {part.name} in {recipe.precision} is faster than in fp32: not measured: {why}."
             for part in manifest.parts
-            if (why := unmeasured(part.census.get("speed")))
+            if (why := missing_speed_reason(part.census.get("speed")))
         ),
         "",
         "| part | file | away from fp32 | inputs | outputs |",
@@ -42,7 +42,7 @@ def render(manifest: Manifest) -> str:
             "",
             f"Files that end in {SUFFIX} are packed: edgekit opens them as they are, other programs after `gunzip`.",
         ]
-    runtime = manifest.shipped
+    runtime = manifest.app_dependency
     lines += [
         "",
         f"Runtime: `{runtime}`." if runtime else "Runtime: see manifest.json.",

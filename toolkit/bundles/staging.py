@@ -20,7 +20,7 @@ from typing import Any
 from edgekit.bundles.manifest import LARGEST, NAME, Manifest, decode
 from edgekit.errors import BadInput, boundary
 
-__all__ = ["alive", "owner", "peek", "replaceable", "staged", "sweep"]
+__all__ = ["alive", "owner", "peek", "replaceable", "staging_folder", "sweep"]
 
 #: Between the name of a bundle and its owner's, in the name of a temporary folder.
 _PARTIAL = ".partial-"
@@ -62,7 +62,7 @@ def _is_bundle(place: Path) -> bool:
 
 
 @contextlib.contextmanager
-def staged(out: Path, where: Callable[[Path], Path] = replaceable) -> Iterator[Path]:
+def staging_folder(out: Path, where: Callable[[Path], Path] = replaceable) -> Iterator[Path]:
     """A temporary folder beside `out` that takes its place when the block ends well, and vanishes when it does not.
 
     Args:

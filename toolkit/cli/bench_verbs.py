@@ -102,10 +102,10 @@ def _bench_in_turns(arguments: argparse.Namespace) -> int:
     from edgekit.reports import cells
     from edgekit.reports.comparing.matrices import compare_matrices, json_of
     from edgekit.reports.comparing.proofs import other_bundle
-    from edgekit.reports.comparing.reports import allowed
+    from edgekit.reports.comparing.reports import parse_regression_limits
     from edgekit.reports.report import save
 
-    gates = allowed(arguments.max_regression)
+    gates = parse_regression_limits(arguments.max_regression)
     if arguments.device not in (None, "host"):
         raise BadInput("--vs measures on this machine.", hint="Bench each on its device, then: edgekit compare")
     with working() as progress:
@@ -127,7 +127,7 @@ def _bench_in_turns(arguments: argparse.Namespace) -> int:
     force = bool(other_bundle(base, new))
     comparisons = compare_matrices(cells.of(base), cells.of(new), max_regression=gates, force=force)
     document = {"base": msgspec.to_builtins(base), "new": msgspec.to_builtins(new), "rows": json_of(comparisons)}
-    return _compared(arguments, comparisons, cells.of(new), document, bool(arguments.max_regression))
+    return _show_comparison(arguments, comparisons, cells.of(new), document, bool(arguments.max_regression))
 
 
 def _bench_matrix(arguments: argparse.Namespace) -> int:
@@ -189,20 +189,22 @@ def _per_model(texts: Sequence[str]) -> dict[str, str]:
 def compare_(arguments: argparse.Namespace) -> int:
     from edgekit.reports import cells
     from edgekit.reports.comparing.matrices import compare_matrices, json_of
-    from edgekit.reports.comparing.reports import allowed
+    from edgekit.reports.comparing.reports import parse_regression_limits
 
-    gates = allowed(arguments.max_regression)
+    gates = parse_regression_limits(arguments.max_regression)
     base, new = cells.load(Path(arguments.base)), cells.load(Path(arguments.new))
     comparisons = compare_matrices(base, new, max_regression=gates, force=arguments.force)
-    return _compared(arguments, comparisons, new, json_of(comparisons), True)
+    return _show_comparison(arguments, comparisons, new, json_of(comparisons), True)
 
 
-def _compared(arguments: argparse.Namespace, rows: Sequence[Comparison], new: Matrix, document: Any, gate: bool) -> int:
+def _show_comparison(
+    arguments: argparse.Namespace, rows: Sequence[Comparison], new: Matrix, document: Any, gate: bool
+) -> int:
     """Print and write a comparison. Raises Regression if `gate` and a measurement got worse."""
     from edgekit.common.files import write_whole
     from edgekit.reports.comparing.junit import junit
     from edgekit.reports.comparing.markdown import markdown
-    from edgekit.reports.comparing.matrices import losses, shown
+    from edgekit.reports.comparing.matrices import losses, render_comparisons
 
     if arguments.markdown:
         write_whole(Path(arguments.markdown), markdown(rows).encode())
@@ -212,7 +214,7 @@ def _compared(arguments: argparse.Namespace, rows: Sequence[Comparison], new: Ma
     if arguments.json:
         show_json(document)
     else:
-        for part in shown(rows):
+        for part in render_comparisons(rows):
             console().print(part)
     worse = losses(rows)
     if not worse or not gate:

@@ -48,7 +48,7 @@ def chat(writer: Writer, options: Mapping[str, Any], name: str) -> None:
 
 def _turn(conversation: Conversation, text: str) -> None:
     began = time.perf_counter()
-    with _interrupted() as stopped:
+    with _catch_interrupts() as stopped:
         try:
             answer = conversation.ask(text, stream=lambda piece: print(piece, end="", flush=True), cancel=stopped)
         except BadInput as exc:
@@ -71,7 +71,7 @@ def _status(answer: Prediction, seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def _interrupted() -> Iterator[Callable[[], bool]]:
+def _catch_interrupts() -> Iterator[Callable[[], bool]]:
     """Inside of the block Ctrl-C only makes the function that it gives return True."""
     pressed = False
 

@@ -32,16 +32,16 @@ class _Output(io.TextIOWrapper):
         )
 
     def write(self, text: str, /) -> int:
-        with _named():
+        with _label_output_errors():
             return super().write(text)
 
     def flush(self) -> None:
-        with _named():
+        with _label_output_errors():
             super().flush()
 
 
 @contextlib.contextmanager
-def _named() -> Iterator[None]:
+def _label_output_errors() -> Iterator[None]:
     try:
         yield
     except OSError as exc:
@@ -86,7 +86,7 @@ def run(argv: Sequence[str]) -> int:
     except EdgekitError as exc:
         if os.environ.get("EDGEKIT_DEBUG"):
             raise
-        told = _located(exc)
+        told = _add_hint(exc)
         if as_json:
             with contextlib.suppress(OSError):  # the text below says it, too
                 show_json(verbs_module.error_facts(told))
@@ -100,10 +100,10 @@ def run(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as exc:
-        return _masked(exc)
+        return _interrupt_exit_code(exc)
 
 
-def _located(exc: EdgekitError) -> EdgekitError:
+def _add_hint(exc: EdgekitError) -> EdgekitError:
     """The error; of the system's errors, with the way out where standard output or the cache is what failed."""
     cause = exc.__cause__
     if not isinstance(cause, OSError):
@@ -128,7 +128,7 @@ def _drain() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _masked(exc: BaseException) -> int:
+def _interrupt_exit_code(exc: BaseException) -> int:
     """The exit code of a Ctrl-C or SIGTERM that is hidden by `exc`, an error in a library's clean-up.
 
     For example, numpy closes its zip file while a member is still being written; that ValueError hides the interrupt.

@@ -56,9 +56,9 @@ def examine() -> list[Finding]:
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
         remedy = install_command(extra) if extra else "python -m ensurepip"
         findings.append(_finding(what, [name.replace("_", "-") for name in modules], "" if not missing else remedy))
-    findings += [*_declared("exporters"), *_declared("runtimes")]
+    findings += [*_registry_findings("exporters"), *_registry_findings("runtimes")]
     findings += [_programs(what, names, remedy) for what, names, remedy in _TOOLS]
-    return findings + _connected()
+    return findings + _device_findings()
 
 
 def _finding(what: str, distributions: Sequence[str], remedy: str) -> Finding:
@@ -66,7 +66,7 @@ def _finding(what: str, distributions: Sequence[str], remedy: str) -> Finding:
     return Finding(what, not remedy, installed, remedy)
 
 
-def _declared(room: Literal["exporters", "runtimes"]) -> Iterator[Finding]:
+def _registry_findings(room: Literal["exporters", "runtimes"]) -> Iterator[Finding]:
     """What this machine can write, or run, by declarations."""
     for name in registry.names(room):
         with contextlib.suppress(EdgekitError):  # a broken one of another package
@@ -80,7 +80,7 @@ def _declared(room: Literal["exporters", "runtimes"]) -> Iterator[Finding]:
                 yield _finding(entry.doctor, entry.distributions, remedy if missing else "")
 
 
-def _connected() -> list[Finding]:
+def _device_findings() -> list[Finding]:
     """Devices connected to this machine, as the targets report them."""
     devices: dict[str, Device] = {}
     for name in registry.names("targets"):

@@ -105,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
         cmd.add_argument("--runtime", help="what runs it there (default: the target's); see `edgekit list runtimes`")
         cmd.add_argument("--exporter", help="alias of --runtime for this release: the first that takes the format")
 
-    def imported(cmd: argparse.ArgumentParser) -> None:
+    def source_options(cmd: argparse.ArgumentParser) -> None:
         cmd.add_argument("model", metavar="SOURCE", help=_SOURCE)
         cmd.add_argument("--task", default="", help="the model's task, if its source names none: `edgekit list tasks`")
         cmd.add_argument(
@@ -131,14 +131,14 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), metavar="KIND", help=f"{kinds} (default: all)")
 
     cmd = verb("inspect", "describe a model: task, inputs, outputs, operators, licence; fetches no weights")
-    imported(cmd)
+    source_options(cmd)
 
     cmd = verb("init", "write a commented Python file to begin with: build(), examples(), a metric")
     cmd.add_argument("file", metavar="FILE.py", help="the file to write")
     cmd.add_argument("--force", action="store_true", help="replace the file that is there")
 
     cmd = verb("fit", "predict whether a model fits a target, before any download")
-    imported(cmd)
+    source_options(cmd)
     cmd.add_argument("--target", help="device class to check (default: all); see `edgekit list targets`")
     cmd.add_argument(
         "--precision",
@@ -149,7 +149,7 @@ def parser() -> argparse.ArgumentParser:
     budgets(cmd)
 
     cmd = verb("export", "make a bundle of a model for a target")
-    imported(cmd)
+    source_options(cmd)
     cmd.add_argument("--target", help="device class (default: the board's, else laptop); see `edgekit list targets`")
     cmd.add_argument(
         "--precision",

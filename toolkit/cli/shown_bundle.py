@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.bench import metrics
-from edgekit.bundles.facts import slower, unmeasured
+from edgekit.bundles.facts import missing_speed_reason, slower
 from edgekit.bundles.manifest import Agreement, Manifest, Verdict
 from edgekit.cli.terminal import say, show_table
 from edgekit.common.figures import NOT_MEASURED
@@ -67,12 +67,12 @@ def show_bundle(bundle: Bundle) -> None:
         show_table("frontier (also in frontier.svg)", list(frontier.COLUMNS), frontier.rows(saved[1], saved[0]))
     if manifest.evidence is not None:
         show_agreement(manifest.evidence.agreement)
-    say(f"accuracy: {manifest.gate.told} ({manifest.gate.reason})")
+    say(f"accuracy: {manifest.gate.verdict_text} ({manifest.gate.reason})")
     for line in others(manifest.gate):
         say(line)
     if "operating_point" in manifest.facts:
         point = manifest.facts["operating_point"]
-        say("operating point: " + plainly({name.replace("_", " "): value for name, value in point.items()}))
+        say("operating point: " + format_facts({name.replace("_", " "): value for name, value in point.items()}))
     say(f"golden input says: {manifest.golden.output}")
     say(f"next: {next_commands(bundle)}")
 
@@ -111,7 +111,7 @@ def show_agreement(agreement: Agreement) -> None:
 
 def _show_speed(part: str, precision: str, speed: dict[str, Any]) -> None:
     """Print the time of a call beside fp32 on this machine, in red if quantization made it slower."""
-    if why := unmeasured(speed):
+    if why := missing_speed_reason(speed):
         say(f"{part}: {precision} beside fp32 on this machine: not measured: {why}")
         return
     times = f"{speed['ratio']:.2f} times fp32 ({speed['low']:.2f} to {speed['high']:.2f})"
@@ -127,7 +127,9 @@ def others(gate: Verdict) -> list[str]:
     lines = []
     for name, score in gate.others.items():
         if name in metrics.METRICS:
-            value, base = (metrics.shown(metrics.METRICS[name], number) for number in (score.value, score.reference))
+            value, base = (
+                metrics.format_value(metrics.METRICS[name], number) for number in (score.value, score.reference)
+            )
             lines.append(f"  {name}: {value} (fp32: {base})")
     return lines
 
@@ -168,7 +170,7 @@ def show_device(facts: Mapping[str, Any]) -> None:
     from edgekit.common.figures import figure
 
     if "parts" not in facts:
-        say("on the device: " + plainly(facts))
+        say("on the device: " + format_facts(facts))
         return
     memory = f"; memory at most {figure(facts['memory_at_most'], 'B')}, an upper estimate"
     say(f"on {facts['device']} (fidelity: {facts['fidelity']}), {facts['runtime']}{memory}")
@@ -195,10 +197,10 @@ def _greedy(facts: Mapping[str, Any]) -> str:
     return f"the same next token as here at {same} of {count} positions; {count - same} others: {tie}"
 
 
-def plainly(value: Any) -> str:
+def format_facts(value: Any) -> str:
     """Nested facts as a line of names and values, numbers rounded."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {plainly(item)}" for name, item in value.items())
+        return ", ".join(f"{name} {format_facts(item)}" for name, item in value.items())
     if isinstance(value, list | tuple):
-        return " and ".join(plainly(item) for item in value)
+        return " and ".join(format_facts(item) for item in value)
     return f"{value:.3g}" if isinstance(value, float) else str(value)

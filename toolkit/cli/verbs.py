@@ -144,7 +144,7 @@ def verify_(arguments: argparse.Namespace) -> None:
     say(f"{arguments.bundle}: {checked} are as the manifest says", "green" if ran else "yellow")
     show_table("", ["part", "away from fp32, chained"], [[name, away(e)] for name, e in proof["parity"].items()])
     show_agreement(agreement)
-    say(f"accuracy: {gate.told} ({gate.reason})")
+    say(f"accuracy: {gate.verdict_text} ({gate.reason})")
     for line in others(gate):
         say(line)
     if proof["older"]:
@@ -186,9 +186,9 @@ def run_(arguments: argparse.Namespace) -> int:
         try:
             with flags_named(arguments):
                 if predictor.streams and not arguments.json:
-                    prediction = _streamed(predictor, sample, options, count > 1)
+                    prediction = _stream_prediction(predictor, sample, options, count > 1)
                 else:
-                    prediction = _predicted(predictor, sample, options)
+                    prediction = _predict_with_progress(predictor, sample, options)
         except BadInput as exc:
             code = exc.exit_code
             answers.append({"input": sample, **error_facts(exc)})
@@ -219,7 +219,7 @@ def _chat(predictor: Predictor, options: dict[str, Any], arguments: argparse.Nam
     chat(predictor, options, Path(arguments.bundle).name)
 
 
-def _streamed(predictor: Predictor, sample: str, options: dict[str, Any], named: bool) -> Prediction:
+def _stream_prediction(predictor: Predictor, sample: str, options: dict[str, Any], named: bool) -> Prediction:
     """The prediction, its text printed as it comes. The line is ended even after an error."""
     begun = False
 
@@ -246,7 +246,7 @@ def _show_shared(prediction: Prediction, arguments: argparse.Namespace) -> None:
         _show_prediction(", ".join(arguments.inputs), asdict(prediction), False)
 
 
-def _predicted(predictor: Predictor, sample: str, options: dict[str, Any]) -> Prediction:
+def _predict_with_progress(predictor: Predictor, sample: str, options: dict[str, Any]) -> Prediction:
     """The prediction, with a progress bar in a terminal only."""
     if not sys.stderr.isatty():
         return predictor.predict(sample, **options)

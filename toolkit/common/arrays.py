@@ -37,12 +37,12 @@ def read_arrays(file: Path, what: str, most: int = 1 << 30) -> dict[str, NDArray
         raise
     except Exception as exc:  # what NumPy and zipfile raise over a damaged file has no common base
         raise BadInput(f"{what} is not a sound .npz file of arrays: {exc}.", hint="Fetch or make it again.") from exc
-    if other := [name for name, array in held.items() if not isinstance(array, np.ndarray) or _broken(array)]:
+    if other := [name for name, array in held.items() if not isinstance(array, np.ndarray) or _has_invalid_text(array)]:
         raise BadInput(f"{what} holds {other[0]!r}, which is no array of numbers or texts.")
     return held
 
 
-def _broken(array: NDArray[Any]) -> bool:
+def _has_invalid_text(array: NDArray[Any]) -> bool:
     """Whether it is one of texts with letters that there are not: NumPy fails over them where they are used."""
     if array.dtype.kind != "U" or not array.nbytes:
         return False

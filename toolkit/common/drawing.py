@@ -49,7 +49,7 @@ class Label:
     far: bool
 
 
-def placed(
+def place_labels(
     points: Sequence[tuple[float, float]], names: Sequence[str], count: int, room: Box, kept: Sequence[Box] = ()
 ) -> list[Label | None]:
     """A place for each label, in order; None if no place is free.

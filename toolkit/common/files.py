@@ -13,7 +13,7 @@ from typing import Any
 
 from edgekit.errors import BadInput
 
-__all__ = ["described", "hash_file", "is_inside", "need_file", "read_text", "replacing", "write_whole"]
+__all__ = ["describe_content", "hash_file", "is_inside", "need_file", "read_text", "replacing", "write_whole"]
 
 #: Most bytes of a text.
 _LARGEST_TEXT = 64 << 20
@@ -50,12 +50,12 @@ def read_text(path: Path, most: int = _LARGEST_TEXT) -> str:
         raise BadInput(f"{path} is not a text in UTF-8: {exc.reason} at byte {exc.start}.") from exc
 
 
-def described(value: Any) -> str:
+def describe_content(value: Any) -> str:
     """A sample's content as text: the hash of a file or an array, else its repr."""
-    return _described(value, {})
+    return _describe_content(value, {})
 
 
-def _described(value: Any, known: dict[int, str]) -> str:
+def _describe_content(value: Any, known: dict[int, str]) -> str:
     """known: of arrays by their id. A decoder's calls share what the encoder said, and it is large."""
     if isinstance(value, (str, Path)) and os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
         return hash_file(Path(value))
@@ -64,9 +64,9 @@ def _described(value: Any, known: dict[int, str]) -> str:
             known[id(value)] = f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
         return known[id(value)]
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{name!r}: {_described(item, known)}' for name, item in value.items())}}}"
+        return f"{{{', '.join(f'{name!r}: {_describe_content(item, known)}' for name, item in value.items())}}}"
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_described(item, known) for item in value)}]"
+        return f"[{', '.join(_describe_content(item, known) for item in value)}]"
     return repr(value)
 
 

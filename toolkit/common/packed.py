@@ -54,13 +54,13 @@ def unpack(file: Path, out: Path) -> Path:
                 try:
                     made = decoder.decompress(piece, _PIECE)
                 except zlib.error as exc:
-                    raise _broken(file, str(exc)) from exc
+                    raise _unpack_error(file, str(exc)) from exc
                 piece, left = decoder.unconsumed_tail, left - len(made)
                 if left < 0:
-                    raise _broken(file, f"it holds more than {_MOST} bytes")
+                    raise _unpack_error(file, f"it holds more than {_MOST} bytes")
                 fresh.write(made)
         if not decoder.eof or decoder.unused_data or packed.read(1):
-            raise _broken(file, "it is cut off, or something follows its end")
+            raise _unpack_error(file, "it is cut off, or something follows its end")
     return out
 
 
@@ -79,7 +79,7 @@ def plain(file: Path) -> Iterator[Path]:
         yield unpack(file, Path(folder) / plain_name(file.name))
 
 
-def _broken(file: Path, why: str) -> BadInput:
+def _unpack_error(file: Path, why: str) -> BadInput:
     return BadInput(
         f"{file.name} cannot be unpacked: {why}.", hint="Export the bundle again, or fetch it again from where it came."
     )

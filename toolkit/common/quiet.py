@@ -33,12 +33,12 @@ def quiet() -> Iterator[Callable[[], str]]:
         for descriptor in (1, 2):
             os.dup2(sink.fileno(), descriptor)
 
-        def written() -> str:
+        def captured_text() -> str:
             size = os.lseek(sink.fileno(), 0, os.SEEK_CUR)
             return os.pread(sink.fileno(), size, 0).decode("utf-8", "replace")
 
         try:
-            yield written
+            yield captured_text
         finally:
             _flush()
             for descriptor, original in zip((1, 2), held, strict=True):

@@ -171,18 +171,18 @@ class Exporter(ABC):
         ladder = self.ladder(model, recipe)
         return list({str(recipe): recipe for recipe in (*smallest[:1], *ladder, *smallest)}.values())
 
-    def hurried(self, model: Model, recipe: Recipe, size: int | None = None) -> Sequence[Recipe]:
+    def faster_recipes(self, model: Model, recipe: Recipe, size: int | None = None) -> Sequence[Recipe]:
         """What a search tries besides, where nothing that passes is fast enough on this machine: recipes that take less
         and less time, and lose more and more. recipe, size: as for `candidates`."""
         return ()
 
-    def unmeasured(self, model: Model, recipe: Recipe) -> Recipe | None:
+    def recipe_without_samples(self, model: Model, recipe: Recipe) -> Recipe | None:
         """The default in place of `recipe` where no real sample is at hand: what needs none. None: there is no such
         recipe."""
         floats = (name for name in ("fp16", "fp32") if name in self.precisions)
         return next((replace(recipe, precision=name, options={}) for name in floats), None)
 
-    def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
+    def recipes_for_quantized(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
         """The recipes to try in place of a default, for weights that are quantized already, such as that of the file
         itself, by which it is taken as it is. Empty: the default stands. Asked where the user names no precision."""
         return ()
@@ -202,6 +202,6 @@ class Exporter(ABC):
         `distributions` and `extra` tell it."""
         return None
 
-    def undeclared(self) -> list[str]:
+    def missing_attributes(self) -> list[str]:
         """Names of required attributes that are missing or of another type."""
         return [name for name, kind in _DECLARED.items() if not isinstance(getattr(self, name, None), kind)]

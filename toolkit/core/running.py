@@ -57,7 +57,7 @@ class Prediction:
     score: Any = None
 
     @property
-    def scored(self) -> Any:
+    def metric_input(self) -> Any:
         """The value that a metric compares with the truth."""
         return self.output if self.score is None else self.score
 

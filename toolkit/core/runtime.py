@@ -133,6 +133,6 @@ class Runtime(ABC):
             if demanded.setdefault(one.form, one.instead) != one.instead
         ]
 
-    def undeclared(self) -> list[str]:
+    def missing_attributes(self) -> list[str]:
         """Names of required attributes that are missing or of another type."""
         return [name for name, kind in _DECLARED.items() if not isinstance(getattr(self, name, None), kind)]

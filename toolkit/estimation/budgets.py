@@ -8,12 +8,12 @@ from dataclasses import replace
 from edgekit.common.figures import figure
 from edgekit.core import Model, Recipe, Target
 from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
-from edgekit.estimation.recipes import refusal, unrunnable, wished
+from edgekit.estimation.recipes import choose_recipe, refusal, unrunnable
 from edgekit.registry import find, names, serving
 
-__all__ = ["BUDGETS", "budgeted", "check", "check_size", "excess", "hopeless", "nearest", "target_of_board"]
+__all__ = ["BUDGETS", "check", "check_size", "excess", "hopeless", "nearest", "replace_budgets", "target_of_board"]
 
-#: Budgets that a user may set: arguments of `budgeted`, options of `fit` and `export`.
+#: Budgets that a user may set: arguments of `replace_budgets`, options of `fit` and `export`.
 BUDGETS = ("board", "flash", "ram", "download")
 
 
@@ -27,7 +27,7 @@ def target_of_board(board: str) -> str:
     return known[board.lower()]
 
 
-def budgeted(
+def replace_budgets(
     target: Target,
     board: str | None = None,
     flash: int | None = None,
@@ -126,7 +126,7 @@ def nearest(model: Model, target: Target) -> str:
         with contextlib.suppress(Unsupported):  # a broken model of another package
             relatives.append(find("models", name))
     # Of a target without declared runtimes, only the default one is known.
-    runtimes = tuple(target.runtimes) or (wished(model, target, None, None).runtime,)
+    runtimes = tuple(target.runtimes) or (choose_recipe(model, target, None, None).runtime,)
     own = [
         other
         for other in relatives
@@ -142,12 +142,12 @@ def nearest(model: Model, target: Target) -> str:
 
 def _fitting(model: Model, target: Target, runtime: str, same: bool) -> list[tuple[bool, bool, int, bool, int, str]]:
     """The recipes of a runtime by which `model` fits, as sort keys. Raises Unsupported if there are none."""
-    default = wished(model, target, None, None)
+    default = choose_recipe(model, target, None, None)
     fitting = []
     exporter = find("runtimes", runtime).formats[0]
     serves = serving(model, exporter)
     for precision in find("exporters", exporter).precisions:
-        recipe = wished(model, target, precision, runtime)
+        recipe = choose_recipe(model, target, precision, runtime)
         if unrunnable(target, recipe) or refusal(serves, recipe) or excess(serves, target, recipe):
             continue
         first = runtime == default.runtime

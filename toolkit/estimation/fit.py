@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgekit.core import Fit, Model, Target
-from edgekit.estimation.budgets import budgeted, excess, hopeless, nearest
-from edgekit.estimation.recipes import named_runtime, refusal, unrunnable, wished
-from edgekit.estimation.speeds import expected, fidelities
+from edgekit.estimation.budgets import excess, hopeless, nearest, replace_budgets
+from edgekit.estimation.recipes import choose_recipe, named_runtime, refusal, unrunnable
+from edgekit.estimation.speeds import estimate_speeds, fidelities
 from edgekit.importers.resolved import model_of
 from edgekit.registry import find, serving
 
@@ -43,7 +43,7 @@ def fit(
         UnknownName: no such model, target or runtime. Unsupported: the format lacks the precision.
     """
     declared = model_of(model) if isinstance(model, str) else model
-    goal = budgeted(find("targets", target), board, flash, ram, download)
+    goal = replace_budgets(find("targets", target), board, flash, ram, download)
     chosen = named_runtime(goal, runtime, exporter)
     return replace(_answer(declared, goal, precision, chosen, measured), note=declared.identity.note)
 
@@ -51,7 +51,7 @@ def fit(
 def _answer(declared: Model, goal: Target, precision: str | None, runtime: str | None, measured: Matrix | None) -> Fit:
     if declared.task.name in goal.refuses:
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task.name])
-    recipe = wished(declared, goal, precision, runtime)
+    recipe = choose_recipe(declared, goal, precision, runtime)
     if why := unrunnable(goal, recipe, declared):
         return Fit(declared.name, goal.name, None, "refused", why, nearest=nearest(declared, goal))
     serves = serving(declared, recipe.exporter)
@@ -60,7 +60,7 @@ def _answer(declared: Model, goal: Target, precision: str | None, runtime: str |
     if why and not (reasons and hopeless(serves, goal)):
         return Fit(declared.name, goal.name, None, "refused", why, nearest=nearest(declared, goal))
     near = nearest(declared, goal) if reasons else ""
-    speed, unknown = expected(serves, goal, recipe, measured)
+    speed, unknown = estimate_speeds(serves, goal, recipe, measured)
     budgets = {"download": goal.download, "flash": goal.flash, "RAM": goal.ram}
     return Fit(
         declared.name,

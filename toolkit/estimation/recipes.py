@@ -9,9 +9,9 @@ from edgekit.core import Model, Recipe, Target
 from edgekit.errors import Unsupported
 from edgekit.numerics.parity import FLOATS
 from edgekit.registry import find, names, serving
-from edgekit.runtimes.resolved import is_own, recipe_of, resolved, runtime_for, runtime_of
+from edgekit.runtimes.resolved import add_format, is_own, recipe_of, runtime_for, runtime_of
 
-__all__ = ["named_runtime", "recipe_for", "refusal", "takers", "unrunnable", "wished"]
+__all__ = ["choose_recipe", "named_runtime", "recipe_for", "refusal", "takers", "unrunnable"]
 
 
 def named_runtime(target: Target, runtime: str | None, exporter: str | None) -> str | None:
@@ -39,7 +39,7 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, runti
         Unsupported: the target refuses the task, has no recipe for it or does not have the runtime, or the format
         lacks the precision.
     """
-    recipe = wished(model, target, precision, runtime)
+    recipe = choose_recipe(model, target, precision, runtime)
     if why := unrunnable(target, recipe, model):
         raise Unsupported(f"{model.name} on {target.name}: {why}.", hint=f"It takes: {', '.join(target.runtimes)}.")
     return recipe
@@ -62,7 +62,7 @@ def unrunnable(target: Target, recipe: Recipe, model: Model | None = None) -> st
     return f"there is no {recipe.runtime} there{''.join(lacking[:1])}"
 
 
-def wished(model: Model, target: Target, precision: str | None, runtime: str | None) -> Recipe:
+def choose_recipe(model: Model, target: Target, precision: str | None, runtime: str | None) -> Recipe:
     """`recipe_for`, whether the target can run it or not."""
     if model.task.name in target.refuses:
         raise Unsupported(f"{model.name} on {target.name}: {target.refuses[model.task.name]}")
@@ -71,7 +71,7 @@ def wished(model: Model, target: Target, precision: str | None, runtime: str | N
         raise Unsupported(
             f"{target.name} has no recipe for {model.task.name}.", hint=f"It has: {', '.join(target.recipes)}."
         )
-    default, network, possible = resolved(usual), model.network, takers(model)
+    default, network, possible = add_format(usual), model.network, takers(model)
     if default.exporter not in possible and possible:
         other = runtime_for(possible[0], target.runtimes)
         if runtime in (None, other):

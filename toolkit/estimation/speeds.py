@@ -26,7 +26,17 @@ from edgekit.runtimes.resolved import recipe_of
 if TYPE_CHECKING:
     from edgekit.reports.cells import Cell, Matrix
 
-__all__ = ["REFERENCE", "Seen", "calibration", "expected", "fidelities", "past", "rate", "seen", "weighted_mean"]
+__all__ = [
+    "REFERENCE",
+    "Seen",
+    "calibration",
+    "estimate_speeds",
+    "fidelities",
+    "find_measurements",
+    "past",
+    "rate",
+    "weighted_mean",
+]
 
 #: The reference machine, on which the calibration file was measured.
 REFERENCE = "2-core x86-64 virtual machine with AVX-512 VNNI, 1 thread"
@@ -66,7 +76,7 @@ def calibration() -> Matrix:
         return cells.load(Path(file))
 
 
-def expected(
+def estimate_speeds(
     model: Model, target: Target, recipe: Recipe, measured: Matrix | None = None
 ) -> tuple[tuple[Speed, ...], str]:
     """The expected speeds of `model` on `target`; if there are none, why.
@@ -84,7 +94,7 @@ def expected(
         return _elsewhere(model, target, recipe, works, measured)
     if target.device != "host":
         return (), "nothing was measured on a device of this target; add a report: --measured FILE"
-    own = seen(calibration(), model, recipe, works)
+    own = find_measurements(calibration(), model, recipe, works)
     if own:
         return _speeds(model, own, f"measured on the reference machine ({REFERENCE})"), ""
     rates = [rate(work, recipe.runtime, recipe.precision, model.name) for work in works]
@@ -94,7 +104,9 @@ def expected(
     return _speeds(model, parts, f"from rates of other models on the reference machine ({REFERENCE})"), ""
 
 
-def seen(matrix: Matrix, model: Model, recipe: Recipe, works: Iterable[Work], target: str = "") -> list[Seen]:
+def find_measurements(
+    matrix: Matrix, model: Model, recipe: Recipe, works: Iterable[Work], target: str = ""
+) -> list[Seen]:
     """The measured parts of `model` in `matrix`, in this format and precision; empty unless it has all of them."""
     for cell in matrix.cells:
         names = (cell.model, cell.runtime, cell.precision)
@@ -102,13 +114,13 @@ def seen(matrix: Matrix, model: Model, recipe: Recipe, works: Iterable[Work], ta
             continue
         if target and cell.target != target:
             continue
-        parts = [_seen(cell.report, model.name, recipe, work) for work in works]
+        parts = [_find_measurement(cell.report, model.name, recipe, work) for work in works]
         if parts and all(parts):
             return [part for part in parts if part]
     return []
 
 
-def _seen(report: Report, model: str, recipe: Recipe, work: Work) -> Seen | None:
+def _find_measurement(report: Report, model: str, recipe: Recipe, work: Work) -> Seen | None:
     name = _TOKENS.get(work.kind, f"part.{work.part}.latency")
     values = [value for item in report.measurements if item.name == name for value in repeated.pool(item.values)]
     values = sorted(1 / value if work.kind in _TOKENS else value for value in values if value > 0)
@@ -118,7 +130,7 @@ def _seen(report: Report, model: str, recipe: Recipe, work: Work) -> Seen | None
     return Seen(model, recipe.runtime, recipe.precision, work, repeated.median(values), low, high)
 
 
-def _counted(cell: Cell) -> bool:
+def _is_emulated(cell: Cell) -> bool:
     """Whether a cell's runtime counts instructions here and takes no times."""
     return find("runtimes", cell.runtime).runs == "emulated"
 
@@ -130,12 +142,12 @@ def past() -> tuple[Seen, ...]:
 
     known, parts = set(names("models")), []
     for cell in calibration().cells:
-        if cell.report is None or cell.model not in known or _counted(cell):
+        if cell.report is None or cell.model not in known or _is_emulated(cell):
             continue
         recipe = recipe_of(cell.runtime, cell.precision)
         model = serving(find("models", cell.model), recipe.exporter)
         works = model.costs.work(recipe) if model.costs.work else ()
-        parts += [part for part in (_seen(cell.report, cell.model, recipe, work) for work in works) if part]
+        parts += [part for part in (_find_measurement(cell.report, cell.model, recipe, work) for work in works) if part]
     return tuple(parts)
 
 
@@ -209,19 +221,19 @@ def _elsewhere(
     reports = [cell.report for cell in measured.cells if cell.report and cell.target == target.name]
     if not reports:
         return (), f"the report has no measurements for {target.name}"
-    if own := seen(measured, model, recipe, works, target.name):
+    if own := find_measurements(measured, model, recipe, works, target.name):
         return _speeds(model, own, "measured on the device of the report", reports[0].fidelity), ""
-    here, _ = expected(model, _HOST, recipe)
+    here, _ = estimate_speeds(model, _HOST, recipe)
     ratios = _ratios(measured, target)
     if not here or not ratios:
         return (), "the report shares no model and format with the calibration file, so that no ratio is known"
     ratio = weighted_mean(ratios)
     spread = max(_ALONE if len(ratios) == 1 else _LEAST, *(math.exp(abs(math.log(r / ratio))) for r in ratios))
     basis = f"the reference machine's time by {ratio:.3g}, the ratio of {len(ratios)} parts in the report"
-    return tuple(_scaled(speed, ratio, spread, basis) for speed in here), ""
+    return tuple(_scale_speed(speed, ratio, spread, basis) for speed in here), ""
 
 
-def _scaled(speed: Speed, ratio: float, spread: float, basis: str) -> Speed:
+def _scale_speed(speed: Speed, ratio: float, spread: float, basis: str) -> Speed:
     factor = 1 / ratio if speed.unit == "tokens/s" else ratio
     value = None if speed.value is None else speed.value * factor
     return Speed(speed.name, speed.unit, value, speed.low * factor / spread, speed.high * factor * spread, basis)
@@ -237,7 +249,7 @@ def _ratios(measured: Matrix, target: Target) -> list[float]:
         recipe = recipe_of(cell.runtime, cell.precision)
         for (model, runtime, precision, _), part in known.items():
             if (model, runtime, precision) == (cell.model, cell.runtime, cell.precision):
-                there = _seen(cell.report, model, recipe, part.work)
+                there = _find_measurement(cell.report, model, recipe, part.work)
                 ratios += [there.seconds / part.seconds] if there else []
     return ratios
 
@@ -249,7 +261,7 @@ _HOST = Target("reference", "any", "any", {}, "host")
 def _firmware(model: Model, target: Target) -> tuple[tuple[Speed, ...], str]:
     """A range of milliseconds on the target's boards, from exact counts of instructions in an emulator."""
     for cell in calibration().cells:
-        if cell.report is None or (cell.model, cell.target) != (model.name, target.name) or not _counted(cell):
+        if cell.report is None or (cell.model, cell.target) != (model.name, target.name) or not _is_emulated(cell):
             continue
         values = {item.name: repeated.middle(item.values) for item in cell.report.measurements}
         count = values.get("network.instructions")
@@ -267,7 +279,7 @@ def _firmware(model: Model, target: Target) -> tuple[tuple[Speed, ...], str]:
 def fidelities(model: Model, recipe: Recipe) -> Mapping[str, Fidelity]:
     """Fidelity of the predicted size and RAM: "estimated" if the rules of its format were compared with measurements
     of its family, else "structural"."""
-    families = _compared()
+    families = _families_by_quantity()
     known = (model.identity.family, recipe.runtime)
     size: Fidelity = "estimated" if known in families["size"] else "structural"
     ram: Fidelity = "estimated" if known in families["rss.peak"] else "structural"
@@ -275,7 +287,7 @@ def fidelities(model: Model, recipe: Recipe) -> Mapping[str, Fidelity]:
 
 
 @cache
-def _compared() -> dict[str, set[tuple[str, str]]]:
+def _families_by_quantity() -> dict[str, set[tuple[str, str]]]:
     """Quantity -> (family, runtime) of the past cells that measured it: the size, the peak memory."""
     from edgekit.registry import names
 

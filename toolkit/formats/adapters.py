@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Adapter", "merged", "read_adapter"]
+__all__ = ["Adapter", "merge_adapter", "read_adapter"]
 
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model."
@@ -107,7 +107,7 @@ def _settings(file: Path) -> Mapping[str, Any]:
     return config
 
 
-def merged(base: Path, adapter: Adapter, out: Path) -> None:
+def merge_adapter(base: Path, adapter: Adapter, out: Path) -> None:
     """Write the base's Hugging Face folder with the adapter in its weights into the empty folder `out`.
 
     Raises:

@@ -77,7 +77,7 @@ def _folder(folder: Path) -> Checkpoint:
     if "model.safetensors" in have:
         return _hugging_face(folder, "safetensors", ["model.safetensors"], _safetensors)
     if _INDEX in have:
-        return _sharded(folder)
+        return _read_shards(folder)
     if "model.bin" in have:
         return _file(folder / "model.bin")
     if "pytorch_model.bin" in have:
@@ -197,7 +197,7 @@ def _hugging_face(
     return Checkpoint(path=folder, format=form, tensors=tensors, config=config, files=files)
 
 
-def _sharded(folder: Path) -> Checkpoint:
+def _read_shards(folder: Path) -> Checkpoint:
     where = _json(folder / _INDEX).get("weight_map")
     if not isinstance(where, dict) or not where or not all(isinstance(name, str) for name in where.values()):
         raise BadInput(f"{_INDEX} has no weight_map.")
@@ -265,7 +265,7 @@ def _script(path: Path) -> Checkpoint:
     content = _load_torch(path)
     if content and not any(isinstance(value, dict) for value in content.values()):
         return Checkpoint(path=path, format="pytorch", tensors=_to_numpy(path, content), config={}, files=files)
-    if "dims" not in content and (nested := _nested(content)):
+    if "dims" not in content and (nested := _flatten_state_dicts(content)):
         return Checkpoint(path=path, format="pytorch", tensors=_to_numpy(path, nested), config={}, files=files)
     dims, state = content.get("dims"), content.get("model_state_dict")
     if not isinstance(dims, dict) or not isinstance(state, dict):
@@ -275,7 +275,7 @@ def _script(path: Path) -> Checkpoint:
     return Checkpoint(path=path, format="openai", tensors=_to_numpy(path, state), config=dims, files=files)
 
 
-def _nested(content: Mapping[Any, Any]) -> dict[str, Any]:
+def _flatten_state_dicts(content: Mapping[Any, Any]) -> dict[str, Any]:
     """The tensors of state dicts inside a dict, as "KEY.NAME"; other data of training is ignored."""
     import torch
 

@@ -59,8 +59,8 @@ def read(path: Path) -> tuple[str, int, dict[str, NDArray[Any]]]:
         name = cursor.new_name("a variable's name", tensors)
         tensors[name] = _variable(cursor, name)
     _aliases(cursor, tensors)
-    if cursor.left:
-        raise cursor.bad(f"{cursor.left} bytes follow the end of the model")
+    if cursor.bytes_left:
+        raise cursor.bad(f"{cursor.bytes_left} bytes follow the end of the model")
     return specification, revision, tensors
 
 
@@ -111,7 +111,7 @@ class _Cursor:
         self._at = 0
 
     @property
-    def left(self) -> int:
+    def bytes_left(self) -> int:
         return len(self._data) - self._at
 
     def bad(self, reason: str) -> BadInput:
@@ -146,8 +146,8 @@ class _Cursor:
         return self._data[start : start + length].tobytes()
 
     def _skip(self, length: int, what: str) -> int:
-        if length > self.left:
-            raise self.bad(f"the file ends inside {what} ({length} bytes wanted, {self.left} left)")
+        if length > self.bytes_left:
+            raise self.bad(f"the file ends inside {what} ({length} bytes wanted, {self.bytes_left} left)")
         start = self._at
         self._at += length
         return start

@@ -91,15 +91,15 @@ class _Machine:
         elif name == "EMPTY_TUPLE":
             self._stack.append(())
         elif name in ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"):
-            self._tuple(self._marked() if name == "TUPLE" else self._popped(int(name[-1])))
+            self._tuple(self._pop_to_mark() if name == "TUPLE" else self._pop_items(int(name[-1])))
         elif name in ("APPENDS", "SETITEMS"):
-            self._items(self._marked())
+            self._items(self._pop_to_mark())
         elif name in ("APPEND", "SETITEM"):
-            self._items(self._popped(1 if name == "APPEND" else 2))
+            self._items(self._pop_items(1 if name == "APPEND" else 2))
         elif name in ("REDUCE", "NEWOBJ", "BUILD"):
-            self._called(name)
+            self._check_call(name)
         elif name == "BINPERSID":
-            self._storage(self._popped(1)[0])
+            self._storage(self._pop_items(1)[0])
         elif name not in ("PROTO", "STOP"):
             raise ValueError(f"{name}, which PyTorch never wrote")
 
@@ -109,12 +109,12 @@ class _Machine:
             raise ValueError("a pickle that takes what is not there")
         return items
 
-    def _popped(self, count: int) -> list[Any]:
+    def _pop_items(self, count: int) -> list[Any]:
         items = self._top(count)
         del self._stack[-count:]
         return items
 
-    def _marked(self) -> list[Any]:
+    def _pop_to_mark(self) -> list[Any]:
         """Pop the items above the last mark, and the mark."""
         items: list[Any] = []
         while self._stack:
@@ -125,21 +125,21 @@ class _Machine:
 
     def _tuple(self, items: list[Any]) -> None:
         for item in items:
-            self._bounded(item)
+            self._check_size(item)
         self._stack.append(tuple(items))
 
     def _items(self, items: list[Any]) -> None:
         for item in items:
             if not (_number(item) and item in _PLACES):
-                self._bounded(item)
+                self._check_size(item)
         self._top(1)
 
-    def _called(self, name: str) -> None:
+    def _check_call(self, name: str) -> None:
         """A call, or a state: only the arguments matter, which `_tuple` has checked already."""
-        _, args = self._popped(2)
+        _, args = self._pop_items(2)
         if name != "BUILD" and not isinstance(args, tuple):
             raise ValueError("a call whose arguments are no tuple")
-        self._bounded(args)
+        self._check_size(args)
         self._stack.append(_OBJECT)
 
     def _storage(self, args: Any) -> None:
@@ -151,7 +151,7 @@ class _Machine:
             raise ValueError("a storage of two sizes, or of less than nothing")
         self._stack.append(_OBJECT)
 
-    def _bounded(self, item: Any) -> None:
+    def _check_size(self, item: Any) -> None:
         if _number(item) and abs(item) > self._most:
             raise ValueError(f"a size of {item} in so small a file")
 

@@ -13,7 +13,7 @@ from typing import Any
 from edgekit.bundles import manifest
 from edgekit.bundles.opened import load, makers
 from edgekit.common.figures import count
-from edgekit.common.files import described
+from edgekit.common.files import describe_content
 from edgekit.core import Bundle, Evidence, Model, Progress, Sample
 from edgekit.errors import BadInput, FetchFailed, Unsupported
 from edgekit.gate import positions
@@ -28,9 +28,9 @@ __all__ = [
     "ANSWERS",
     "FULL",
     "NO_SAMPLES",
-    "agreed",
     "digests",
     "evidence_at",
+    "measure_agreement",
     "samples_of_evidence",
     "split",
     "users_evidence",
@@ -74,7 +74,7 @@ def split(samples: Sequence[Sample], fewest: int = FEWEST) -> tuple[list[Sample]
 def digests(samples: Sequence[Sample]) -> dict[str, str]:
     """Name -> sha256 of the content of every sample."""
     return {
-        sample.name or str(i): hashlib.sha256(described(sample.input).encode()).hexdigest()
+        sample.name or str(i): hashlib.sha256(describe_content(sample.input).encode()).hexdigest()
         for i, sample in enumerate(samples)
     }
 
@@ -126,7 +126,7 @@ def users_evidence(samples: Sequence[Sample], folder: str, origin: str) -> Evide
     return Evidence(name, "the user's own", origin, lambda _: ordered, calibrating=len(calibrating))
 
 
-def agreed(bundle: Bundle, tell: Progress, where: str | Path | None = None) -> manifest.Agreement:
+def measure_agreement(bundle: Bundle, tell: Progress, where: str | Path | None = None) -> manifest.Agreement:
     """The agreement of a finished bundle's answers with those of the reference that it keeps.
 
     Args:

@@ -59,7 +59,7 @@ class Point:
     figures: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def told(self) -> str:
+    def verdict_text(self) -> str:
         """The verdict with what decides it, short enough for a table."""
         loss, why = self.loss, self.reason
         if self.verdict == "pass":
@@ -99,7 +99,7 @@ def rows(points: Sequence[Point], chosen: str) -> list[list[str]]:
             point.pace,
             "-" if point.loss is None else str(point.loss),
             ", ".join(f"{name} {value:.4g}" for name, value in point.figures.items()) or "-",
-            point.told,
+            point.verdict_text,
         ]
         for point in points
     ]

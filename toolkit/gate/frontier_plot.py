@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from edgekit.common.drawing import Box, breadth, placed
+from edgekit.common.drawing import Box, breadth, place_labels
 from edgekit.gate.frontier import NAME, Loss, Point
 
 __all__ = ["plot", "write"]
@@ -95,7 +95,7 @@ def _marks(scale: _Scale, known: Sequence[Point], chosen: str) -> list[str]:
         low, high = scale.up(_loss(point).low), scale.up(_loss(point).high)
         shapes.append(f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{colour}"/>')
         shapes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}"/>')
-    for (x, y), name, label in zip(centres, names, placed(centres, names, len(names), room), strict=True):
+    for (x, y), name, label in zip(centres, names, place_labels(centres, names, len(names), room), strict=True):
         if label is not None:
             middle, base = label.box.left + breadth(name) / 2, label.box.bottom - 3
             if label.far:

@@ -41,7 +41,7 @@ class Scores:
     values: Sequence[Any] = ()
     languages: Sequence[str] = ()
 
-    def only(self, at: Sequence[int]) -> Scores:
+    def subset(self, at: Sequence[int]) -> Scores:
         """Those of the samples at these places."""
         return Scores([self.values[i] for i in at], [self.languages[i] for i in at] if self.languages else ())
 
@@ -125,7 +125,7 @@ class Judge(ABC):
         """The verdict on a candidate's `answers`, compared with the reference's to the same `samples`."""
 
     @abstractmethod
-    def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
+    def describe_reference_miss(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
         """How the reference itself misses the bar ("" if it does not, or if that is unknown)."""
 
     def lenient(self, model: Model) -> Model:
@@ -162,12 +162,12 @@ class AnswerJudge(Judge):
     def verdict(
         self, evaluation: Evaluation, scores: Scores, reference: Scores, samples: Sequence[Sample], data: str
     ) -> Verdict:
-        return verdicts.judge(evaluation, scores.values, reference.values, _named(samples, reference), data)
+        return verdicts.judge(evaluation, scores.values, reference.values, _assign_languages(samples, reference), data)
 
     def absolute(self, evaluation: Evaluation, scores: Scores, samples: Sequence[Sample], data: str) -> Verdict:
         if any(sample.truth is None for sample in samples):
             return verdicts.not_measured(f"{data} has no right answers to compare with")
-        return verdicts.absolute(evaluation, scores.values, _named(samples, scores), data)
+        return verdicts.absolute(evaluation, scores.values, _assign_languages(samples, scores), data)
 
     def answers(self, model: Model, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Sequence[Any]:
         compared = task_of(model).agreement
@@ -195,8 +195,8 @@ class AnswerJudge(Judge):
         sources = [sample.source for sample in samples]
         return agreement.compare(compared, answers, reference, sources=sources, grounds=grounds)
 
-    def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
-        return verdicts.reference_misses(evaluation, reference.values, _named(samples, reference))
+    def describe_reference_miss(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
+        return verdicts.reference_misses(evaluation, reference.values, _assign_languages(samples, reference))
 
     def loss(self, model: Model, verdict: Verdict, agreed: manifest.Agreement) -> tuple[Verdict, Loss | None]:
         """In points of the metric where there are right answers, else in percent of answers unlike the reference's."""
@@ -267,9 +267,9 @@ class ProbabilityJudge(Judge):
     ) -> manifest.Agreement:
         if model.task.evaluation is None:
             return agreement.not_measured(f"{model.name} declares no maximum KL divergence")
-        return texts.agreed(model.task.evaluation, answers)
+        return texts.judge_agreement(model.task.evaluation, answers)
 
-    def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
+    def describe_reference_miss(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
         if questions.are_questions(samples):
             return questions.reference_misses(reference.values, samples)
         return texts.reference_misses(evaluation, reference.values)
@@ -285,7 +285,7 @@ class ProbabilityJudge(Judge):
         if verdict.metric == questions.METRIC:
             return verdict, _points(verdict, questions.DROP)
         assert model.task.evaluation is not None, "a language model declares a maximum divergence"
-        evaluation, told = model.task.evaluation, texts.decided(model.task.evaluation, verdict)
+        evaluation, told = model.task.evaluation, texts.decide_verdict(model.task.evaluation, verdict)
         mean = float(told.drop or 0.0)
         low, high = (mean if end is None else end for end in (told.low, told.high))
         # What texts are too few to prove may be chosen on them all the same.
@@ -314,7 +314,7 @@ def _points(verdict: Verdict, allowed: float) -> Loss:
     return Loss(100 * drop, 100 * low, 100 * high, f"points of {verdict.metric}", 100 * allowed)
 
 
-def _named(samples: Sequence[Sample], scores: Scores) -> list[Sample]:
+def _assign_languages(samples: Sequence[Sample], scores: Scores) -> list[Sample]:
     """`samples`, each with the language that its words are compared in."""
     languages = scores.languages or [sample.language for sample in samples]
     return [replace(sample, language=language) for sample, language in zip(samples, languages, strict=True)]

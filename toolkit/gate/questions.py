@@ -44,7 +44,7 @@ def judge(outputs: Sequence[Any], reference: Sequence[Any], samples: Sequence[Sa
     `others` tells how many answers are the same, right or wrong.
     """
     measured = verdicts.judge(_evaluation(samples), outputs, reference, samples, data)
-    mine, base = ([value for value, _ in _scored(each, samples)] for each in (outputs, reference))
+    mine, base = ([value for value, _ in _score_outputs(each, samples)] for each in (outputs, reference))
     lost, won = (sum(a < b for a, b in zip(*pair, strict=True)) for pair in ((mine, base), (base, mine)))
     same = sum(a == b for a, b in zip(outputs, reference, strict=True))
     shares = f"of {len(samples)} answers {same} are the reference's, {lost} are worse and {won} better"
@@ -62,7 +62,7 @@ def reference_misses(reference: Sequence[Any], samples: Sequence[Sample]) -> str
     return verdicts.reference_misses(_evaluation(samples), reference, samples)
 
 
-def _scored(outputs: Sequence[Any], samples: Sequence[Sample]) -> list[tuple[float, float]]:
+def _score_outputs(outputs: Sequence[Any], samples: Sequence[Sample]) -> list[tuple[float, float]]:
     return metrics.score(metrics.find(METRIC), outputs, [sample.truth for sample in samples])
 
 

@@ -42,20 +42,20 @@ def against_fp32(
         return {NOT_MEASURED: "no input reached it"}
     try:
         runners = [runtime.load(file, 1) for file in (forms[0], bundle / artifact.file)]
-        inputs = [_fed(runner, feeds[0]) for runner in runners]
-        return _compared(runners, inputs)
+        inputs = [_adapt_inputs(runner, feeds[0]) for runner in runners]
+        return _compare_times(runners, inputs)
     except EdgekitError as exc:
         return {NOT_MEASURED: exc.message}
 
 
-def _fed(runner: Runner, feed: Feeds) -> Feeds:
+def _adapt_inputs(runner: Runner, feed: Feeds) -> Feeds:
     """The inputs under the runner's own names, whole numbers in its widths: an intermediate file need not have the
     part's."""
     pairs = zip(runner.inputs, feed.values(), strict=True)
     return {spec.name: value if value.dtype.kind == "f" else value.astype(spec.dtype) for spec, value in pairs}
 
 
-def _compared(runners: Sequence[Runner], inputs: Sequence[Feeds]) -> dict[str, Any]:
+def _compare_times(runners: Sequence[Runner], inputs: Sequence[Feeds]) -> dict[str, Any]:
     times: list[list[float]] = [[], []]
     began = time.perf_counter()
     for round_ in range(_ROUNDS + 1):

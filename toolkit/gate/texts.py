@@ -28,7 +28,17 @@ from edgekit.gate.questions import are_questions
 from edgekit.gate.verdicts import basis
 from edgekit.tasks.text_generation.questions import tokens
 
-__all__ = ["CONTEXT", "absolute", "agreed", "decided", "documents", "feeds", "judge", "reference_misses", "scores"]
+__all__ = [
+    "CONTEXT",
+    "absolute",
+    "decide_verdict",
+    "documents",
+    "feeds",
+    "judge",
+    "judge_agreement",
+    "reference_misses",
+    "scores",
+]
 
 #: Tokens of a chunk, as in `llama-perplexity`.
 CONTEXT = 512
@@ -137,7 +147,7 @@ def judge(evaluation: Evaluation, candidate: Sequence[Scored], reference: Sequen
             "documents": Score(value=float(len(candidate))),
         },
     )
-    return decided(evaluation, measured)
+    return decide_verdict(evaluation, measured)
 
 
 def reference_misses(evaluation: Evaluation, reference: Sequence[Scored]) -> str:
@@ -182,7 +192,7 @@ def absolute(evaluation: Evaluation, scored: Sequence[Scored], data: str) -> Ver
     )
 
 
-def agreed(evaluation: Evaluation, candidate: Sequence[Scored]) -> Agreement:
+def judge_agreement(evaluation: Evaluation, candidate: Sequence[Scored]) -> Agreement:
     """How many tokens have the same likeliest successor as for the reference, and the KL divergence, which decides."""
     far, chunks = text.distance(candidate), text.chunks(candidate)
     tokens = sum(int(scored.counts.sum()) for scored in candidate)
@@ -225,7 +235,7 @@ def _too_few(evaluation: Evaluation, chunks: int, documents: int, high: float) -
     return ""
 
 
-def decided(evaluation: Evaluation, measured: Verdict) -> Verdict:
+def decide_verdict(evaluation: Evaluation, measured: Verdict) -> Verdict:
     """`measured` with the verdict and the reason that follow from its values."""
     verdict, reason = _decide(evaluation, measured)
     missed = not (measured.value or 0.0) <= _worst(evaluation)

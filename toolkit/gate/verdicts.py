@@ -64,7 +64,7 @@ def judge(
     worst = bar(evaluation, truths) if known else None
     counted = len(set(sources))
     verdict, reason = decide(evaluation, metric, counted, absolute, drop, metric.doubt(candidate), worst)
-    missed = absolute is not None and bool(_missed(metric, worst, absolute))
+    missed = absolute is not None and bool(_describe_miss(metric, worst, absolute))
     return Verdict(
         verdict=verdict,
         reason=reason if known else f"{reason}; scored against the reference's own answers",
@@ -108,16 +108,16 @@ def absolute(evaluation: Evaluation, outputs: Sequence[Any], samples: Sequence[S
     scored = metrics.score(metric, outputs, truths, languages)
     value, doubt = metrics.aggregate(metric, scored), metric.doubt(scored)
     worst, counted = bar(evaluation, truths), len({sample.source for sample in with_sources(samples)})
-    reason = f"{metric.name} {metrics.shown(metric, value)}, "
-    reason += "no bar is known" if worst is None else f"bar {metrics.shown(metric, worst)}"
+    reason = f"{metric.name} {metrics.format_value(metric, value)}, "
+    reason += "no bar is known" if worst is None else f"bar {metrics.format_value(metric, worst)}"
     reason += "; loss against the reference not measured here"
     if counted < evaluation.minimum:
         doubt = doubt or f"{too_few(counted, 'sample')}: at least {evaluation.minimum}"
     verdict: Literal["above the bar", "below the bar", "undecided"] = "above the bar"
     if doubt or worst is None:
         verdict = "undecided"
-    if _missed(metric, worst, value):
-        verdict, reason = "below the bar", _missed(metric, worst, value)
+    if _describe_miss(metric, worst, value):
+        verdict, reason = "below the bar", _describe_miss(metric, worst, value)
     elif doubt:
         reason += f"; {doubt}"
     return Verdict(
@@ -159,10 +159,10 @@ def decide(
         samples: independent sources among them. absolute: the candidate's value; None: without right answers.
         worst: the bar; None: there is none.
     """
-    lost, low, high = (metrics.shown(metric, value, "+") for value in drop)
+    lost, low, high = (metrics.format_value(metric, value, "+") for value in drop)
     loss = f"loses {lost} against the reference (95 % interval {low} to {high})"
-    allowed = metrics.shown(metric, evaluation.drop)
-    if absolute is not None and (missed := _missed(metric, worst, absolute)):
+    allowed = metrics.format_value(metric, evaluation.drop)
+    if absolute is not None and (missed := _describe_miss(metric, worst, absolute)):
         return "fail", missed
     if drop.low > evaluation.drop or (drop.value > evaluation.drop and drop.low > 0):
         return "fail", f"{loss}: more than the {allowed} allowed"
@@ -187,21 +187,21 @@ def reference_misses(evaluation: Evaluation, reference: Sequence[Any], samples: 
     metric = metrics.find(evaluation.metric)
     if any(truth is None for truth in truths) or metric.absent(truths):
         return ""
-    return _missed(metric, bar(evaluation, truths), _value(metric, reference, truths, languages))
+    return _describe_miss(metric, bar(evaluation, truths), _value(metric, reference, truths, languages))
 
 
-def _missed(metric: Metric, worst: float | None, value: float) -> str:
+def _describe_miss(metric: Metric, worst: float | None, value: float) -> str:
     """How `value` misses the bar ("" if it reaches it, or there is none). What is no number reaches nothing."""
     if value == value and (worst is None or (value <= worst if metric.better == "lower" else value >= worst)):
         return ""
-    value_, worst_ = (metrics.shown(metric, number) for number in (value, worst))
+    value_, worst_ = (metrics.format_value(metric, number) for number in (value, worst))
     return f"{metric.name} {value_} is worse than the bar of {worst_}"
 
 
 def answers(
     predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]
 ) -> tuple[list[Any], list[str]]:
-    """The predictor's answer to every sample (`Prediction.scored`), and the language of each.
+    """The predictor's answer to every sample (`Prediction.metric_input`), and the language of each.
 
     The language is the sample's; without it, the language that the predictor detected (its detail ``language``), or "".
 
@@ -215,7 +215,7 @@ def answers(
             prediction = predictor.predict(sample.input)
         except BadInput as exc:
             raise BadInput(f"sample {sample.name or i}: {exc.message}", hint=exc.hint) from exc
-        out.append(prediction.scored)
+        out.append(prediction.metric_input)
         languages.append(sample.language or str(prediction.details.get("language") or ""))
     progress(len(samples), len(samples))
     return out, languages

@@ -14,10 +14,10 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Bundle, Calls, Progress
 from edgekit.errors import GateFailed, MissingExtra, UnknownName
 from edgekit.gate.agreement import not_measured as not_compared
-from edgekit.gate.evidence import agreed
+from edgekit.gate.evidence import measure_agreement
 from edgekit.gate.judges import Looks, judge_of
 from edgekit.gate.verdicts import not_measured
-from edgekit.importers.resolved import judged
+from edgekit.importers.resolved import override_metric
 from edgekit.registry import find
 from edgekit.tasks.resolved import samples_of
 
@@ -58,7 +58,7 @@ def verify(
     errors, calls, _ = golden.prove(bundle, usable_processors())
     unable = next((f"parity {part.census['parity']}" for part in bundle.manifest.parts if part.parity is None), "")
     device = _on_device(bundle, calls, tell)
-    agreement = not_compared(unable) if unable else agreed(bundle, tell, evidence)
+    agreement = not_compared(unable) if unable else measure_agreement(bundle, tell, evidence)
     if agreement.verdict == "fail":
         raise GateFailed(f"{bundle.path.name} does not agree with the fp32 reference: {agreement.reason}.")
     verdict = not_measured(unable or "no --data")
@@ -101,14 +101,14 @@ def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any
         return {}
     tell(f"golden vectors on {target.device or 'emulated processors'}", 0, 0)
     try:
-        with golden.vouched(bundle, target) as folder:
+        with golden.trusted_folder(bundle, target) as folder:
             return target.prove(folder, calls)
     except MissingExtra as exc:
         return {"not measured": f"{exc.message} {exc.hint}".strip()}
 
 
 def _absolute(bundle: Bundle, data: str | Path, metric: str, tell: Progress) -> Verdict:
-    model = judged(makers(bundle).model, metric)
+    model = override_metric(makers(bundle).model, metric)
     judge = judge_of(model)
     folder = judge.folder(data, "data")
     if model.task.evaluation is None:

@@ -9,7 +9,7 @@ from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
 from edgekit.errors import BadInput, UnknownName
 from edgekit.registry import find, names
 
-__all__ = ["importer_of", "inspect", "judged", "model_of"]
+__all__ = ["importer_of", "inspect", "model_of", "override_metric"]
 
 
 def model_of(source: str, options: ImportOptions | None = None, progress: Progress | None = None) -> Model:
@@ -21,17 +21,19 @@ def model_of(source: str, options: ImportOptions | None = None, progress: Progre
     """
     options, importer = options or ImportOptions(), importer_of(source)
     if importer is not None:
-        return judged(importer.model(source, options, progress or (lambda what, done, total: None)), options.metric)
+        return override_metric(
+            importer.model(source, options, progress or (lambda what, done, total: None)), options.metric
+        )
     declared = find("models", source)
     if options.axes or options.trust or (options.task and options.task != declared.task.name):
         raise BadInput(
             f"{declared.name} is declared by edgekit: its task is {declared.task.name}, and its axes are fixed.",
             hint="--task, --dynamic and --trust-code go with your own models: a folder, an address or a file.",
         )
-    return judged(declared, options.metric)
+    return override_metric(declared, options.metric)
 
 
-def judged(model: Model, metric: str) -> Model:
+def override_metric(model: Model, metric: str) -> Model:
     """`model`, judged by the user's `metric` (``FILE.py:NAME``) unless it is "". Raises BadInput where it cannot be."""
     if not metric:
         return model
@@ -41,12 +43,12 @@ def judged(model: Model, metric: str) -> Model:
         raise BadInput(f"{model.name} is judged by probabilities; it takes no --metric.")
     evaluation = evaluation_of(metric)
 
-    def replaced(declared: Model) -> Model:
-        variants = {name: replaced(variant) for name, variant in declared.network.variants.items()}
+    def replace_evaluation(declared: Model) -> Model:
+        variants = {name: replace_evaluation(variant) for name, variant in declared.network.variants.items()}
         network = replace(declared.network, variants=variants)
         return replace(declared, network=network, task=replace(declared.task, evaluation=evaluation))
 
-    return replaced(model)
+    return replace_evaluation(model)
 
 
 def inspect(source: str, options: ImportOptions | None = None, progress: Progress | None = None) -> Inspection:

@@ -27,22 +27,22 @@ class TorchProgram(Importer):
         return Path(source).suffix == ".pt2" and "://" not in source
 
     def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
-        from edgekit.importers.common.graphs import inspected
+        from edgekit.importers.common.graphs import inspect_program
 
-        program, bounds = _opened(source, options)
-        return inspected(source, self.name, program, bounds, (_TASK,))
+        program, bounds = _open_source(source, options)
+        return inspect_program(source, self.name, program, bounds, (_TASK,))
 
     def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
         from edgekit.importers.common.graphs import declared_graph
 
-        program, bounds = _opened(source, options)
+        program, bounds = _open_source(source, options)
         for note in bounds.notes:
             progress(note, 0, 0)
         samples = _noise(program, bounds)
         return declared_graph(source, self.name, program, bounds, options, samples, synthetic=True)
 
 
-def _opened(source: str, options: ImportOptions) -> tuple[Program, Bounds]:
+def _open_source(source: str, options: ImportOptions) -> tuple[Program, Bounds]:
     from edgekit.formats import pt2
     from edgekit.importers.common.graphs import bounds_of
 
@@ -62,11 +62,11 @@ def _noise(program: Program, bounds: Bounds) -> Path:
 
     place = stored.folder_of(key_of("noise", program, bounds))
     if not stored.files(place):
-        inputs = bounds.renamed(program.inputs)
+        inputs = bounds.rename_axes(program.inputs)
         rows: Mapping[str, Any] = program.rows
         with tempfile.TemporaryDirectory() as work, boundary():
             stored.keep((noise(inputs, bounds.axes, rows, i) for i in range(SAMPLES)), Path(work) / "samples")
-            stored.published(Path(work) / "samples", place)
+            stored.publish_folder(Path(work) / "samples", place)
             shutil.rmtree(Path(work) / "samples")
     return place
 

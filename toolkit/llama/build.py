@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.common.files import write_whole
-from edgekit.errors import EdgekitError, FetchFailed, MissingExtra, printed
+from edgekit.errors import EdgekitError, FetchFailed, MissingExtra, run_command
 from edgekit.llama import library
 
 _TARGETS = ("llama", "llama-bench", "llama-quantize", "llama-imatrix", "llama-perplexity")
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--source-only", action="store_true", help="fetch the source only, for conversions; needs no compiler"
     )
     options = parser.parse_args(arguments)
-    return printed(lambda: [source() if options.source_only else build()])
+    return run_command(lambda: [source() if options.source_only else build()])
 
 
 def source() -> Path:
@@ -73,19 +73,19 @@ def build() -> Path:
         compile.
     """
     place = library.folder()
-    if library.built():
+    if library.is_built():
         return place / "build" / "bin"
     _need("c++")
     unpacked = source()
     with _alone(place):
-        if not library.built():  # after waiting for the lock: another process may have built it
+        if not library.is_built():  # after waiting for the lock: another process may have built it
             (place / "built.json").unlink(missing_ok=True)
             compile_library(unpacked / "vendor" / "llama.cpp", place / "build", library.OPTIONS, _TARGETS)
             write_whole(place / "built.json", json.dumps(library.stamp()).encode())
     return place / "build" / "bin"
 
 
-def crossed(project: Path, options: Sequence[str], target: str) -> Path | None:
+def find_cross_build(project: Path, options: Sequence[str], target: str) -> Path | None:
     """The folder of `cross` for these arguments, if it is built; else None."""
     place = library.folder() / project.name
     try:
@@ -109,7 +109,7 @@ def cross(project: Path, options: Sequence[str], target: str) -> Path:
     _need(*_CROSS_COMPILERS)
     unpacked = source()
     with _alone(library.folder()):
-        if crossed(project, options, target) is None:
+        if find_cross_build(project, options, target) is None:
             place.mkdir(exist_ok=True)
             (place / "built.json").unlink(missing_ok=True)
             compile_library(project, place, [f"LLAMA_CPP={unpacked / 'vendor' / 'llama.cpp'}", *options], (target,))

@@ -54,48 +54,48 @@ def grammar_of(schema: Mapping[str, Any]) -> str:
         raise BadInput(f"a JSON schema is an object, not {type(schema).__name__}.")
     if len(json.dumps(schema)) > _LARGEST:
         raise BadInput(f"the schema has more than {_LARGEST} characters.")
-    bounded = _bounded(schema, schema, "#", ())
+    bounded = _bound_schema(schema, schema, "#", ())
     convert = library.schema_converter()
     try:
         grammar = convert(json.dumps(bounded))
     except (AssertionError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as exc:
-        raise _refused("#", f"cannot become a grammar: {exc}") from exc
+        raise _schema_error("#", f"cannot become a grammar: {exc}") from exc
     return grammar.replace(_ANY, _PLAIN)
 
 
-def _bounded(schema: Any, whole: Mapping[str, Any], place: str, inside: tuple[str, ...]) -> dict[str, Any]:
+def _bound_schema(schema: Any, whole: Mapping[str, Any], place: str, inside: tuple[str, ...]) -> dict[str, Any]:
     """A copy of a part of `whole` in which references are replaced, and strings and lists have bounds.
 
     Args:
         place: of the part. inside: the references that led to it.
     """
     if not isinstance(schema, Mapping):
-        raise _refused(place, f"is {json.dumps(schema)[:40]}, not an object")
+        raise _schema_error(place, f"is {json.dumps(schema)[:40]}, not an object")
     if place.count("/") > _DEEPEST:
-        raise _refused(place, "is too deep")
+        raise _schema_error(place, "is too deep")
     if "$ref" in schema:
         name = str(schema["$ref"])
         if name in inside:
-            raise _refused(place, f"refers to itself ({name}), and a grammar of that has no end")
-        return _bounded(_target(name, whole, place), whole, place, (*inside, name))
+            raise _schema_error(place, f"refers to itself ({name}), and a grammar of that has no end")
+        return _bound_schema(_target(name, whole, place), whole, place, (*inside, name))
     _check(schema, place)
     copy = {key: value for key, value in schema.items() if key in _HELD}
     if "pattern" in copy:
         copy["pattern"] = _ESCAPED.sub(r"[\1]", copy["pattern"])
     for key in ("anyOf", "oneOf", "prefixItems"):
         if key in copy:
-            copy[key] = [_bounded(p, whole, f"{place}/{key}/{i}", inside) for i, p in _parts(copy[key], place)]
+            copy[key] = [_bound_schema(p, whole, f"{place}/{key}/{i}", inside) for i, p in _parts(copy[key], place)]
     if copy.get("additionalProperties") is True:
         copy["additionalProperties"] = False  # narrower: a name and value of any kind would have no end
     if "properties" in copy:
         named = copy["properties"]
         if not isinstance(named, Mapping):
-            raise _refused(place, "has properties that are no object")
-        copy["properties"] = {k: _bounded(v, whole, f"{place}/properties/{k}", inside) for k, v in named.items()}
+            raise _schema_error(place, "has properties that are no object")
+        copy["properties"] = {k: _bound_schema(v, whole, f"{place}/properties/{k}", inside) for k, v in named.items()}
         copy.setdefault("additionalProperties", False)
     for key in ("items", "additionalProperties"):
         if isinstance(copy.get(key), Mapping):
-            copy[key] = _bounded(copy[key], whole, f"{place}/{key}", inside)
+            copy[key] = _bound_schema(copy[key], whole, f"{place}/{key}", inside)
     if copy.get("type") == "string" and not copy.keys() & {"enum", "const", "pattern", "format"}:
         copy.setdefault("maxLength", max(_CHARACTERS, copy.get("minLength", 0)))
     if "items" in copy:
@@ -105,7 +105,7 @@ def _bounded(schema: Any, whole: Mapping[str, Any], place: str, inside: tuple[st
 
 def _parts(listed: Any, place: str) -> Iterator[tuple[int, Any]]:
     if not isinstance(listed, list) or not listed:
-        raise _refused(place, "needs a list of schemas")
+        raise _schema_error(place, "needs a list of schemas")
     yield from enumerate(listed)
 
 
@@ -113,36 +113,36 @@ def _check(schema: Mapping[str, Any], place: str) -> None:
     """Raises BadInput for what the grammar would not hold."""
     for key in schema:
         if key not in _HELD | _SILENT:
-            raise _refused(
+            raise _schema_error(
                 place, f"says {key!r}, which a grammar cannot hold", "Leave it out, and check it afterwards."
             )
     kinds = schema.get("type", [])
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if unknown := [kind for kind in kinds if kind not in _TYPES]:
-        raise _refused(place, f"has the type {unknown[0]!r}", f"Types: {', '.join(sorted(_TYPES))}.")
+        raise _schema_error(place, f"has the type {unknown[0]!r}", f"Types: {', '.join(sorted(_TYPES))}.")
     if schema.keys() & _CHOICES and schema.keys() & _DETAILS:
-        raise _refused(place, "has a choice beside other details", "Put the details into each part of the choice.")
+        raise _schema_error(place, "has a choice beside other details", "Put the details into each part of the choice.")
     if len(kinds) > 1 and schema.keys() & _DETAILS:
-        raise _refused(place, "has several types with details", "Write it with anyOf.")
+        raise _schema_error(place, "has several types with details", "Write it with anyOf.")
     if "format" in schema and schema["format"] not in _FORMATS:
-        raise _refused(place, f"has the format {schema['format']!r}", f"Formats: {', '.join(sorted(_FORMATS))}.")
+        raise _schema_error(place, f"has the format {schema['format']!r}", f"Formats: {', '.join(sorted(_FORMATS))}.")
     if any(not _count(schema[key]) for key in ("minItems", "maxItems", "minLength", "maxLength") if key in schema):
-        raise _refused(place, "has a length that is no whole number from 0 to 1000")
+        raise _schema_error(place, "has a length that is no whole number from 0 to 1000")
     for some, all_ in (("minItems", "maxItems"), ("minLength", "maxLength")):
         if schema.get(some, 0) > schema.get(all_, 1000):
-            raise _refused(place, f"has a {some} above its {all_}")
+            raise _schema_error(place, f"has a {some} above its {all_}")
     pattern = schema.get("pattern")
     if pattern is not None and not (isinstance(pattern, str) and pattern[:1] == "^" and pattern[-1:] == "$"):
-        raise _refused(place, f"has the pattern {pattern!r}", 'A pattern begins with "^" and ends with "$".')
+        raise _schema_error(place, f"has the pattern {pattern!r}", 'A pattern begins with "^" and ends with "$".')
     if pattern is not None and (hole := _OPEN.search(pattern)):
-        raise _refused(place, f"has the pattern {pattern!r}, whose {hole[0]!r} a grammar cannot hold")
+        raise _schema_error(place, f"has the pattern {pattern!r}, whose {hole[0]!r} a grammar cannot hold")
     if "enum" in schema and not (isinstance(schema["enum"], list) and schema["enum"]):
-        raise _refused(place, "has an enum without values")
+        raise _schema_error(place, "has an enum without values")
     names = schema.get("properties", {})
     if isinstance(names, Mapping) and not set(schema.get("required", [])) <= names.keys():
-        raise _refused(place, "requires a property that it does not describe")
+        raise _schema_error(place, "requires a property that it does not describe")
     if not schema.keys() & {"type", "enum", "const", "anyOf", "oneOf", "properties", "items", "prefixItems"}:
-        raise _refused(place, "says nothing of its type")
+        raise _schema_error(place, "says nothing of its type")
 
 
 def _count(value: Any) -> bool:
@@ -152,14 +152,14 @@ def _count(value: Any) -> bool:
 def _target(name: str, whole: Mapping[str, Any], place: str) -> Any:
     """What a reference names: a place in the same schema."""
     if not name.startswith("#/"):
-        raise _refused(place, f"refers to {name!r}, outside of the schema", "Put it under $defs.")
+        raise _schema_error(place, f"refers to {name!r}, outside of the schema", "Put it under $defs.")
     target: Any = whole
     for piece in name[2:].split("/"):
         if not isinstance(target, Mapping) or piece not in target:
-            raise _refused(place, f"refers to {name!r}, which is not there")
+            raise _schema_error(place, f"refers to {name!r}, which is not there")
         target = target[piece]
     return target
 
 
-def _refused(place: str, why: str, hint: str = "") -> BadInput:
+def _schema_error(place: str, why: str, hint: str = "") -> BadInput:
     return BadInput(f"the schema, at {place}, {why}.", hint=hint)

@@ -35,12 +35,12 @@ __all__ = [
     "SDIST",
     "VERSION",
     "bindings",
-    "built",
     "folder",
     "forget",
+    "is_built",
     "libraries",
+    "log_lines",
     "prompts",
-    "said",
     "schema_converter",
     "stamp",
     "state",
@@ -100,7 +100,7 @@ def stamp() -> dict[str, object]:
     return {"bindings": VERSION, "sdist": SDIST, "processor": _processor(), "options": list(OPTIONS)}
 
 
-def built() -> bool:
+def is_built() -> bool:
     """Whether the cache holds a finished build of this version for this processor."""
     try:
         return bool(json.loads((folder() / "built.json").read_bytes()) == stamp())
@@ -113,7 +113,7 @@ def libraries() -> Path | None:
     named = os.environ.get("LLAMA_CPP_LIB_PATH")
     if named:
         return Path(named)
-    if built():
+    if is_built():
         return folder() / "build" / "bin"
     spec = importlib.util.find_spec("llama_cpp")
     inside = Path(spec.origin).parent / "lib" if spec and spec.origin else None
@@ -201,7 +201,7 @@ def _check(api: Any) -> None:
     commit.
     """
     where = Path(os.environ["LLAMA_CPP_LIB_PATH"]).resolve()
-    trusted = [folder() / "build" / "bin"] if built() else []
+    trusted = [folder() / "build" / "bin"] if is_built() else []
     trusted.append(Path(api.__file__).parent / "lib")
     if where in [path.resolve() for path in trusted]:
         return
@@ -230,11 +230,11 @@ def _listener(kind: Callable[[Any], Any]) -> Any:
     return _HELD[-1]
 
 
-def said() -> list[str]:
+def log_lines() -> list[str]:
     """Lines that llama.cpp logged since `forget`, oldest first, the last few thousand."""
     return "".join(_LINES).splitlines()
 
 
 def forget() -> None:
-    """Clear the log of llama.cpp, so that `said` returns later lines only."""
+    """Clear the log of llama.cpp, so that `log_lines` returns later lines only."""
     _LINES.clear()

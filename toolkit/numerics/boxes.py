@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["kept", "overlaps", "paired"]
+__all__ = ["match_boxes", "non_maximum_suppression", "overlaps"]
 
 
 def overlaps(first: Any, second: Any) -> Floats:
@@ -27,7 +27,7 @@ def overlaps(first: Any, second: Any) -> Floats:
     return share
 
 
-def kept(boxes: Any, scores: Any, overlap: float, most: int) -> list[int]:
+def non_maximum_suppression(boxes: Any, scores: Any, overlap: float, most: int) -> list[int]:
     """Non-maximum suppression: indices of the boxes that stay, best first, `most` at most. A box goes if it overlaps a
     better one by more than `overlap`; of equal scores the earlier box is the better."""
     import numpy as np
@@ -42,7 +42,7 @@ def kept(boxes: Any, scores: Any, overlap: float, most: int) -> list[int]:
     return chosen
 
 
-def paired(first: Any, second: Any, least: float) -> list[tuple[int, int, float]]:
+def match_boxes(first: Any, second: Any, least: float) -> list[tuple[int, int, float]]:
     """Pairs (index in `first`, in `second`, overlap) of at least this overlap, each box in one pair at most: the pair
     that overlaps most comes first, and so on."""
     import numpy as np

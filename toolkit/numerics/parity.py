@@ -167,7 +167,7 @@ def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
     return [items[i * last // (most - 1)] for i in range(most)] if last >= most else items
 
 
-def sampled(calls: Sequence[tuple[Feeds, Outputs]], count: int = 2) -> dict[str, NDArray[Any]]:
+def sample_outputs(calls: Sequence[tuple[Feeds, Outputs]], count: int = 2) -> dict[str, NDArray[Any]]:
     """Evenly spaced values of the outputs of the first `count` calls: ``"CALL/OUTPUT" -> float32 [<= 2048]``."""
     import numpy as np
 

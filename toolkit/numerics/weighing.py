@@ -34,13 +34,13 @@ def costs(
         held: the work whose memory is meant, if another.
     """
 
-    def counted() -> Sequence[Work]:
+    def resolve_works() -> Sequence[Work]:
         return works() if callable(works) else works
 
     return Costs(
-        size=lambda recipe: size(counted(), recipe, more),
-        memory=lambda recipe: memory(held or counted(), recipe, libraries),
-        work=lambda recipe: counted(),
+        size=lambda recipe: size(resolve_works(), recipe, more),
+        memory=lambda recipe: memory(held or resolve_works(), recipe, libraries),
+        work=lambda recipe: resolve_works(),
     )
 
 
@@ -123,7 +123,7 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
     floats = [file_bytes(work, replace(recipe, precision="fp32", options={})) for work in works]
     if runtime.holds == "copied":
         # The file is read and copied into the interpreter; kernels of products then pack the weights once more.
-        return process + held + 2 * files + sum(_packed(work, recipe) for work in works)
+        return process + held + 2 * files + sum(_packed_bytes(work, recipe) for work in works)
     if runtime.holds == "mapped":
         return process + held + files
     if recipe.precision == "fp16":
@@ -133,18 +133,18 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
         # All parts, and the largest part twice while its weights are packed.
         return process + held + files + largest
     # Integer weights are held packed, weights left in float unpacked; what the packing began with is given back.
-    packed = sum(_held(work, recipe) if work.quantized else file_bytes(work, recipe) for work in works)
+    packed = sum(_resident_bytes(work, recipe) if work.quantized else file_bytes(work, recipe) for work in works)
     return process + held + packed
 
 
-def _held(work: Work, recipe: Recipe) -> int:
+def _resident_bytes(work: Work, recipe: Recipe) -> int:
     """Bytes of the weights of a part in int8, once it is loaded: those packed in a file are 8 bits again."""
     native = not recipe.option("bits", work.part) and _narrow(work, recipe) == FOUR_BITS
     each = 0.5 if native else 1.0
     return int(each * work.weights) + 4 * work.left
 
 
-def _packed(work: Work, recipe: Recipe) -> int:
+def _packed_bytes(work: Work, recipe: Recipe) -> int:
     """Bytes of the weights that kernels pack: in int8 or float32, with a copy for each unrolled step."""
     integer = recipe.precision == "int8" and work.quantized
     dynamic = integer and recipe.option("form", work.part) == "dynamic" and work.kind != "recurrent"

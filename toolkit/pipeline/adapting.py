@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgekit.core import Progress
-from edgekit.formats.adapters import merged, read_adapter
+from edgekit.formats.adapters import merge_adapter, read_adapter
 
-__all__ = ["adapted"]
+__all__ = ["weights_with_adapter"]
 
 
 @contextmanager
-def adapted(weights: Path, adapter: str | None, place: Path, tell: Progress) -> Iterator[tuple[Path, str]]:
+def weights_with_adapter(weights: Path, adapter: str | None, place: Path, tell: Progress) -> Iterator[tuple[Path, str]]:
     """`weights` with the adapter in the folder `adapter`, and its name; unchanged and "" without one.
 
     Raises:
@@ -30,5 +30,5 @@ def adapted(weights: Path, adapter: str | None, place: Path, tell: Progress) -> 
     with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as parent:
         folder = Path(parent) / weights.name
         folder.mkdir()
-        merged(weights, read, folder)
+        merge_adapter(weights, read, folder)
         yield folder, read.name

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.common.files import described, write_whole
+from edgekit.common.files import describe_content, write_whole
 from edgekit.core import Predictor
 from edgekit.errors import BadInput, EdgekitError
 from edgekit.gate.evidence import digests
@@ -24,14 +24,14 @@ from edgekit.tasks.resolved import task_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["answered", "given", "unfit"]
+__all__ = ["answer_evidence", "has_user_evidence", "unfit"]
 
 #: Samples whose calls are recorded for parity, and sets of answers that are kept: the latest.
 _RECORDED, _SETS = 4, 64
 _WHAT = "answers of the reference"
 
 
-def answered(
+def answer_evidence(
     run: Run,
     predictor: Predictor,
     recorders: Mapping[str, Recorder],
@@ -58,14 +58,14 @@ def answered(
             recorder.close()
         if samples.evidence is None or judge.searches:
             return samples, answers if samples.evidence else (), ()
-        return samples, *_kept(run, predictor, samples, answers, golden)
+        return samples, *_complete_answers(run, predictor, samples, answers, golden)
     except BadInput as exc:
-        if given(run.job):
+        if has_user_evidence(run.job):
             raise
         return unfit(samples, exc), (), ()
 
 
-def given(job: Job) -> bool:
+def has_user_evidence(job: Job) -> bool:
     """Whether the evidence is the user's: what does not fit of it is an error."""
     return job.asked is not None and not isinstance(job.asked.evidence, bool)
 
@@ -76,7 +76,7 @@ def unfit(samples: Samples, exc: BadInput) -> Samples:
     return Samples(absent=f"the samples {name!r} do not fit this model: {exc.message}")
 
 
-def _kept(
+def _complete_answers(
     run: Run, predictor: Predictor, samples: Samples, first: Sequence[Any], golden: Mapping[str, NDArray[Any]]
 ) -> tuple[Sequence[Any], Sequence[Kept]]:
     """All answers and what is expected in them: those of an earlier export, or made now after the `first` ones."""
@@ -84,7 +84,7 @@ def _kept(
         *decides(run.job, run.checkpoint.path),
         f"{run.job.model.name} {agreement.what if (agreement := task_of(run.job.model).agreement) else ''}",
         repr(digests(samples.judged)),
-        f"outputs {described(golden)}",
+        f"outputs {describe_content(golden)}",
     ]
     file = cache_folder() / "answers" / f"{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()[:32]}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

@@ -17,9 +17,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edgekit.bench.machine import host
-from edgekit.bundles.staging import staged, sweep
+from edgekit.bundles.staging import staging_folder, sweep
 from edgekit.common.figures import figure
-from edgekit.common.files import described, hash_file, is_inside
+from edgekit.common.files import describe_content, hash_file, is_inside
 from edgekit.core import Artifact, Recipe
 from edgekit.errors import EdgekitError
 from edgekit.numerics.sums import same_sums
@@ -28,7 +28,7 @@ from edgekit.pipeline.reuse import decides
 from edgekit.pipeline.tracing import Reference
 from edgekit.sources.fetching import cache_folder
 
-__all__ = ["MOST", "WORTH", "Exported", "exported", "too_large"]
+__all__ = ["MOST", "WORTH", "Exported", "export_recipe", "too_large"]
 
 #: Most bytes of the cache: beyond them, what was used least recently goes.
 MOST = 4 << 30
@@ -61,7 +61,7 @@ class Exported:
             if size > MOST or 2 * size > shutil.disk_usage(cache).free:
                 return
             _drop(cache, MOST - size)
-            with staged(self._place, where=Path) as fresh:
+            with staging_folder(self._place, where=Path) as fresh:
                 for name in self._files:
                     (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(stage / name, fresh / name)
@@ -72,14 +72,14 @@ class Exported:
                 (fresh / _NAME).write_text(json.dumps(content), encoding="utf-8")
 
 
-def exported(run: Run, reference: Reference, recipe: Recipe) -> Exported:
+def export_recipe(run: Run, reference: Reference, recipe: Recipe) -> Exported:
     """What the exporter makes of `recipe`: from the cache, else made now.
 
     Raises:
         As `edgekit.core.Exporter.export`.
     """
     place = cache_folder() / "artifacts" / _key(run, reference, recipe)
-    if (artifacts := _taken(place, run.stage)) is not None:
+    if (artifacts := _restore_artifacts(place, run.stage)) is not None:
         run.tell(f"{recipe}: the files of an earlier export", 0, 0)
         return Exported(artifacts, place, (), reused=True)
     before, began = set(_files(run.stage)), time.monotonic()
@@ -116,14 +116,14 @@ def _key(run: Run, reference: Reference, recipe: Recipe) -> str:
     lines = [
         *decides(run.job, run.checkpoint.path),
         repr((run.job.model.name, network.precision, parts, recipe)),
-        f"outputs {described(reference.golden)}",
-        f"calibration {described(calibration)}",
+        f"outputs {describe_content(reference.golden)}",
+        f"calibration {describe_content(calibration)}",
         repr([machine[name] for name in host.IDENTITY]),
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
-def _taken(place: Path, stage: Path) -> list[Artifact] | None:
+def _restore_artifacts(place: Path, stage: Path) -> list[Artifact] | None:
     """The artefacts of the cache's folder `place`, copied into `stage`; None if they are not there, or damaged."""
     copied: list[Path] = []
     try:

@@ -26,9 +26,9 @@ def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
     before = set(run.stage.rglob("*"))
     for i, recipe in enumerate(recipes):
         try:
-            accepted = _proved(run, reference, recipe)
+            accepted = _prove_runnable(run, reference, recipe)
             if accepted.agreement.verdict == "fail":  # by samples that were to prove: now they have chosen, too
-                reference = reference.spent()
+                reference = reference.let_all_samples_choose()
                 raise Disagreement(run.job, recipe, accepted.agreement)
         except (ParityFailed, GateFailed, ExportFailed) as exc:
             attempts.append(Attempt(recipe=recipe_facts(recipe), outcome=f"refused: {exc.message}"))
@@ -53,7 +53,7 @@ def _after(run: Run, refusal: Exception) -> Run:
     return replace(run, tried=run.tried + (not isinstance(refusal, ExportFailed)))
 
 
-def _proved(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
+def _prove_runnable(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     """As `prove`. Raises ExportFailed for a network that its runtime cannot run, where the reference ran."""
     try:
         return prove(run, reference, recipe)

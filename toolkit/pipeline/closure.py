@@ -32,11 +32,13 @@ def closure(files: Iterable[Path], package: Path) -> set[Path]:
             continue
         reached.add(file)
         if file != package / "__init__.py":
-            waiting += [path for name in _imported(file, package.name) if (path := _file(name, package)) is not None]
+            waiting += [
+                path for name in _find_imports(file, package.name) if (path := _file(name, package)) is not None
+            ]
     return reached
 
 
-def _imported(file: Path, top: str) -> Iterator[str]:
+def _find_imports(file: Path, top: str) -> Iterator[str]:
     """Dotted names; of ``from a import b`` both a and a.b, since b may be a module."""
     for package, imported, plain in _STATEMENT.findall(file.read_text(encoding="utf-8")):
         if package:

@@ -25,7 +25,7 @@ from edgekit.gate.positions import Kept, write
 from edgekit.pipeline.job import Asked, Job
 from edgekit.tasks.resolved import evidence_of
 
-__all__ = ["Samples", "check_apart", "chosen", "facts", "gathered", "of_the_user"]
+__all__ = ["Samples", "check_apart", "choose_evidence", "facts", "gather_samples", "of_the_user"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Samples:
     absent: str = ""
 
 
-def chosen(
+def choose_evidence(
     model: Model, judge: Judge, asked: Asked, calibration: Sequence[Sample], data: Sequence[Sample]
 ) -> tuple[Evidence | None, str]:
     """The evidence of `model`, or why there is none.
@@ -89,7 +89,7 @@ def of_the_user(evidence: Evidence | None, samples: Sequence[Sample], folder: st
     return users_evidence(samples, folder, "given with --calibration")
 
 
-def gathered(job: Job, tell: Progress) -> Samples:
+def gather_samples(job: Job, tell: Progress) -> Samples:
     """The samples of the job's evidence. A set that cannot be fetched is recorded as absent, with the reason."""
     if job.evidence is None:
         return Samples(absent=job.no_evidence)

@@ -17,12 +17,12 @@ from typing import Any
 from edgekit.bench import metrics
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import load
-from edgekit.bundles.staging import peek, replaceable, staged
+from edgekit.bundles.staging import peek, replaceable, staging_folder
 from edgekit.core import Bundle, Progress, Source
 from edgekit.errors import BadInput, boundary
 from edgekit.estimation import budgets
 from edgekit.gate.judges import Looks
-from edgekit.pipeline.adapting import adapted
+from edgekit.pipeline.adapting import weights_with_adapter
 from edgekit.pipeline.job import Asked, Job, Run
 from edgekit.pipeline.resolving import job_of, read, weights_of
 from edgekit.pipeline.reuse import already, key_of
@@ -91,7 +91,7 @@ def export(
         force: replace even a bundle of another model or target.
         operating: the goal by which a threshold is chosen on `data` (``{"false_alarms_per_hour": 0.5}``).
         workers: ``dask://HOST:PORT`` of a pool of machines that try the recipes of a search.
-        board, flash, ram, download: budgets (bytes) in place of the target's own, see `budgets.budgeted`.
+        board, flash, ram, download: budgets (bytes) in place of the target's own, see `budgets.replace_budgets`.
 
     Returns:
         The bundle; ``reused`` is True if `out` already held the bundle of the same sources, recipe and versions.
@@ -101,7 +101,7 @@ def export(
         OverBudget, DeviceFailed: see `edgekit.errors`.
     """
     asked = Asked(**locals())
-    job, place = _resolved(asked)
+    job, place = _resolve_job(asked)
     return _export(job, place, asked)
 
 
@@ -112,9 +112,9 @@ def outline(model: str, target: str = "laptop", **options: Any) -> dict[str, Any
     Raises:
         As `export`, for what can be known before.
     """
-    job, place = _resolved(Asked(model, target, **options))
+    job, place = _resolve_job(Asked(model, target, **options))
     own = job.model.weights
-    tried = job.offered(job.limits.filled).values() if job.limits else job.recipes()
+    tried = job.recipes_to_try(job.limits.size_budget).values() if job.limits else job.recipes()
     return {
         "model": job.model.name,
         "importer": job.model.identity.importer,
@@ -133,7 +133,7 @@ def outline(model: str, target: str = "laptop", **options: Any) -> dict[str, Any
     }
 
 
-def _resolved(asked: Asked) -> tuple[Job, Path]:
+def _resolve_job(asked: Asked) -> tuple[Job, Path]:
     """The job, and the place of its bundle, which may be replaced."""
     # A torch for CUDA warns that the compiler for graphics processors is absent: the locks leave it out.
     logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
@@ -150,18 +150,18 @@ def _export(job: Job, place: Path, asked: Asked) -> Bundle:
     """The bundle at `place`, made now or reused."""
     with boundary():
         weights, source = weights_of(job, asked.weights, asked.tell)
-        with adapted(weights, asked.adapter, place, asked.tell) as (folder, adapter):
-            return _made(replace(job, adapter=adapter), place, folder, source, asked.tell)
+        with weights_with_adapter(weights, asked.adapter, place, asked.tell) as (folder, adapter):
+            return _make_bundle(replace(job, adapter=adapter), place, folder, source, asked.tell)
 
 
-def _made(job: Job, place: Path, weights: Path, source: Source | None, tell: Progress) -> Bundle:
+def _make_bundle(job: Job, place: Path, weights: Path, source: Source | None, tell: Progress) -> Bundle:
     key = key_of(job, weights)
-    if (bundle := already(place, key)) is not None and _confirmed(job, bundle, tell):
+    if (bundle := already(place, key)) is not None and _is_metric_unchanged(job, bundle, tell):
         return bundle
     check_pool(job)  # before anything long begins
     job, checkpoint = read(job, weights, tell)
     # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
-    with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
+    with staging_folder(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
         make(Run(job, checkpoint, source, key, stage, Path(work), place.absolute(), tell))
         budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
     if job.limits:
@@ -169,7 +169,7 @@ def _made(job: Job, place: Path, weights: Path, source: Source | None, tell: Pro
     return open_bundle(place)
 
 
-def _confirmed(job: Job, bundle: Bundle, tell: Progress) -> bool:
+def _is_metric_unchanged(job: Job, bundle: Bundle, tell: Progress) -> bool:
     """Whether a metric of the user's gives the bundle the value of its manifest again: files and variables that such a
     function reads are in no key. Raises BadInput where the function fails now."""
     evaluation, value = job.model.task.evaluation, bundle.manifest.gate.value

@@ -132,7 +132,7 @@ class Job:
             follow = [recipe for recipe in follow if recipe.precision in FLOATS]
         return [self.recipe, *(recipe for recipe in follow if recipe != self.recipe)]
 
-    def offered(self, size: int | None, *, hurried: bool = False) -> dict[str, Recipe]:
+    def recipes_to_try(self, size: int | None, *, hurried: bool = False) -> dict[str, Recipe]:
         """Name -> recipe: what a search tries. It is what the exporter offers for the model and fits the target, the
         smallest first, with the options that hold for all.
 
@@ -141,7 +141,7 @@ class Job:
                 less time and lose more.
         """
         found = {}
-        faster = self.exporter.hurried(self.model, self.recipe, size) if hurried else ()
+        faster = self.exporter.faster_recipes(self.model, self.recipe, size) if hurried else ()
         for recipe in (*self.exporter.candidates(self.model, self.recipe, size), *faster):
             if not budgets.excess(self.model, self.target, recipe):
                 name = str(recipe).removeprefix(f"{recipe.runtime} ")

@@ -19,7 +19,7 @@ from edgekit.gate.judges import Scores
 from edgekit.gate.positions import Positions, by_source, distance
 from edgekit.gate.verdicts import chosen_among, not_measured
 from edgekit.numerics.parity import Recorder, coarsest, limit_of, part_error
-from edgekit.pipeline.artifacts import exported
+from edgekit.pipeline.artifacts import export_recipe
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference
 
@@ -58,7 +58,7 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
         ParityFailed: a part is further from the reference than the precision explains. GateFailed: it is less accurate.
     """
     job, exporter, stage = run.job, run.job.exporter, run.stage
-    made = exported(run, reference, recipe)
+    made = export_recipe(run, reference, recipe)
     artifacts = made.artifacts
     runners = {artifact.part: job.runtime.load(stage / artifact.file, usable_processors()) for artifact in artifacts}
     if why := golden.unable(runners):
@@ -77,14 +77,14 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
         recorder.close()
     agreement = _agreement(run, predictor, reference, recipe)
     scores = run.scores(predictor, f"measuring {recipe.precision}")
-    verdict = _judged(run, scores, reference)
+    verdict = _judge_data(run, scores, reference)
     if verdict.verdict == "fail":
         raise GateFailed(f"{job.model.name} in {recipe}: {verdict.reason}.", hint="Try another --precision.")
-    facts = _operated(job, scores, run.facts)
+    facts = _choose_operating_point(job, scores, run.facts)
     if "operating_point" in facts:  # another threshold, perhaps another answer
         output = golden.answer(run.predictor(runners, facts), stage / run.golden_input)
     if not made.reused:
-        artifacts = [_timed(run, artifact, recipe, reference) for artifact in artifacts]
+        artifacts = [_time_artifact(run, artifact, recipe, reference) for artifact in artifacts]
         made.keep(stage, artifacts)
     return Accepted(recipe, artifacts, parity, specs, output, verdict, facts, agreement)
 
@@ -166,13 +166,13 @@ def _gate_too(run: Run, runners: Mapping[str, Runner], reference: Reference, rec
     if run.job.model.task.evaluation is None or not run.job.samples:
         return ""
     try:
-        verdict = _judged(run, run.scores(run.predictor(runners), f"measuring {recipe.precision}"), reference)
+        verdict = _judge_data(run, run.scores(run.predictor(runners), f"measuring {recipe.precision}"), reference)
     except EdgekitError as exc:  # the outputs cannot be decoded
         return f" It gives no answers that can be scored: {exc.message}"
     return f" The gate: {verdict.verdict}, {verdict.reason}."
 
 
-def _judged(run: Run, scores: Scores, reference: Reference) -> Verdict:
+def _judge_data(run: Run, scores: Scores, reference: Reference) -> Verdict:
     """The gate's verdict on the data. What other recipes were compared on does not prove this one."""
     job, evaluation = run.job, run.job.model.task.evaluation
     if evaluation is None:
@@ -181,7 +181,7 @@ def _judged(run: Run, scores: Scores, reference: Reference) -> Verdict:
         return not_measured("no --data")
 
     def verdict(places: range) -> Verdict:
-        mine, fp32 = scores.only(places), reference.scores.only(places)
+        mine, fp32 = scores.subset(places), reference.scores.subset(places)
         return job.judge.verdict(evaluation, mine, fp32, [job.samples[i] for i in places], job.data)
 
     every, apart = range(len(job.samples)), len(job.samples) - job.choosing
@@ -194,7 +194,7 @@ def _judged(run: Run, scores: Scores, reference: Reference) -> Verdict:
     return chosen_among(verdict(every[job.choosing :]), run.compared + 1) if run.compared else verdict(every)
 
 
-def _operated(job: Job, scores: Scores, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+def _choose_operating_point(job: Job, scores: Scores, facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """`facts` with the operating point chosen by the candidate's own scores, if there is labelled data."""
     truths = [sample.truth for sample in job.samples]
     if job.model.task.operate is None or not truths or any(truth is None for truth in truths):
@@ -203,7 +203,7 @@ def _operated(job: Job, scores: Scores, facts: Mapping[str, Any]) -> Mapping[str
     return {**facts, "operating_point": {**point, "data": job.data, "samples": len(truths)}}
 
 
-def _timed(run: Run, artifact: Artifact, recipe: Recipe, reference: Reference) -> Artifact:
+def _time_artifact(run: Run, artifact: Artifact, recipe: Recipe, reference: Reference) -> Artifact:
     """The artefact with the time of a call compared with fp32 on this machine, or why that was not measured."""
     if recipe.precision == "fp32":
         return artifact

@@ -12,7 +12,7 @@ from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.gate.evidence import split
 from edgekit.gate.judges import Judge, judge_of
 from edgekit.importers.resolved import model_of
-from edgekit.pipeline.evidence import check_apart, chosen, of_the_user
+from edgekit.pipeline.evidence import check_apart, choose_evidence, of_the_user
 from edgekit.pipeline.job import Asked, Job
 from edgekit.pipeline.search.limits import Limits, limits_of
 from edgekit.pipeline.terms import check_terms
@@ -26,7 +26,7 @@ __all__ = ["job_of", "read", "weights_of"]
 
 def job_of(asked: Asked) -> Job:
     """Resolve every name and open every folder before anything long begins. Raises as `export`."""
-    target = budgets.budgeted(find("targets", asked.target), asked.board, asked.flash, asked.ram, asked.download)
+    target = budgets.replace_budgets(find("targets", asked.target), asked.board, asked.flash, asked.ram, asked.download)
     with boundary():
         job = _job(asked, target)
     check_terms(job.model, asked.accept_terms)
@@ -54,7 +54,7 @@ def _job(asked: Asked, target: Target) -> Job:
     fewest = declared.task.evaluation.minimum if declared.task.evaluation else 0
     samples, choosing = (samples, len(samples)) if judge.searches else split(samples, fewest)
     check_apart(("calibration", calibration), ("data", samples))
-    evidence, no_evidence = chosen(declared, judge, asked, calibration, samples)
+    evidence, no_evidence = choose_evidence(declared, judge, asked, calibration, samples)
     real = calibration or (evidence and not evidence.synthetic)
     if limits and not samples and (judge.searches or not real):
         raise BadInput(
@@ -64,7 +64,7 @@ def _job(asked: Asked, target: Target) -> Job:
     own = of_the_user(evidence, calibration, Path(asked.calibration or "").name)
     calibration = calibration if own is evidence else ()
     noise = own is not None and own.synthetic and not declared.network.precision
-    unmeasured = exporter.unmeasured(declared, recipe) if noise and _chooses(asked, limits) else None
+    unmeasured = exporter.recipe_without_samples(declared, recipe) if noise and _chooses(asked, limits) else None
     if unmeasured is not None:
         recipe = replace(unmeasured, options={**recipe.options, **unmeasured.options})
         exporter.check_recipe(declared, recipe)
@@ -146,7 +146,7 @@ def read(job: Job, weights: Path, tell: Progress) -> tuple[Job, Checkpoint]:
     job.exporter.require()
     job.runtime.require()
     checkpoint = _with_companions(read_checkpoint(weights), job, tell)
-    return _settled(job, checkpoint, tell), checkpoint
+    return _skip_requantization(job, checkpoint, tell), checkpoint
 
 
 def _with_companions(checkpoint: Checkpoint, job: Job, tell: Progress) -> Checkpoint:
@@ -159,9 +159,9 @@ def _with_companions(checkpoint: Checkpoint, job: Job, tell: Progress) -> Checkp
     return replace(checkpoint, companions={name: read_checkpoint(folder) for name, folder in folders.items()})
 
 
-def _settled(job: Job, checkpoint: Checkpoint, tell: Progress) -> Job:
+def _skip_requantization(job: Job, checkpoint: Checkpoint, tell: Progress) -> Job:
     """`job`; without a precision of the user's, weights that are quantized already are not quantized to no avail."""
-    recipes = () if job.named else job.exporter.settled(job.model, checkpoint, job.recipe)
+    recipes = () if job.named else job.exporter.recipes_for_quantized(job.model, checkpoint, job.recipe)
     if not recipes:
         return job
     tell(f"the weights are {recipes[-1].precision} already, and no {job.recipe.precision} is made of them", 0, 0)

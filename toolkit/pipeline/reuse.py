@@ -21,7 +21,7 @@ from edgekit.bench.machine import host
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import NAME
 from edgekit.common import package_data
-from edgekit.common.files import described, hash_file
+from edgekit.common.files import describe_content, hash_file
 from edgekit.core import Bundle, Target
 from edgekit.errors import EdgekitError
 from edgekit.formats import onnx
@@ -34,8 +34,11 @@ def key_of(job: Job, weights: Path) -> str:
     model = job.model
     parts = [
         *decides(job, weights),
-        *(f"calibration {described(sample.input)}" for sample in job.calibration),
-        *(f"data {described(sample.input)} {described(sample.truth)} {sample.language}" for sample in job.samples),
+        *(f"calibration {describe_content(sample.input)}" for sample in job.calibration),
+        *(
+            f"data {describe_content(sample.input)} {describe_content(sample.truth)} {sample.language}"
+            for sample in job.samples
+        ),
         *(
             hashlib.sha256(package_data.read(name)).hexdigest()
             for name in (model.task.golden, model.identity.licence_text)
@@ -43,7 +46,7 @@ def key_of(job: Job, weights: Path) -> str:
         ),
         *(f"companion {name} {file.sha256}" for name, s in model.weights.companions.items() for file in s.files),
         f"evidence {job.evidence.name} {job.evidence.sources}" if job.evidence else "no evidence",
-        repr((model.name, model.task.evaluation, declared(job.target), job.recipes(), job.fallback)),
+        repr((model.name, model.task.evaluation, strip_functions(job.target), job.recipes(), job.fallback)),
         repr((sorted(job.operating.items()), job.limits, _machine(job))),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -64,7 +67,7 @@ def decides(job: Job, weights: Path) -> list[str]:
     ]
 
 
-def declared(target: Target) -> Target:
+def strip_functions(target: Target) -> Target:
     """`target` without its functions: they print as addresses, which differ from run to run; their files are among
     the code (`_outside`)."""
     return replace(target, pack=None, prove=None, measure=None, forms={}, devices={})

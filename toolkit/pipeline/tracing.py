@@ -14,8 +14,8 @@ from edgekit.gate.judges import Scores
 from edgekit.gate.positions import Kept
 from edgekit.numerics.finite import not_numbers
 from edgekit.numerics.parity import Recorder
-from edgekit.pipeline.answering import answered, given, unfit
-from edgekit.pipeline.evidence import Samples, facts, gathered
+from edgekit.pipeline.answering import answer_evidence, has_user_evidence, unfit
+from edgekit.pipeline.evidence import Samples, facts, gather_samples
 from edgekit.pipeline.job import Job, Run
 from edgekit.runtimes.torch.runner import reference_of
 
@@ -55,7 +55,7 @@ class Reference:
         """The evidence for the manifest; what it names is written into the bundle folder `stage`."""
         return facts(self.samples, agreement, self.answers, self.likeliest, self.calibrated, stage)
 
-    def spent(self) -> Reference:
+    def let_all_samples_choose(self) -> Reference:
         """The same, where all samples of the evidence have chosen."""
         return replace(self, samples=replace(self.samples, choosing=len(self.samples.judged)))
 
@@ -63,7 +63,7 @@ class Reference:
         """The same with those samples of the evidence and of the data (the first ones) alone that may choose."""
         count, scores = self.samples.choosing, self.scores
         if data < len(scores.values):
-            scores = scores.only(range(data))
+            scores = scores.subset(range(data))
         samples = replace(self.samples, judged=self.samples.judged[:count])
         kept = self.likeliest[:count]
         return replace(self, samples=samples, answers=self.answers[:count], scores=scores, likeliest=kept)
@@ -84,12 +84,12 @@ def trace(run: Run) -> Reference:
             )
         _check_answers(job, name, recorder)
     of_golden = golden.reference_of(recorders)
-    samples, calibrating, calibration = _calibrated(run, predictor, recorders)
+    samples, calibrating, calibration = _record_calibration(run, predictor, recorders)
     for recorder in recorders.values():
         recorder.close()
     scores = run.scores(predictor, "measuring the reference", reference=True)
     judged = {name: Recorder(runner, _PARITY, evenly=True) for name, runner in references.items()}
-    samples, answers, likeliest = answered(run, run.predictor(judged), judged, samples, of_golden)
+    samples, answers, likeliest = answer_evidence(run, run.predictor(judged), judged, samples, of_golden)
     for recorder in (*recorders.values(), *judged.values()):  # a large reference must not lie beside every candidate
         recorder.release()
     calibrated = 0 if job.calibration else len(calibrating)
@@ -119,11 +119,11 @@ def _references(run: Run) -> dict[str, Runner]:
     for part in model.network.parts:
         if part.build is None and part.name not in own:
             raise ExportFailed(f"{model.name}: the part {part.name!r} has no reference to compare with.")
-        references[part.name] = own[part.name] if part.build is None else _built(part, run)
+        references[part.name] = own[part.name] if part.build is None else _build_reference(part, run)
     return references
 
 
-def _built(part: Part, run: Run) -> Runner:
+def _build_reference(part: Part, run: Run) -> Runner:
     """A part's own reference. Raises BadInput where its weights are no numbers."""
     assert part.build is not None
     built = part.build(run.checkpoint)
@@ -135,20 +135,20 @@ def _built(part: Part, run: Run) -> Runner:
     return reference_of(part, built)
 
 
-def _calibrated(
+def _record_calibration(
     run: Run, predictor: Predictor, recorders: Mapping[str, Recorder]
 ) -> tuple[Samples, Sequence[Sample], Mapping[str, Sequence[Feeds]]]:
     """The evidence, the samples that calibrate, and the inputs of each part on them.
 
     The task's evidence may not fit a model with a pipeline of its own; then there is none, and the reason is kept.
     """
-    job, samples = run.job, gathered(run.job, run.tell)
+    job, samples = run.job, gather_samples(run.job, run.tell)
     calibrating = _calibrating(job, samples)
     run.tell("running the fp32 reference on calibration samples", 0, 0)
     try:
         return samples, calibrating, job.judge.calibration(predictor, recorders, calibrating)
     except BadInput as exc:
-        if job.calibration or samples.evidence is None or given(job):
+        if job.calibration or samples.evidence is None or has_user_evidence(job):
             raise
         return unfit(samples, exc), (), job.judge.calibration(predictor, recorders, ())
 

@@ -35,7 +35,7 @@ def make(run: Run) -> None:
     Raises:
         ParityFailed, GateFailed: the last refusal, if every recipe was refused. ExportFailed, BadInput, ...
     """
-    run = prepared(run)
+    run = prepare_run(run)
     job, model, stage = run.job, run.job.model, run.stage
     reference = trace(run)
     _check_reference(job, reference)
@@ -83,7 +83,7 @@ def make(run: Run) -> None:
     (stage / NAME).write_bytes(encode(msgspec.structs.replace(manifest, files=inventory(stage))))
 
 
-def prepared(run: Run) -> Run:
+def prepare_run(run: Run) -> Run:
     """`run` with the assets, the golden input and the facts of its model in the folder `run.stage`."""
     _assets(run)
     job, model, stage = run.job, run.job.model, run.stage
@@ -101,7 +101,7 @@ def _check_reference(job: Job, reference: Reference) -> None:
     """Raise GateFailed where the reference itself misses the bar: no recipe could do better, so none is tried."""
     if job.model.task.evaluation is None or not job.samples:
         return
-    if missed := job.judge.missed(job.model.task.evaluation, reference.scores, job.samples):
+    if missed := job.judge.describe_reference_miss(job.model.task.evaluation, reference.scores, job.samples):
         raise GateFailed(
             f"{job.model.name}: the fp32 reference itself misses the bar on {job.data}: {missed}. No recipe was tried.",
             hint="Look at the right answers in --data (see docs/data.md), or take other weights: --weights PATH",

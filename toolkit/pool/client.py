@@ -20,7 +20,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 from edgekit.errors import BadInput, DeviceFailed, need
 from edgekit.sources import cache_folder
 
-__all__ = ["Batch", "Pool", "Task", "address", "alone", "connected", "offer", "own_address"]
+__all__ = ["Batch", "Pool", "Task", "address", "alone", "connect_pool", "offer", "own_address"]
 
 #: Seconds after which a scheduler that does not answer counts as gone, and after which a pool without workers does.
 PATIENCE, GRACE = 15.0, 60.0
@@ -80,7 +80,7 @@ def alone() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def connected(workers: str) -> Iterator[Pool]:
+def connect_pool(workers: str) -> Iterator[Pool]:
     """The pool at ``dask://HOST:PORT``, for as long as the block takes.
 
     Raises:
@@ -133,9 +133,9 @@ class Pool:
     def check(self) -> None:
         """Raise DeviceFailed where the scheduler has vanished."""
         if self.client.status != "running":
-            raise self.gone(f"the scheduler at {self.workers} has vanished")
+            raise self.pool_error(f"the scheduler at {self.workers} has vanished")
 
-    def gone(self, what: str) -> DeviceFailed:
+    def pool_error(self, what: str) -> DeviceFailed:
         """The error of a pool that can do no more."""
         return DeviceFailed(
             f"{what}; what was finished is kept.",
@@ -182,7 +182,7 @@ class Batch(Generic[_Key]):
         """
         self._fill()
         while self._running:
-            for future in self._finished():
+            for future in self._wait_for_futures():
                 if future not in self._running:  # cancelled by whoever got the result before it
                     continue
                 key, task = self._running.pop(future)
@@ -207,14 +207,14 @@ class Batch(Generic[_Key]):
         now = time.monotonic()
         self._seen = now if workers else self._seen
         if now - self._seen > GRACE:
-            raise self._pool.gone(f"the pool at {self._pool.workers} has no worker left")
+            raise self._pool.pool_error(f"the pool at {self._pool.workers} has no worker left")
         return workers
 
     def _submit(self, key: _Key, task: Task, payload: bytes | None) -> None:
         future = self._pool.client.submit(task.function, task.spec, payload, resources={task.device: 1}, pure=False)
         self._running[future] = key, task
 
-    def _finished(self) -> set[Any]:
+    def _wait_for_futures(self) -> set[Any]:
         from distributed import CancelledError, wait
 
         try:
@@ -223,7 +223,7 @@ class Batch(Generic[_Key]):
         except TimeoutError:
             done = set()
         except CancelledError as exc:
-            raise self._pool.gone(f"the scheduler at {self._pool.workers} has vanished") from exc
+            raise self._pool.pool_error(f"the scheduler at {self._pool.workers} has vanished") from exc
         self._pool.check()
         return done
 
@@ -235,7 +235,7 @@ class Batch(Generic[_Key]):
             answer: dict[str, Any] | None = future.result()
             return answer
         except CancelledError as exc:
-            raise self._pool.gone(f"the scheduler at {self._pool.workers} has vanished") from exc
+            raise self._pool.pool_error(f"the scheduler at {self._pool.workers} has vanished") from exc
         except KilledWorker as exc:
             return {"lost": f"{exc.allowed_failures + 1} workers died of it, the last at {exc.last_worker.address}"}
         except Exception as exc:  # any error of the other machine: a full disk, no edgekit

@@ -16,7 +16,7 @@ from edgekit.common.files import hash_file, is_inside
 from edgekit.errors import BadInput
 from edgekit.sources import cache_folder
 
-__all__ = ["Parcel", "packed", "parcel", "received"]
+__all__ = ["Parcel", "pack_parcels", "parcel", "receive_parcels"]
 
 #: Bytes that travel at most: they lie in the memory of the scheduler.
 MOST = 4 << 30
@@ -47,7 +47,7 @@ def parcel(path: Path, beside: Iterable[Path] = ()) -> Parcel:
     return Parcel(str(path), {item.relative_to(path.parent).as_posix(): hash_file(item) for item in files})
 
 
-def packed(parcels: Sequence[Parcel]) -> bytes:
+def pack_parcels(parcels: Sequence[Parcel]) -> bytes:
     """All files as an uncompressed archive: weights hardly compress.
 
     Raises:
@@ -69,7 +69,7 @@ def packed(parcels: Sequence[Parcel]) -> bytes:
     return buffer.getvalue()
 
 
-def received(parcels: Sequence[Parcel], payload: bytes | None) -> list[Path] | None:
+def receive_parcels(parcels: Sequence[Parcel], payload: bytes | None) -> list[Path] | None:
     """On the other machine: the place of each; None if one is neither here, nor in the cache, nor in `payload`.
 
     Raises:

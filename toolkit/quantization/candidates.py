@@ -14,7 +14,7 @@ from edgekit.core import Feeds, Progress
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.ranges import EXTREMES
-from edgekit.quantization.samples import spaced
+from edgekit.quantization.samples import subsample_evenly
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,13 +58,13 @@ class Candidates(ABC, Generic[Made]):
 
     def __init__(self, part: str, feeds: Sequence[Feeds], tell: Progress) -> None:
         self.part, self.feeds, self.tell = part, feeds, tell
-        self.measured, self.few = spaced(feeds, 16), spaced(feeds, 4)
+        self.measured, self.few = subsample_evenly(feeds, 16), subsample_evenly(feeds, 4)
 
     def bound(self) -> dict[str, str]:
         """Keep the time and the memory of the search within bounds: what is measured -> what of it is left out."""
         most = max(_FEWEST, _TRIAL // max(self.size, 1))
         before = len(self.measured)
-        self.measured, self.few = spaced(self.measured, most), spaced(self.few, most)
+        self.measured, self.few = subsample_evenly(self.measured, most), subsample_evenly(self.few, most)
         if len(self.measured) == before:
             return {}
         told = f"{before - len(self.measured)} of {before} samples, as every call has {self.size / 1e6:.0f} M weights"
@@ -87,13 +87,13 @@ class Candidates(ABC, Generic[Made]):
         for layer in self.layers:
             yield layer, self.run(self.make(replace(plan, floats={layer: ""})), feeds)
 
-    def corrected(self, plan: Plan, made: Made) -> Made | None:
+    def correct_biases(self, plan: Plan, made: Made) -> Made | None:
         """`made` with corrected biases (`edgekit.quantization.weights.biases`); None where a format has none."""
         return None
 
     def error(self, made: Made) -> float:
         """How far `made` is away from float over the measured calls together: all of them count, not the worst one."""
-        return self._expected.error(self.run(made, self.measured))
+        return self._reference_outputs.error(self.run(made, self.measured))
 
     @property
     def kinds(self) -> Sequence[str]:
@@ -105,10 +105,10 @@ class Candidates(ABC, Generic[Made]):
     @property
     def unlike(self) -> bool:
         """Whether outputs have columns of unlike ranges (see `Truth`)."""
-        return bool(self.measured) and self._expected.unlike
+        return bool(self.measured) and self._reference_outputs.unlike
 
     @cached_property
-    def _expected(self) -> Truth:
+    def _reference_outputs(self) -> Truth:
         return Truth(self.run(None, self.measured))
 
 

@@ -28,7 +28,7 @@ def choose(candidates: Candidates[Made], wish: Wish) -> tuple[Plan, Made]:
     """
     left_out = candidates.bound()
     plans, reason = _plans(candidates, wish)
-    made, errors, impossible = _made(candidates, plans)
+    made, errors, impossible = _try_plans(candidates, plans)
     best = _best(made, errors)
     why = f"{best}: {reason}"
     if len(errors) > 1:
@@ -40,7 +40,7 @@ def choose(candidates: Candidates[Made], wish: Wish) -> tuple[Plan, Made]:
     if count or (wish.float_layers is None and errors.get(str(plan), 0.0) > candidates.most):
         plan, chosen = _with_floats(candidates, plan, chosen, count)
         errors[str(plan)] = candidates.error(chosen)
-    better = candidates.corrected(plan, chosen)
+    better = candidates.correct_biases(plan, chosen)
     if better is not None:
         errors[f"{plan}, biases corrected"] = error = candidates.error(better)
         chosen = better if error < errors[str(plan)] else chosen
@@ -88,7 +88,7 @@ def _best(made: Mapping[str, tuple[Plan, Made]], errors: Mapping[str, float]) ->
     return min(first.values(), key=lambda name: errors.get(name, 0.0))
 
 
-def _made(
+def _try_plans(
     candidates: Candidates[Made], plans: list[Plan]
 ) -> tuple[dict[str, tuple[Plan, Made]], dict[str, float], dict[str, str]]:
     """Every plan that can be made and runs, by its name; errors, where inputs are measured; and why forms cannot."""
@@ -201,7 +201,9 @@ def together(
             tried[layer][form] = moved(layer, form)
             continue
         chosen[layer] = form, tried[layer].get(form, 0.0)
-    return {layer: LayerPlan(form, _told(form, tried[layer], forms[layer])) for layer, (form, _) in chosen.items()}
+    return {
+        layer: LayerPlan(form, _explain_form(form, tried[layer], forms[layer])) for layer, (form, _) in chosen.items()
+    }
 
 
 def _within(
@@ -215,7 +217,7 @@ def _within(
     return "float", 0.0
 
 
-def _told(form: str, tried: Mapping[str, float], limits: Mapping[str, float]) -> str:
+def _explain_form(form: str, tried: Mapping[str, float], limits: Mapping[str, float]) -> str:
     """Why a layer has its form."""
     (first, error), *others = tried.items()
     why = ", ".join([f"{first} alone moves the outputs by {error:.1%}", *(f"{name} by {e:.1%}" for name, e in others)])

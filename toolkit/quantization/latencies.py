@@ -41,7 +41,7 @@ class Shape:
     @property
     def kind(self) -> Shape:
         """Its class: every side rounded to the nearest of 1, 1.5, 2, 3, 4, 6, 8, ..."""
-        return Shape(*map(_rounded, (self.rows, self.inputs, self.outputs)))
+        return Shape(*map(_round_size, (self.rows, self.inputs, self.outputs)))
 
     def __str__(self) -> str:
         return f"{self.rows}x{self.inputs}x{self.outputs}"
@@ -71,17 +71,17 @@ class Latencies:
         Where one was not measured yet all are, in turns, and kept. A cache that cannot be written stays as it is.
         """
         kind = shape.kind
-        table = self._kept()
+        table = self._read_table()
         known = table.get(str(kind), {})
         if not set(forms) <= set(known):
-            known = self._measured(kind, forms)
+            known = self._time_forms(kind, forms)
             content = {"of": self._of, "seconds": table | {str(kind): known}}
             with contextlib.suppress(OSError, EdgekitError):
                 self.file.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(self.file, json.dumps(content, indent=1, sort_keys=True, default=str).encode())
         return {form: known[form] * shape.work / kind.work for form in forms}
 
-    def _kept(self) -> dict[str, dict[str, float]]:
+    def _read_table(self) -> dict[str, dict[str, float]]:
         """Class -> form -> seconds; empty where the file is absent, or damaged."""
         try:
             table = json.loads(self.file.read_text(encoding="utf-8"))["seconds"]
@@ -92,7 +92,7 @@ class Latencies:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
-    def _measured(self, kind: Shape, forms: Sequence[str]) -> dict[str, float]:
+    def _time_forms(self, kind: Shape, forms: Sequence[str]) -> dict[str, float]:
         """Form -> median over the rounds of the mean of a round's calls."""
         calls = {form: self._prepared(form, kind) for form in forms}
         counts = {form: max(1, round(_SECONDS / _mean(call, 2))) for form, call in calls.items()}
@@ -111,7 +111,7 @@ def _mean(call: Callable[[], object], count: int) -> float:
     return max((time.perf_counter() - began) / count, 1e-9)
 
 
-def _rounded(size: int) -> int:
+def _round_size(size: int) -> int:
     """The nearest power of two, or one and a half times such a power."""
     low = 1 << (size.bit_length() - 1)
     return min((low, low * 3 // 2 or 1, 2 * low), key=lambda near: abs(near - size))

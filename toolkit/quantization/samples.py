@@ -10,7 +10,7 @@ import numpy as np
 from edgekit.core import Feeds
 from edgekit.errors import BadInput
 
-__all__ = ["FEWEST", "Item", "check", "shortage", "spaced"]
+__all__ = ["FEWEST", "Item", "check", "shortage", "subsample_evenly"]
 
 #: Fewer different samples than this say nothing about ranges.
 FEWEST = 8
@@ -40,6 +40,6 @@ def check(feeds: Sequence[Feeds], part: str) -> None:
         )
 
 
-def spaced(items: Sequence[Item], most: int) -> Sequence[Item]:
+def subsample_evenly(items: Sequence[Item], most: int) -> Sequence[Item]:
     """At most `most` of `items`, evenly spaced, the first one among them."""
     return items[:: max(1, -(-len(items) // most))]

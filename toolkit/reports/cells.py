@@ -138,13 +138,13 @@ def load(path: Path) -> Matrix:
     if schema == 1:
         return of(reports.decode(data, str(path)))
     if schema == _BY_EXPORTER:
-        data = _upgraded(reports.typed(data, dict[str, Any], str(path)))
-    matrix: Matrix = reports.typed(data, Matrix, str(path))
+        data = _upgrade_schema(reports.decode_json(data, dict[str, Any], str(path)))
+    matrix: Matrix = reports.decode_json(data, Matrix, str(path))
     check(matrix, str(path))
     return matrix
 
 
-def _upgraded(matrix: dict[str, Any]) -> bytes:
+def _upgrade_schema(matrix: dict[str, Any]) -> bytes:
     """A matrix of schema 2, whose cells name exporters, as one of today."""
     cells = matrix.get("cells")
     for cell in (

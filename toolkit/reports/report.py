@@ -18,7 +18,7 @@ from edgekit.common.files import write_whole
 from edgekit.core import Report
 from edgekit.errors import BadInput, boundary, install_command
 
-__all__ = ["SCHEMA", "check", "decode", "load", "read", "save", "schema_of", "typed"]
+__all__ = ["SCHEMA", "check", "decode", "decode_json", "load", "read", "save", "schema_of"]
 
 SCHEMA = 1
 
@@ -67,7 +67,7 @@ def schema_of(data: bytes, where: str, newest: int = SCHEMA) -> int:
     Raises:
         BadInput: it names no schema, or a schema that this edgekit does not read.
     """
-    head = typed(data, Any, where)
+    head = decode_json(data, Any, where)
     number = head.get("schema") if isinstance(head, Mapping) else None
     if not isinstance(number, int) or isinstance(number, bool):
         raise BadInput(f"{where} is not an edgekit report: it names no schema.")
@@ -92,12 +92,12 @@ def decode(data: bytes, where: str) -> Report:
             f"{where} is a matrix of many cells, not a single report.",
             hint=f"Look at it with: edgekit report {shlex.quote(where)}",
         )
-    report: Report = typed(data, Report, where)
+    report: Report = decode_json(data, Report, where)
     check(report, where)
     return report
 
 
-def typed(data: bytes, kind: Any, where: str) -> Any:
+def decode_json(data: bytes, kind: Any, where: str) -> Any:
     """JSON as `kind`, strictly.
 
     Raises:

@@ -11,7 +11,7 @@ from edgekit.core import Recipe, Runtime
 from edgekit.errors import UnknownName, Unsupported
 from edgekit.registry import find, names
 
-__all__ = ["is_own", "recipe_of", "resolved", "runtime_for", "runtime_of", "runtime_once"]
+__all__ = ["add_format", "is_own", "recipe_of", "runtime_for", "runtime_of", "runtime_once"]
 
 
 def recipe_of(runtime: str, precision: str, options: Mapping[str, Any] | None = None) -> Recipe:
@@ -20,10 +20,10 @@ def recipe_of(runtime: str, precision: str, options: Mapping[str, Any] | None = 
     Raises:
         UnknownName: it is not installed. Unsupported: it takes no files.
     """
-    return resolved(Recipe(runtime, precision, options or {}))
+    return add_format(Recipe(runtime, precision, options or {}))
 
 
-def resolved(recipe: Recipe) -> Recipe:
+def add_format(recipe: Recipe) -> Recipe:
     """`recipe` with its format. Raises as `recipe_of`."""
     formats = find("runtimes", recipe.runtime).formats
     if not formats:

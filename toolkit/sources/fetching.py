@@ -72,7 +72,7 @@ def fetch(
             store.fill(offline)
         except (FetchFailed, MissingExtra) as exc:
             parts = [exc.message, exc.hint, near.lacking(store.source.files) if near else ""]
-            reasons.append(f"\n  - {_shown(store.source.uri)}: {' '.join(filter(None, parts))}")
+            reasons.append(f"\n  - {_redact_uri(store.source.uri)}: {' '.join(filter(None, parts))}")
         else:
             return store.folder, store.source
     again = "Run the same command once with a connection and without the offline setting, or" if offline else "Or"
@@ -128,7 +128,7 @@ def _offline() -> bool:
     return os.environ.get("EDGEKIT_OFFLINE", "").lower() not in ("", "0", "false", "no")
 
 
-def _shown(uri: str) -> str:
+def _redact_uri(uri: str) -> str:
     """A source's URI without the host, user and query of an https address."""
     scheme, mark, rest = uri.partition("://")
     return (

@@ -60,7 +60,7 @@ class Store:
         with self._alone(), fetcher(self._partial / "packages", self._tell) as transports:
             for file in self._missing():  # after waiting for the lock: another process may have fetched them
                 self._path(file).unlink(missing_ok=True)
-                if not self._copied(file):
+                if not self._copy_from_mirror(file):
                     self._fetch(file, transports)
             shutil.rmtree(self._partial, ignore_errors=True)  # partials of pieces that no file needs any more
 
@@ -88,7 +88,7 @@ class Store:
         absent = [file for file in self._missing() if not file.pieces or not all(map(local, file.pieces))]
         return [file for file in absent if self._mirror is None or self._mirror.find(file) is None]
 
-    def _copied(self, file: SourceFile) -> bool:
+    def _copy_from_mirror(self, file: SourceFile) -> bool:
         """Copy a file out of the mirror; False if it is absent or has changed."""
         original = self._mirror.find(file) if self._mirror else None
         if original is None:

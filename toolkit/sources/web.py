@@ -105,7 +105,7 @@ def beginning(url: str, size: int, headers: Mapping[str, str] | None = None) -> 
     Raises:
         Refused: a final answer such as 404. FetchFailed: the connection failed.
     """
-    with _ranged(url, 0, size, headers or {}) as response:
+    with _open_range(url, 0, size, headers or {}) as response:
         return bytes(response.read(size))
 
 
@@ -115,7 +115,7 @@ def part(url: str, start: int, size: int, headers: Mapping[str, str] | None = No
     Raises:
         Refused: a final answer such as 404. FetchFailed: the connection failed, or the server sends whole files only.
     """
-    with _ranged(url, start, size, headers or {}) as response:
+    with _open_range(url, start, size, headers or {}) as response:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", "").strip())
         if response.status != 206 or not match or int(match[1]) != start:
             raise FetchFailed("the server sends whole files only, no parts of them")
@@ -123,10 +123,10 @@ def part(url: str, start: int, size: int, headers: Mapping[str, str] | None = No
 
 
 @contextlib.contextmanager
-def _ranged(url: str, start: int, size: int, headers: Mapping[str, str]) -> Iterator[Any]:
+def _open_range(url: str, start: int, size: int, headers: Mapping[str, str]) -> Iterator[Any]:
     """The response to a request for a range of bytes."""
     check_url(url)
-    request = _asked(url, headers)
+    request = _build_request(url, headers)
     request.add_header("Range", f"bytes={start}-{start + size - 1}")
     try:
         with urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT) as response:
@@ -187,7 +187,7 @@ def _copy(
 
 
 def _open(url: str, start: int, validator: str, headers: Mapping[str, str]) -> Any:
-    request = _asked(url, headers)
+    request = _build_request(url, headers)
     if start:
         request.add_header("Range", f"bytes={start}-")
         if validator:
@@ -195,7 +195,7 @@ def _open(url: str, start: int, validator: str, headers: Mapping[str, str]) -> A
     return urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT)
 
 
-def _asked(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
+def _build_request(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
     # Content-Encoding would make byte ranges and the pinned size mean something else.
     request = urllib.request.Request(url, headers={"Accept-Encoding": "identity", "User-Agent": "edgekit"})
     for name, value in headers.items():

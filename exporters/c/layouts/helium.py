@@ -31,7 +31,7 @@ class Axis(NamedTuple):
     dilation: int = 1
 
     @property
-    def padded(self) -> bool:
+    def has_padding(self) -> bool:
         """Whether some tap falls outside of the input."""
         return (self.output - 1) * self.stride + (self.kernel - 1) * self.dilation >= self.input
 
@@ -48,22 +48,22 @@ def scratch_conv_2d(height: Axis, width: Axis, input_channels: int) -> int:
         return _up(4 * _CHANNELS * most + most * column + _WIDE + row * input_channels, 16)
     most = _MANY_PIXELS if taps >= _MANY_TAPS else _FEW_PIXELS
     sums = 4 * _CHANNELS * most
-    if not height.padded and not width.padded:
+    if not height.has_padding and not width.has_padding:
         return sums
 
-    def copied(lines: int, pixels: int) -> int:
+    def input_region_size(lines: int, pixels: int) -> int:
         columns = (pixels - 1) * width.stride + width.kernel
         return ((lines - 1) * height.stride + (height.kernel - 1) * height.dilation + 1) * columns * input_channels
 
     pixels = min(width.output, most)
-    while pixels > 2 and copied(1, pixels) > _COPY_BYTES:
+    while pixels > 2 and input_region_size(1, pixels) > _COPY_BYTES:
         pixels -= 1
     if pixels < width.output:
         pixels = _share(width.output, pixels)
     lines = most // width.output if pixels == width.output and width.output % 2 == 0 else 1
-    while lines > 1 and copied(lines, pixels) > _COPY_BYTES:
+    while lines > 1 and input_region_size(lines, pixels) > _COPY_BYTES:
         lines -= 1
-    return _up(sums + copied(min(lines, height.output), pixels) + _WIDE, 16)
+    return _up(sums + input_region_size(min(lines, height.output), pixels) + _WIDE, 16)
 
 
 def scratch_depthwise_conv_2d(height: Axis, width: Axis, depth_multiplier: int) -> int:

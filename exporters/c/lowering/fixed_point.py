@@ -25,14 +25,14 @@ def rounding_divide(x: int, exponent: int) -> int:
 def scale(x: int, multiplier: int, shift: int) -> int:
     """x * multiplier * 2^(shift - 31), rounded twice (MultiplyByQuantizedMultiplier)."""
     left, right = max(shift, 0), max(-shift, 0)
-    return rounding_divide(doubling_high_multiply(_wrapped(x << left), multiplier), right)
+    return rounding_divide(doubling_high_multiply(_wrap_int32(x << left), multiplier), right)
 
 
-def _wrapped(x: int) -> int:
+def _wrap_int32(x: int) -> int:
     return (x + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
-def _saturated(x: int) -> int:
+def _saturate_int32(x: int) -> int:
     return min(max(x, -(1 << 31)), _MOST)
 
 
@@ -43,7 +43,7 @@ def exp_of_negative(a: int, integer_bits: int) -> int:
     fraction_bits = 31 - integer_bits
     quarter = 1 << (fraction_bits - 2)
     near = (a & (quarter - 1)) - quarter
-    result = _exp_near_zero(_saturated(near << integer_bits))
+    result = _exp_near_zero(_saturate_int32(near << integer_bits))
     rest = near - a
     factors = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
     for exponent, factor in zip(range(-2, 5), factors, strict=True):
@@ -66,8 +66,8 @@ def _newton(a: int, last: int, minus: int = 0) -> int:
     half = (a + _MOST + 1) // 2
     x = 1515870810 + doubling_high_multiply(half, -1010580540)
     for _ in range(3):
-        x += _saturated(doubling_high_multiply(x, (1 << 29) - doubling_high_multiply(half, x)) << 2)
-    return _saturated((x - minus) << last)
+        x += _saturate_int32(doubling_high_multiply(x, (1 << 29) - doubling_high_multiply(half, x)) << 2)
+    return _saturate_int32((x - minus) << last)
 
 
 def logistic_int8(values: list[int], input_scale: float, zero_point: int) -> list[int]:

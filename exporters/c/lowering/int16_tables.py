@@ -47,14 +47,14 @@ def _table(function: Callable[[NDArray[Any]], NDArray[Any]], length: float, zero
 
     here, middle = at(first + places * step), at(first + places * step + step / single(2))
     beyond = at(first + (places + single(1)) * step)
-    line = _rounded((beyond + _rounded(here)) / single(2))
-    entries = _rounded(here) - _rounded((line - _rounded(middle)) / single(2))
-    end = _rounded(at(np.array([last], single)))
+    line = _round_half_away((beyond + _round_half_away(here)) / single(2))
+    entries = _round_half_away(here) - _round_half_away((line - _round_half_away(middle)) / single(2))
+    end = _round_half_away(at(np.array([last], single)))
     table: NDArray[Any] = np.clip(np.concatenate([entries, end]), _LEAST, _MOST).astype(np.int16)
     return table
 
 
-def _rounded(values: NDArray[Any]) -> NDArray[Any]:
+def _round_half_away(values: NDArray[Any]) -> NDArray[Any]:
     """To nearest, ties away from zero."""
     import numpy as np
 

@@ -171,7 +171,7 @@ def multiplier_of(real: float) -> tuple[int, int]:
     if real == 0:
         return 0, 0
     fraction, shift = math.frexp(real)
-    multiplier = _rounded(fraction * (1 << 31))
+    multiplier = _round_half_away(fraction * (1 << 31))
     if multiplier == 1 << 31:
         multiplier, shift = multiplier // 2, shift + 1
     if shift < -31:
@@ -179,7 +179,7 @@ def multiplier_of(real: float) -> tuple[int, int]:
     return ((1 << 31) - 1, 30) if shift > 30 else (multiplier, shift)
 
 
-def _rounded(value: float) -> int:
+def _round_half_away(value: float) -> int:
     """Nearest, ties away from zero: C's round()."""
     return math.floor(value + 0.5) if value >= 0 else math.ceil(value - 0.5)
 
@@ -197,7 +197,7 @@ def clamp_of(lowering: Lowering, operator: Operator, output: Tensor) -> tuple[in
     least, most = (-32768, 32767) if output.dtype == "int16" else (-128, 127)
 
     def value(real: float) -> int:
-        return zero + _rounded(float32(float32(real) / scale))
+        return zero + _round_half_away(float32(float32(real) / scale))
 
     if kind == 0:
         return least, most

@@ -36,7 +36,7 @@ def prune(graph: Graph) -> Graph:
     """`graph`, with fewer channels where that changes no output; itself if there is nothing to take out."""
     main = graph.subgraphs[0]
     ranges = _ranges(main)
-    kept = _kept(main, ranges)
+    kept = _kept_channels(main, ranges)
     if all(len(channels) == main.tensors[index].shape[-1] for index, channels in kept.items()):
         return graph
     return replace(graph, subgraphs=(_rebuilt(main, ranges, kept), *graph.subgraphs[1:]))
@@ -122,10 +122,10 @@ def _product_range(main: Subgraph, operator: Operator, source: NDArray[Any]) -> 
         products = weights[None] * values[:, None, None, :]
     bias = _bias(main, operator, len(weights))
     least, most = (bias + extreme(products, axis=0).sum((1, 2)) for extreme in (np.min, np.max))
-    return _requantized(main, operator, tensor, target, least, most)
+    return _requantize_range(main, operator, tensor, target, least, most)
 
 
-def _requantized(
+def _requantize_range(
     main: Subgraph, operator: Operator, source: Tensor, target: Tensor, least: NDArray[Any], most: NDArray[Any]
 ) -> NDArray[Any]:
     quantization = main.tensors[operator.inputs[1]].quantization
@@ -150,7 +150,7 @@ def _clamp(operator: Operator, target: Tensor) -> tuple[int, int]:
     return (zero if kind in (1, 3) else -128), (min(127, zero + six) if kind == 3 else 127)
 
 
-def _kept(main: Subgraph, ranges: dict[int, NDArray[Any]]) -> dict[int, list[int]]:
+def _kept_channels(main: Subgraph, ranges: dict[int, NDArray[Any]]) -> dict[int, list[int]]:
     """Tensor -> the channels that are still computed, in order; tensors that nothing is known of are not in it.
 
     Backwards from the outputs. An operator along the channels has as many of them on both sides: where its input is
@@ -158,7 +158,7 @@ def _kept(main: Subgraph, ranges: dict[int, NDArray[Any]]) -> dict[int, list[int
     """
     forced: dict[int, NDArray[Any]] = {}
     while True:
-        needed = _needed(main, ranges, forced)
+        needed = _needed_channels(main, ranges, forced)
         uneven = [
             operator
             for operator in main.operators
@@ -172,7 +172,7 @@ def _kept(main: Subgraph, ranges: dict[int, NDArray[Any]]) -> dict[int, list[int
     return {index: np.flatnonzero(needed[index]).tolist() for index in followed}
 
 
-def _needed(
+def _needed_channels(
     main: Subgraph, ranges: dict[int, NDArray[Any]], forced: dict[int, NDArray[Any]]
 ) -> dict[int, NDArray[Any]]:
     """Tensor -> whether each channel is needed; those in `forced` are."""
@@ -257,21 +257,21 @@ def _constants(
         data = weights.data[..., outputs]
     else:
         data = weights.data[outputs][..., inputs]
-        bias = bias + _folded(main, operator, ranges, inputs)
+        bias = bias + _pruned_contribution(main, operator, ranges, inputs)
     left = (bias[outputs] + 2**31) % 2**32 - 2**31
-    quantization = _selected(weights.quantization, len(bias), outputs)
+    quantization = _slice_quantization(weights.quantization, len(bias), outputs)
     known = [main.tensors[index] for index in operator.inputs[2:3] if index >= 0]
     first = known[0] if known else Tensor(f"{weights.name}/bias", "int32", (), None, None)
     return [
         replace(weights, shape=data.shape, data=np.ascontiguousarray(data), quantization=quantization),
         replace(
             first, shape=(len(outputs),), data=left.astype(np.int32),
-            quantization=_selected(first.quantization, len(bias), outputs),
+            quantization=_slice_quantization(first.quantization, len(bias), outputs),
         ),
     ]  # fmt: skip
 
 
-def _folded(
+def _pruned_contribution(
     main: Subgraph, operator: Operator, ranges: dict[int, NDArray[Any]], inputs: list[int]
 ) -> NDArray[Any] | int:
     """What the channels that are gone add to every output."""
@@ -286,7 +286,7 @@ def _folded(
     return result
 
 
-def _selected(quantization: Quantization | None, count: int, channels: list[int]) -> Quantization | None:
+def _slice_quantization(quantization: Quantization | None, count: int, channels: list[int]) -> Quantization | None:
     if quantization is None or len(quantization.scale) != count or count == 1:
         return quantization
     scales, zeros = quantization.scale, quantization.zero_point

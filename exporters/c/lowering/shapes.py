@@ -32,14 +32,16 @@ def _wrong(operator: Operator, inputs: Sequence[Tensor | None], outputs: Sequenc
     if name in _IMAGES:
         return _image(name, inputs, outputs[0])
     if name == "CONCATENATION":
-        return _joined([tensor for tensor in inputs if tensor is not None], outputs[0], operator.options["axis"])
+        return _concat_problem(
+            [tensor for tensor in inputs if tensor is not None], outputs[0], operator.options["axis"]
+        )
     if name in ("SPLIT", "SPLIT_V"):
         whole, axis = (inputs[1], inputs[0]) if name == "SPLIT" else (source, inputs[2])
         if whole is None or axis is None or axis.data is None or axis.data.size != 1:
             return "it has no axis"
-        return _joined(outputs, whole, int(axis.data.reshape(-1)[0]))
+        return _concat_problem(outputs, whole, int(axis.data.reshape(-1)[0]))
     if name == "TRANSPOSE":
-        return _transposed(inputs, outputs[0])
+        return _transpose_problem(inputs, outputs[0])
     if name == "SOFTMAX" and source is not None and not source.shape:
         return "its input is a scalar"
     if name in ("ADD", "SUB", "MUL") and any(t is None or len(t.shape) > len(outputs[0].shape) for t in inputs):
@@ -61,7 +63,7 @@ def _image(name: str, inputs: Sequence[Tensor | None], output: Tensor) -> str:
     return ""
 
 
-def _joined(parts: Sequence[Tensor], whole: Tensor, axis: int) -> str:
+def _concat_problem(parts: Sequence[Tensor], whole: Tensor, axis: int) -> str:
     """Whether `parts` side by side along `axis` are as large as `whole`."""
     rank = len(whole.shape)
     if not -rank <= axis < rank or any(len(part.shape) != rank for part in parts):
@@ -75,7 +77,7 @@ def _joined(parts: Sequence[Tensor], whole: Tensor, axis: int) -> str:
     return ""
 
 
-def _transposed(inputs: Sequence[Tensor | None], output: Tensor) -> str:
+def _transpose_problem(inputs: Sequence[Tensor | None], output: Tensor) -> str:
     source, order = inputs[0], inputs[1] if len(inputs) > 1 else None
     if source is None or order is None or order.data is None:
         return "it has no constant order"

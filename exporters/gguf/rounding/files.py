@@ -14,7 +14,7 @@ import numpy as np
 
 from edgekit.exporters.gguf.quantize import quantize
 from edgekit.exporters.gguf.rounding.inputs import Hessians
-from edgekit.exporters.gguf.rounding.matrices import Curvature, nearest, rounded
+from edgekit.exporters.gguf.rounding.matrices import Curvature, nearest, round_matrix
 from edgekit.exporters.gguf.rounding.sensitivities import Trial, sensitivities
 from edgekit.formats import gguf
 from edgekit.formats.gguf.blocks import BLOCKS, row_bytes
@@ -173,7 +173,7 @@ def _fill(job: _Job, file: Path, threads: int, progress: Progress) -> dict[str, 
             step = row_bytes(target.type, target.shape[0])
             for start in range(0, target.shape[1], _ROWS):
                 some = weights.rows(tensor.name, slice(start, start + _ROWS))
-                made = rounded(target.type, some, curvature)
+                made = round_matrix(target.type, some, curvature)
                 place = target.offset + start * step
                 content[place : place + len(some) * step] = made.bytes().tobytes()
                 lost += float(curvature.losses((made.weights() - some).T).sum())

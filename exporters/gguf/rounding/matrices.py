@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.exporters.gguf.rounding.scales import fitted, steps
+from edgekit.exporters.gguf.rounding.scales import fit_scales, steps
 from edgekit.formats.gguf.blocks import BLOCKS, Block, Scales, pack
-from edgekit.quantization.weights.gptq import Inverse, descended, inverse, shrunk, walked
+from edgekit.quantization.weights.gptq import Inverse, descend_coordinates, inverse, run_gptq, shrink_hessian
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Curvature", "Rounded", "nearest", "rounded"]
+__all__ = ["Curvature", "Rounded", "nearest", "round_matrix"]
 
 #: Times that each weight is moved again after GPTQ; the second gains a fifth of the first.
 _SWEEPS = 1
@@ -95,7 +95,7 @@ class Curvature:
 
 
 def _shrunk(block: Floats, rows: int) -> Floats:
-    own: Floats = shrunk(block.astype(np.float64), rows, share=1.0).astype(np.float32)
+    own: Floats = shrink_hessian(block.astype(np.float64), rows, share=1.0).astype(np.float32)
     return own
 
 
@@ -111,12 +111,12 @@ def _losses(blocks: Sequence[Floats], off: Floats) -> Floats:
 def nearest(kind: str, weights: Floats, curvature: Curvature) -> Rounded:
     """Weights [N, K] rounded to nearest, with scales by the importance of the inputs."""
     block, wide = BLOCKS[kind], np.ascontiguousarray(weights.T, np.float32)
-    scales = fitted(block, wide, curvature.importance)
+    scales = fit_scales(block, wide, curvature.importance)
     scale, offset = (np.repeat(part, block.part, axis=1) for part in scales.spread())
     return Rounded(kind, steps(block, (weights - offset) / scale), scales)
 
 
-def rounded(kind: str, weights: Floats, curvature: Curvature) -> Rounded:
+def round_matrix(kind: str, weights: Floats, curvature: Curvature) -> Rounded:
     """Weights [N, K] by GPTQ and a sweep of coordinate descent; rows to nearest where that loses less.
 
     Raises:
@@ -150,7 +150,7 @@ def _by_inputs(
         made: Floats = levels[own] * scale[place] + offset[place]
         return made[None]
 
-    made = walked(weights[None], inputs[1], snap)
+    made = run_gptq(weights[None], inputs[1], snap)
     for _ in range(_SWEEPS):
-        made = descended(made, weights[None], inputs[0], snap)
+        made = descend_coordinates(made, weights[None], inputs[0], snap)
     return chosen

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Halves = NDArray[np.float16]
 
-__all__ = ["fitted", "steps"]
+__all__ = ["fit_scales", "steps"]
 
 #: Ranges that are tried, of the largest weight; and what is cut off below and above, of the whole range.
 _SHARES = (1.1, 1.0, 0.95, 0.9, 0.85, 0.8)
@@ -38,7 +38,7 @@ def steps(block: Block, values: Floats) -> NDArray[np.uint8]:
     return np.searchsorted((levels[1:] + levels[:-1]) / 2, values).astype(np.uint8)
 
 
-def fitted(block: Block, weights: Floats, importance: Floats) -> Scales:
+def fit_scales(block: Block, weights: Floats, importance: Floats) -> Scales:
     """The scales of `weights` [K, N], K inputs of N outputs.
 
     Args:
@@ -53,7 +53,7 @@ def fitted(block: Block, weights: Floats, importance: Floats) -> Scales:
     shares = shares.astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         scales = _affine(block, groups, shares) if block.affine else (_symmetric(block, groups, shares), None)
-        stored = _stored(block, scales, inputs // block.size)
+        stored = _quantize_scales(block, scales, inputs // block.size)
     if not all(np.isfinite(part).all() for part in (stored.unit, stored.low) if part is not None):
         raise BadInput("weights are not finite, or too large for the scales of a .gguf, which are float16.")
     return stored
@@ -87,7 +87,7 @@ def _affine(block: Block, groups: Floats, shares: Floats) -> tuple[Floats, Float
         low = least + np.float32(below) * span
         scale = span * np.float32(1 - below - above) / top
         for _ in range(2):
-            scale, low = _regressed(block, groups, shares, total, scale, low)
+            scale, low = _regress_affine(block, groups, shares, total, scale, low)
         off = steps(block, (groups - low[:, None]) / scale[:, None]) * scale[:, None] + low[:, None] - groups
         error = (shares * off * off).sum(axis=1)
         better = error < errors
@@ -96,7 +96,7 @@ def _affine(block: Block, groups: Floats, shares: Floats) -> tuple[Floats, Float
     return best, lows
 
 
-def _regressed(
+def _regress_affine(
     block: Block, groups: Floats, shares: Floats, total: Floats, scale: Floats, low: Floats
 ) -> tuple[Floats, Floats]:
     """Scale and offset that are best for the steps that these give."""
@@ -115,7 +115,7 @@ def _regressed(
     return np.maximum(slope, _LEAST), start
 
 
-def _stored(block: Block, scales: tuple[Floats, Floats | None], blocks: int) -> Scales:
+def _quantize_scales(block: Block, scales: tuple[Floats, Floats | None], blocks: int) -> Scales:
     """Scales [parts, N] as the type holds them, for rows of `blocks` blocks."""
     scale, low = (None if part is None else part.T.reshape(part.shape[1], blocks, -1) for part in scales)
     assert scale is not None, "every type has scales"

@@ -59,7 +59,7 @@ def within(
             f"in {share:.0%} of the time that they take in float, most products stay float, which is no int8.",
             hint="Choose a smaller share, such as 0.5: -o time='{\"PART\": 0.5}'",
         )
-    return {layer: LayerPlan(one.kind, _told(times[layer], errors[layer])) for layer, one in chosen.items()}
+    return {layer: LayerPlan(one.kind, _describe_forms(times[layer], errors[layer])) for layer, one in chosen.items()}
 
 
 def product(form: str, shape: Shape) -> Callable[[], object]:
@@ -79,7 +79,7 @@ def product(form: str, shape: Shape) -> Callable[[], object]:
     return partial(runner, {"x": drawn.standard_normal(rows).astype(np.float32)})
 
 
-def _told(times: Mapping[str, float], errors: Mapping[str, float]) -> str:
+def _describe_forms(times: Mapping[str, float], errors: Mapping[str, float]) -> str:
     """What the forms of a layer take and lose."""
     forms = sorted(times, key=times.__getitem__)
     told = "; ".join(f"{form} {figure(times[form], 's')}, {errors[form]:.1%} away" for form in forms)

@@ -15,7 +15,7 @@ from edgekit.core import Feeds
 from edgekit.exporters.onnx.finding import Product
 from edgekit.exporters.onnx.graph import constants, rebuild, watching
 from edgekit.quantization.candidates import Truth
-from edgekit.quantization.samples import spaced
+from edgekit.quantization.samples import subsample_evenly
 from edgekit.runtimes.onnxruntime.runner import evaluate
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _TRIAL, _MOST = 4e9, 16
 def calls_of(found: Sequence[Product], rows: Mapping[str, int], feeds: Sequence[Feeds]) -> Sequence[Feeds]:
     """Those of `feeds` that trials of products are measured on. rows: of each product, as `finding.rows_of` counts."""
     work = sum(rows[product.node] * product.weight.size for product in found)
-    return spaced(feeds, min(max(int(_TRIAL // max(work, 1)), 1), _MOST))
+    return subsample_evenly(feeds, min(max(int(_TRIAL // max(work, 1)), 1), _MOST))
 
 
 class Trials:
@@ -46,7 +46,7 @@ class Trials:
         self, model: onnx.ModelProto, nodes: Sequence[str], calls: Sequence[Feeds], truth: Truth | None = None
     ) -> None:
         self._model, self._arrays = model, frozenset(constants(model))
-        self._behind = {node: self._reached(node) for node in nodes}
+        self._behind = {node: self._downstream_nodes(node) for node in nodes}
         outputs = [value.name for value in model.graph.output]
         reads = {name for _, inputs in self._behind.values() for name in inputs}
         seen = evaluate(watching(model, [*outputs, *sorted(reads - {*outputs, *_inputs(model)})]), calls)
@@ -63,7 +63,7 @@ class Trials:
         nodes, reads = self._behind[node]
         part = rebuild(self._model, nodes, {})
         del part.graph.input[:]
-        part.graph.input.extend(_declared(name, self._seen[0][name]) for name in reads)
+        part.graph.input.extend(_declare_input(name, self._seen[0][name]) for name in reads)
         changed = {name for one in nodes for name in one.output}
         kept = [value for value in part.graph.output if value.name in changed]
         del part.graph.output[:]
@@ -72,7 +72,7 @@ class Trials:
         made = evaluate(make(part), feeds) if kept else [{} for _ in feeds]
         return self._truth.error([{**before, **after} for before, after in zip(self._answers, made, strict=True)])
 
-    def _reached(self, name: str) -> tuple[list[onnx.NodeProto], list[str]]:
+    def _downstream_nodes(self, name: str) -> tuple[list[onnx.NodeProto], list[str]]:
         """The nodes that a product decides, itself and what is computed of constants among them; and what they read."""
         changed, fixed = set[str](), set(self._arrays)
         nodes, constant = list[onnx.NodeProto](), list[onnx.NodeProto]()
@@ -91,6 +91,6 @@ def _inputs(model: onnx.ModelProto) -> set[str]:
     return {value.name for value in model.graph.input}
 
 
-def _declared(name: str, value: NDArray[Any]) -> onnx.ValueInfoProto:
+def _declare_input(name: str, value: NDArray[Any]) -> onnx.ValueInfoProto:
     """An input of a graph, of any shape with as many axes as `value` has."""
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), [None] * value.ndim)

@@ -19,7 +19,7 @@ from edgekit.exporters.onnx.products import CODED, quantize
 from edgekit.quantization.allocation import Choice, allocate
 from edgekit.quantization.plan import LayerPlan
 
-__all__ = ["narrowed"]
+__all__ = ["narrow_weights"]
 
 #: Bits that a product may have, and those of the trial.
 _WIDTHS, _TRIED = (*CODED, 8.0), 4.0
@@ -27,7 +27,7 @@ _WIDTHS, _TRIED = (*CODED, 8.0), 4.0
 _SCALE = 4
 
 
-def narrowed(
+def narrow_weights(
     model: onnx.ModelProto,
     choice: Mapping[str, LayerPlan],
     feeds: Sequence[Feeds],

@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import attribute, constants, watching
-from edgekit.quantization.samples import spaced
+from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.streams import CALLS, Stream, Streams, factors
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, NDArray[Any]]
 
-__all__ = ["evened"]
+__all__ = ["equalize_channels"]
 
 #: Operators that treat every channel alike, whatever its scale.
 _ALIKE = ("Relu", "Identity", "GlobalAveragePool", "AveragePool", "MaxPool", "Dropout")
@@ -30,7 +30,7 @@ _ALIKE = ("Relu", "Identity", "GlobalAveragePool", "AveragePool", "MaxPool", "Dr
 _GATES = ("Sigmoid", "HardSigmoid")
 
 
-def evened(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> onnx.ModelProto | None:
+def equalize_channels(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> onnx.ModelProto | None:
     """The same function with channels that are more alike; None: they are alike enough, or nothing can take factors.
 
     Args:
@@ -121,7 +121,7 @@ def _largest(
         return {}
     runner = OnnxRunner(watching(model, names).SerializeToString(), usable_processors())
     ends = dict.fromkeys(names, np.zeros(1))
-    for feed in spaced(feeds, CALLS):
+    for feed in subsample_evenly(feeds, CALLS):
         values = runner(feed)
         for name in names:
             channels = np.abs(np.moveaxis(values[name], 1, 0)).reshape(values[name].shape[1], -1)

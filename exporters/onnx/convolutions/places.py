@@ -50,12 +50,12 @@ class Places:
     floors: dict[str, float] = field(default_factory=dict)
 
     @property
-    def watched(self) -> list[str]:
+    def tensors_to_calibrate(self) -> list[str]:
         """The tensors whose ranges are needed."""
         return sorted(set(self.roots.values()) - set(self.given))
 
 
-def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
+def rewrite_for_int8(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same graph in operators that lose least in integers.
 
     The mean over an image becomes GlobalAveragePool. A convolution of one position whose result is read in float
@@ -137,7 +137,7 @@ def convolutional(model: onnx.ModelProto) -> bool:
 
 
 def places(model: onnx.ModelProto) -> Places:
-    """What can be quantized in `model` (see `prepared`)."""
+    """What can be quantized in `model` (see `rewrite_for_int8`)."""
     found, arrays, users = Places(model), constants(model), _users(model)
     outputs = {value.name for value in model.graph.output}
     wide = {output for node in model.graph.node if node.op_type in _WIDE for output in node.output}

@@ -41,7 +41,7 @@ def quantize(
     """A copy of the graph with int8 in it.
 
     Args:
-        ranges: of every tensor in `Places.watched`. kept: products whose weights stay float.
+        ranges: of every tensor in `Places.tensors_to_calibrate`. kept: products whose weights stay float.
         only: if given, nothing but these products is quantized, and what they read and make.
         per_channel: a scale for every output channel of the weights, or one for all of them.
         rounded: product -> constants in place of its own (see `rounding`).

@@ -14,21 +14,21 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.convolutions.places import Places
 from edgekit.exporters.onnx.graph import attribute, constants, watching
-from edgekit.quantization.samples import spaced
-from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snapped
+from edgekit.quantization.samples import subsample_evenly
+from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snap_to_grid
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 Arrays = dict[str, NDArray[Any]]
 
 
-def rounded(
+def round_products(
     places: Places, feeds: Sequence[Feeds], tell: Callable[[int, int], None], *, per_channel: bool = True
 ) -> dict[str, Arrays]:
     """Product -> its constants (weights, and a bias that takes up what their rounding shifts) by name.
 
     Left out, so rounded to nearest: layers that share their weights, and convolutions in three dimensions.
     """
-    arrays, calls = constants(places.model), spaced(feeds, CALLS)
+    arrays, calls = constants(places.model), subsample_evenly(feeds, CALLS)
     used = Counter(name for node in places.model.graph.node for name in node.input)
     seen = {
         name: inputs for name, node in places.products.items()
@@ -75,7 +75,7 @@ def _constants(node: onnx.NodeProto, arrays: Arrays, inputs: Inputs, per_channel
     weight, bias = node.input[1], node.input[2] if len(node.input) > 2 else ""
     outputs_first = node.op_type == "Conv" or bool(attribute(node, "transB", 0))
     values = arrays[weight] if outputs_first else arrays[weight].T
-    made = snapped(np.moveaxis(values, 1, -1), inputs, per_channel=per_channel, biased=bool(bias))
+    made = snap_to_grid(np.moveaxis(values, 1, -1), inputs, per_channel=per_channel, biased=bool(bias))
     back = np.moveaxis(made.weights, -1, 1)
     out = {weight: np.ascontiguousarray(back if outputs_first else back.T)}
     if bias:

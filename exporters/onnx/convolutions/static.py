@@ -31,7 +31,7 @@ from edgekit.core import Feeds, Progress
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx import graph, half
 from edgekit.exporters.onnx.convolutions import places, qdq, rounding
-from edgekit.exporters.onnx.convolutions.evened import evened
+from edgekit.exporters.onnx.convolutions.evened import equalize_channels
 from edgekit.exporters.onnx.linear import with_stored
 from edgekit.quantization import samples
 from edgekit.quantization.candidates import Candidates
@@ -69,19 +69,19 @@ def make(model: onnx.ModelProto, feeds: Sequence[Feeds], part: str, wish: Wish, 
         ExportFailed: onnxruntime does not compute it in int8.
     """
     samples.check(feeds, part)
-    candidates, balance = _evened(_Static(model, feeds, part, wish, tell), model, wish)
+    candidates, balance = _try_equalization(_Static(model, feeds, part, wish, tell), model, wish)
     chosen, model = choose(candidates, wish)
     model, stored = with_stored(model, kinds=_STORED)
-    fused = candidates.fused(model, chosen.floats)
+    fused = candidates.count_fused_operators(model, chosen.floats)
     model = half.store_in_half(model, keep=lambda name: name.endswith(".scales"))  # layers in float
     forms = {name: "float" if name in chosen.floats else "static" for name in candidates.layers}
     facts = {"weights": wish.weights, "sha256": _hash(feeds), "fused": fused}
     return model, {**chosen.layers(forms), **stored}, {**chosen.facts, **facts, **balance}
 
 
-def _evened(candidates: _Static, model: onnx.ModelProto, wish: Wish) -> tuple[_Static, dict[str, Any]]:
+def _try_equalization(candidates: _Static, model: onnx.ModelProto, wish: Wish) -> tuple[_Static, dict[str, Any]]:
     """The same part, with channels that are evened out where that helps; facts for the census."""
-    graph = evened(model, candidates.calibrating) if wish.weights == "per-channel" else None
+    graph = equalize_channels(model, candidates.calibrating) if wish.weights == "per-channel" else None
     if graph is None or not candidates.measured:
         return candidates, {}
     return better(candidates, _Static(graph, candidates.feeds, candidates.part, wish, candidates.tell))
@@ -94,7 +94,7 @@ class _Static(Candidates[onnx.ModelProto]):
 
     def __init__(self, model: onnx.ModelProto, feeds: Sequence[Feeds], part: str, wish: Wish, tell: Progress) -> None:
         super().__init__(part, feeds, tell)
-        self._graph, self._per_channel = places.prepared(model), wish.weights == "per-channel"
+        self._graph, self._per_channel = places.rewrite_for_int8(model), wish.weights == "per-channel"
         self._places = places.places(self._graph)
         self.layers = list(self._places.products)
         self.head = places.head(self._places) if self._per_channel and wish.head else ()
@@ -104,7 +104,7 @@ class _Static(Candidates[onnx.ModelProto]):
         wish.check_layers(f"the part {part!r}", self.layers)
 
     def make(self, plan: Plan) -> onnx.ModelProto:
-        return self._quantized(plan, kept=plan.floats)
+        return self._quantize_part(plan, kept=plan.floats)
 
     def nearest(self) -> onnx.ModelProto:
         """Everything in int8, weights rounded to nearest, no value cut off."""
@@ -113,18 +113,18 @@ class _Static(Candidates[onnx.ModelProto]):
     def alone(self, plan: Plan, feeds: Sequence[Feeds]) -> Iterator[tuple[str, Outputs]]:
         """Its input in int8, too, and nothing else."""
         for name in self.layers:
-            yield name, evaluate(self._quantized(plan, only=[name]), feeds)
+            yield name, evaluate(self._quantize_part(plan, only=[name]), feeds)
 
     def run(self, made: onnx.ModelProto | None, feeds: Sequence[Feeds]) -> Outputs:
         return evaluate(self._graph if made is None else made, feeds)
 
-    def _quantized(self, plan: Plan, **which: Collection[str]) -> onnx.ModelProto:
+    def _quantize_part(self, plan: Plan, **which: Collection[str]) -> onnx.ModelProto:
         ranges = self._ranges(plan.ranges)
-        return qdq.quantize(self._places, ranges, per_channel=self._per_channel, rounded=self._rounded, **which)
+        return qdq.quantize(self._places, ranges, per_channel=self._per_channel, rounded=self._gptq_weights, **which)
 
     @cached_property
-    def _rounded(self) -> dict[str, rounding.Arrays]:
-        return rounding.rounded(
+    def _gptq_weights(self) -> dict[str, rounding.Arrays]:
+        return rounding.round_products(
             self._places,
             self.calibrating,
             lambda i, n: self.tell(f"rounding weights of {self.part}", i, n),
@@ -133,7 +133,7 @@ class _Static(Candidates[onnx.ModelProto]):
 
     @cached_property
     def _ranges(self) -> Callable[[str], Ranges]:
-        watching = graph.watching(self._graph, self._places.watched)
+        watching = graph.watching(self._graph, self._places.tensors_to_calibrate)
         runner = OnnxRunner(watching.SerializeToString(), threads=usable_processors())
         calibrating = self.calibrating
         return cache(Histograms(runner, calibrating, lambda i, n: self.tell(f"calibrating {self.part}", i, n)).ranges)
@@ -142,7 +142,7 @@ class _Static(Candidates[onnx.ModelProto]):
     def calibrating(self) -> list[Feeds]:
         return [feed for i, feed in enumerate(self.feeds) if i % _HELD != _HELD - 1]
 
-    def fused(self, model: onnx.ModelProto, kept: Collection[str]) -> dict[str, int]:
+    def count_fused_operators(self, model: onnx.ModelProto, kept: Collection[str]) -> dict[str, int]:
         """Operators that onnxruntime really computes with.
 
         Raises:

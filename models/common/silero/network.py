@@ -81,7 +81,7 @@ def network(tensors: Mapping[str, Any], frames: int = 1) -> Silero | SileroFrame
     module = Silero() if frames == 1 else SileroFrames()
     state = {}
     for name, value in module.state_dict().items():
-        stored = _stored(name)
+        stored = _checkpoint_name(name)
         tensor = tensors.get(stored)
         if tensor is None:
             raise BadInput(f"the weights lack {stored!r}: they are not Silero VAD's of 16 kHz.")
@@ -103,6 +103,6 @@ _NAMES = {
 }
 
 
-def _stored(name: str) -> str:
+def _checkpoint_name(name: str) -> str:
     layer, _, kind = name.rpartition(".")
     return _NAMES[layer].format(kind.removesuffix("_l0"))

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.keyword.shapes import MfccSettings
 
-__all__ = ["Mfcc", "dct", "hann", "level_shift", "levelled", "levels", "mel_filters", "tables"]
+__all__ = ["Mfcc", "dct", "hann", "level_shift", "levels", "mel_filters", "normalize_level", "tables"]
 
 _WEIGHT_BITS = 15  # of window and filters in the tables
 
@@ -45,7 +45,7 @@ class Mfcc(Runner):
         self._dct = dct(self.settings)
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        return {"features": self.quantized(self.coefficients(feeds["audio"].astype(np.float64) / 32768))}
+        return {"features": self.quantize_features(self.coefficients(feeds["audio"].astype(np.float64) / 32768))}
 
     def coefficients(self, audio: NDArray[np.float64]) -> NDArray[np.float64]:
         """[samples] in [-1, 1] -> [frames, coefficients], not quantized."""
@@ -57,7 +57,7 @@ class Mfcc(Runner):
         mfcc: NDArray[np.float64] = np.log(spectrum @ self._filters + settings.offset) @ self._dct
         return mfcc
 
-    def quantized(self, values: NDArray[np.float64]) -> NDArray[np.int8]:
+    def quantize_features(self, values: NDArray[np.float64]) -> NDArray[np.int8]:
         steps = np.round(values / self.settings.scale + self.settings.zero_point)
         return np.clip(steps, -128, 127).astype(np.int8)
 
@@ -67,7 +67,7 @@ def level_shift(peak: int, settings: MfccSettings) -> int:
     return round(settings.per_neper * math.log(32768 / max(1, peak)))
 
 
-def levelled(features: NDArray[np.int8], peak: int, settings: MfccSettings) -> NDArray[np.int8]:
+def normalize_level(features: NDArray[np.int8], peak: int, settings: MfccSettings) -> NDArray[np.int8]:
     """Features of one second of sound, [frames, coefficients], as if the sound had been divided by its largest sample.
 
     Frames of digital silence (coefficient 0 at its lowest) stay what they are.

@@ -55,9 +55,9 @@ def tables(settings: MicroSettings) -> dict[str, Any]:
         "twiddles": _circle(-2 * math.pi * np.arange(half) / half),
         "split_twiddles": _circle(-math.pi * (np.arange(1, half // 2 + 1) / half + 0.5)),
         **_filters(settings),
-        "even_smoothing": _fixed(settings.even_smoothing),
-        "odd_smoothing": _fixed(settings.odd_smoothing),
-        "least_signal": _fixed(settings.least_signal),
+        "even_smoothing": _to_fixed_point(settings.even_smoothing),
+        "odd_smoothing": _to_fixed_point(settings.odd_smoothing),
+        "least_signal": _to_fixed_point(settings.least_signal),
         "ratio_shift": settings.gain_bits - _CORRECTION_BITS - _BITS,
         "gains": _gains(settings),
         "logs": np.round(2.0**16 * (np.log2(1 + chords) - chords)).astype(np.uint16),
@@ -68,7 +68,7 @@ def tables(settings: MicroSettings) -> dict[str, Any]:
     }
 
 
-def _fixed(share: float) -> int:
+def _to_fixed_point(share: float) -> int:
     return int(np.float32(share) * np.float32(2**_NOISE_BITS))
 
 
@@ -160,7 +160,7 @@ class MicroFrontend(Runner):
         }
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        return {"features": self.quantized(self.raw(feeds["audio"]))}
+        return {"features": self.quantize_features(self.raw(feeds["audio"]))}
 
     def raw(self, audio: NDArray[np.int16]) -> Ints:
         """The features before they are quantized, [frames, channels], 0..65535."""
@@ -176,7 +176,7 @@ class MicroFrontend(Runner):
         estimates = self._subtract_noise(signal, noise)
         return self._logarithm(self._normalise(signal, estimates) << _CORRECTION_BITS), estimates[-1]
 
-    def quantized(self, raw: Ints) -> NDArray[np.int8]:
+    def quantize_features(self, raw: Ints) -> NDArray[np.int8]:
         multiplier, shift, zero_point = (self._tables[name] for name in ("multiplier", "shift", "zero_point"))
         steps: Ints = np.clip((raw * multiplier + (1 << (shift - 1)) >> shift) + zero_point, -128, 127)
         return steps.astype(np.int8)
@@ -260,7 +260,7 @@ class MicroStream:
         frames = np.lib.stride_tricks.sliding_window_view(self._held, window)[::step]
         raw, self._noise = self._frontend.after(frames, self._noise)
         self._held = self._held[len(frames) * step :]
-        return self._frontend.quantized(raw)
+        return self._frontend.quantize_features(raw)
 
 
 def _int16(values: Ints) -> Ints:

@@ -59,20 +59,20 @@ class MicroGraph(nn.Module):
         self._hold("powers", 2.0 ** np.arange(32))
 
     def forward(self, audio: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        signal = self._channels(self._framed(audio))
+        signal = self._channels(self._frame_audio(audio))
         estimates = []
         for t in range(self._frames):
-            noise = noise + torch.floor((signal[t : t + 1] * 1024 - noise) * self._held("share"))
+            noise = noise + torch.floor((signal[t : t + 1] * 1024 - noise) * self._read_buffer("share"))
             estimates.append(noise)
         estimate, loud = torch.cat(estimates), signal * 1024
         left = torch.floor((loud - torch.minimum(estimate, loud)) / 1024)
         left = torch.maximum(left, torch.floor(signal * self._least))
-        value = (self._normalised(left, estimate) * 8).clamp(min=1)
+        value = (self._normalize_amplitude(left, estimate) * 8).clamp(min=1)
         raw = torch.floor(torch.log(value) * 2.0**self._log_shift + 0.5)
         steps = torch.floor(raw * (self._settings.unit / self._settings.scale) + 0.5) + self._settings.zero_point
         return steps.clamp(-128, 127).to(torch.int8)[None], noise
 
-    def _framed(self, audio: torch.Tensor) -> torch.Tensor:
+    def _frame_audio(self, audio: torch.Tensor) -> torch.Tensor:
         """[frames, window], samples as whole numbers."""
         whole = torch.floor(audio * _SCALE + 0.5).clamp(-_SCALE, _SCALE - 1)
         window, step = self._settings.window, self._settings.step
@@ -80,16 +80,18 @@ class MicroGraph(nn.Module):
 
     def _channels(self, frames: torch.Tensor) -> torch.Tensor:
         """Square root of each channel's energy, [frames, channels]."""
-        windowed = _shifted(frames * self._held("hann_high"), frames * self._held("hann_low"), 64, 2.0**12)
+        windowed = _floor_divide(
+            frames * self._read_buffer("hann_high"), frames * self._read_buffer("hann_low"), 64, 2.0**12
+        )
         size = torch.where(windowed == -_SCALE, torch.zeros_like(windowed), windowed.abs()).amax(1, keepdim=True)
         # Block scaling: the loudest sample of a frame gets the top bit.
-        powers = self._held("powers")[:16]
+        powers = self._read_buffer("powers")[:16]
         bound = torch.where(size >= powers, 2 * powers, torch.ones_like(powers)).amax(1, keepdim=True)
         factor = _SCALE / bound
         scaled = windowed * factor
         scaled = torch.where(scaled < -_SCALE, torch.zeros_like(scaled), scaled)
         real, imaginary = self._spectrum(F.pad(scaled, (0, 2 * _HALF - self._settings.window)))
-        energy = (real * real + imaginary * imaginary) @ self._held("filters")
+        energy = (real * real + imaginary * imaginary) @ self._read_buffer("filters")
         root = torch.floor(torch.sqrt(energy) + 0.5)
         root = torch.where(energy < 2.0**32, root.clamp(max=65535), root)  # an energy of 32 bits has a root of 16
         return torch.floor(root / factor)
@@ -102,7 +104,7 @@ class MicroGraph(nn.Module):
             values = self._stage(values, span)
         opposite = torch.from_numpy((_HALF - np.arange(129)) % _HALF)
         low, high = (
-            [_halved(half) for half in side]
+            [_divide_by_two(half) for half in side]
             for side in (
                 [value[:, :129] for value in values],
                 [values[0][:, opposite], -values[1][:, opposite]],
@@ -119,17 +121,17 @@ class MicroGraph(nn.Module):
     def _stage(self, values: Pair, span: int) -> Pair:
         """One radix-4 stage, which divides by four."""
         shape = (values[0].shape[0], _HALF // (4 * span), 4, span)
-        real, imaginary = (_quartered(value).reshape(shape) for value in values)
+        real, imaginary = (_divide_by_four(value).reshape(shape) for value in values)
         x0 = real[:, :, 0], imaginary[:, :, 0]
         x1, x2, x3 = (self._product((real[:, :, k], imaginary[:, :, k]), f"turn_{span}_{k}") for k in (1, 2, 3))
-        difference, total = _added(x0, x2, -1), _added(x0, x2)
-        plus, minus = _added(x1, x3), _added(x1, x3, -1)
+        difference, total = _add_complex(x0, x2, -1), _add_complex(x0, x2)
+        plus, minus = _add_complex(x1, x3), _add_complex(x1, x3, -1)
         quarter = minus[1], -minus[0]  # times -i
         made = (
-            _added(total, plus),
-            _added(difference, quarter),
-            _added(total, plus, -1),
-            _added(difference, quarter, -1),
+            _add_complex(total, plus),
+            _add_complex(difference, quarter),
+            _add_complex(total, plus, -1),
+            _add_complex(difference, quarter, -1),
         )
         out = [torch.stack([pair[axis] for pair in made], 2).reshape(-1, _HALF) for axis in (0, 1)]
         return out[0], out[1]
@@ -137,20 +139,21 @@ class MicroGraph(nn.Module):
     def _product(self, a: Pair, name: str) -> Pair:
         """Complex product with constants in 15 fractional bits, rounded."""
         (high, low), (ihigh, ilow) = (
-            (self._held(f"{name}_{part}_high"), self._held(f"{name}_{part}_low")) for part in ("real", "imaginary")
+            (self._read_buffer(f"{name}_{part}_high"), self._read_buffer(f"{name}_{part}_low"))
+            for part in ("real", "imaginary")
         )
         half = _SCALE / 2
         return (
-            _shifted(a[0] * high - a[1] * ihigh, a[0] * low - a[1] * ilow + half, 256, _SCALE),
-            _shifted(a[0] * ihigh + a[1] * high, a[0] * ilow + a[1] * low + half, 256, _SCALE),
+            _floor_divide(a[0] * high - a[1] * ihigh, a[0] * low - a[1] * ilow + half, 256, _SCALE),
+            _floor_divide(a[0] * ihigh + a[1] * high, a[0] * ilow + a[1] * low + half, 256, _SCALE),
         )
 
-    def _normalised(self, signal: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    def _normalize_amplitude(self, signal: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Signal over a power of the noise, squeezed: quadratic near zero, then linear."""
-        powers = self._held("powers")
+        powers = self._read_buffer("powers")
         reached = (noise[..., None] >= powers).to(torch.float32)
         start = (reached * powers).amax(-1).clamp(min=1)
-        gains = self._held("gain_first") + reached @ self._held("gain_steps")
+        gains = self._read_buffer("gain_first") + reached @ self._read_buffer("gain_steps")
         part = torch.floor((noise / start - 1).clamp(min=0) * 1024)
         curve = (torch.floor(gains[..., 2] * part / 32) + gains[..., 1] * 32) * part
         gain = torch.floor(curve / _SCALE + 0.5) + gains[..., 0]
@@ -166,29 +169,29 @@ class MicroGraph(nn.Module):
         self._hold(f"{name}_high", high)
         self._hold(f"{name}_low", values - unit * high)
 
-    def _held(self, name: str) -> torch.Tensor:
+    def _read_buffer(self, name: str) -> torch.Tensor:
         return self.get_buffer(name)
 
 
-def _shifted(high: torch.Tensor, low: torch.Tensor, unit: int, whole: float) -> torch.Tensor:
+def _floor_divide(high: torch.Tensor, low: torch.Tensor, unit: int, whole: float) -> torch.Tensor:
     """floor((unit * high + low) / whole) of whole numbers whose sum float32 could not hold."""
     quotient = torch.floor(high / (whole / unit))
     return quotient + torch.floor(((high - quotient * (whole / unit)) * unit + low) / whole)
 
 
-def _quartered(value: torch.Tensor) -> torch.Tensor:
+def _divide_by_four(value: torch.Tensor) -> torch.Tensor:
     """floor((8191 * value + 2^14) / 2^15), as KISS FFT divides by four."""
     quotient = torch.floor(value / 4)
     return quotient + torch.floor(((value - 4 * quotient) * 8192 + (_SCALE / 2 - value)) / _SCALE)
 
 
-def _halved(value: torch.Tensor) -> torch.Tensor:
+def _divide_by_two(value: torch.Tensor) -> torch.Tensor:
     """floor((16383 * value + 2^14) / 2^15), as KISS FFT divides by two."""
     quotient = torch.floor(value / 2)
     return quotient + torch.floor(((value - 2 * quotient) * 16384 + (_SCALE / 2 - value)) / _SCALE)
 
 
-def _added(a: Pair, b: Pair, sign: int = 1) -> Pair:
+def _add_complex(a: Pair, b: Pair, sign: int = 1) -> Pair:
     return (a[0] + b[0], a[1] + b[1]) if sign > 0 else (a[0] - b[0], a[1] - b[1])
 
 

@@ -1,7 +1,7 @@
 """From samples, in pieces of any size, to scores: an ear for each frontend and network.
 
 ``push`` takes the next samples (int16) and gives the scores (uint8 [classes]) of every look that they complete. What it
-gives in all does not depend on where the sound was cut. ``whole`` is for a sound that is there at once.
+gives in all does not depend on where the sound was cut. ``score_whole_sound`` is for a sound that is there at once.
 
 Phones get samples as floats and graphs over windows; chips get int16 samples and a frontend that gives int8 frames.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.core import Runner
-from edgekit.models.keyword.frontends.mfcc import levelled
+from edgekit.models.keyword.frontends.mfcc import normalize_level
 from edgekit.models.keyword.frontends.micro import MicroFrontend, MicroStream
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 
@@ -31,7 +31,7 @@ class Ear(Protocol):
 
     def push(self, samples: Samples, progress: Progress) -> list[Scores]: ...
 
-    def whole(self, samples: Samples, progress: Progress) -> list[Scores]: ...
+    def score_whole_sound(self, samples: Samples, progress: Progress) -> list[Scores]: ...
 
     def reset(self) -> None: ...
 
@@ -97,7 +97,7 @@ class _Window:
             progress(done, 1)
         return out
 
-    whole = push
+    score_whole_sound = push
 
 
 class _Strides:
@@ -124,7 +124,7 @@ class _Strides:
             progress(done, 1)
         return out
 
-    whole = push
+    score_whole_sound = push
 
 
 class _Frames:
@@ -147,13 +147,13 @@ class _Frames:
             self._extend()
         frames, hop, out = self._rules.frames, self._rules.hop, []
         while len(self._features) >= frames:
-            seen = levelled(self._features[:frames], int(self._peaks[:frames].max()), self._settings)
+            seen = normalize_level(self._features[:frames], int(self._peaks[:frames].max()), self._settings)
             out.append(shares(self._network, seen[None, :, :, None]))
             progress(frames, len(self._features))
             self._features, self._peaks = self._features[hop:], self._peaks[hop:]
         return out
 
-    whole = push
+    score_whole_sound = push
 
     def _extend(self) -> None:
         window, step = self._settings.window, self._settings.step
@@ -181,12 +181,12 @@ class _ChipStrides:
         self._network.reset()
 
     def push(self, samples: Samples, progress: Progress) -> list[Scores]:
-        return self._looked(self._stream.push(samples), progress)
+        return self._score_strides(self._stream.push(samples), progress)
 
-    def whole(self, samples: Samples, progress: Progress) -> list[Scores]:
-        return self._looked(self._frontend({"audio": samples})["features"], progress)
+    def score_whole_sound(self, samples: Samples, progress: Progress) -> list[Scores]:
+        return self._score_strides(self._frontend({"audio": samples})["features"], progress)
 
-    def _looked(self, frames: NDArray[np.int8], progress: Progress) -> list[Scores]:
+    def _score_strides(self, frames: NDArray[np.int8], progress: Progress) -> list[Scores]:
         features, stride = np.concatenate([self._features, frames]), self._stride
         count = len(features) // stride
         out = []

@@ -60,7 +60,7 @@ def _samples(golden: str, spans: Sequence[tuple[float, float | None]], folder: P
             # Each half has words of its own; of a phrase there is one recording, in both.
             share = max(1, len(pieces) // 2)
             at = (k % share + half * share) % len(pieces)
-            mixed = _mixed(pieces[at], behind, k, half)
+            mixed = _mix_phrase(pieces[at], behind, k, half)
             samples.append(Sample(mixed, None, f"with-{half + 1}-{k + 1:02d}", source=f"recording {at + 1}"))
         samples += others[half][:_WITHOUT]
     return samples
@@ -76,7 +76,7 @@ def _read(name: str) -> NDArray[Any]:
     return result
 
 
-def _mixed(phrase: NDArray[Any], behind: NDArray[Any], k: int, half: int) -> NDArray[Any]:
+def _mix_phrase(phrase: NDArray[Any], behind: NDArray[Any], k: int, half: int) -> NDArray[Any]:
     """The phrase at its k-th place, level and ratio to the speech behind it: float32 [samples]."""
     import numpy as np
 

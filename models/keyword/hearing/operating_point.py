@@ -39,7 +39,7 @@ def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, 
     Raises:
         BadInput: no sound without a word, or an unknown option.
     """
-    asked = _asked(options)
+    asked = _parse_false_alarms(options)
     if all(len(heard.scores) < heard.mean.smoothed for heard in scores):
         if asked is None:
             return {"verdict": "not measured", "reason": "each sample is one look; an event takes more"}
@@ -60,7 +60,7 @@ def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, 
         limit = max(limit, mean.limit)
     alarms = sum(heard.hits(limit) for heard in without)
     at_most = poisson_upper(alarms) / hours
-    missed = sum(not _detected(heard, word, limit) for heard, word in wanted)
+    missed = sum(not _is_detected(heard, word, limit) for heard, word in wanted)
     return {
         "limit": limit,
         "threshold": round(limit / (STEPS * mean.smoothed), 4),
@@ -75,7 +75,7 @@ def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, 
     }
 
 
-def _asked(options: Mapping[str, Any]) -> float | None:
+def _parse_false_alarms(options: Mapping[str, Any]) -> float | None:
     for name in sorted(set(options) - {_ASKED}):
         raise BadInput(f"an operating point has no option {name!r}.", hint=f"There is: {_ASKED}.")
     asked = options.get(_ASKED)
@@ -96,7 +96,7 @@ def _limit(without: Sequence[Heard], allowed: float) -> int:
     return limit
 
 
-def _detected(heard: Heard, word: int, limit: int) -> bool:
+def _is_detected(heard: Heard, word: int, limit: int) -> bool:
     """Whether the word, and not another word, is heard in it at all."""
     totals = heard.totals()
     return any(int(totals[place].argmax()) == word for place in heard.places(limit))

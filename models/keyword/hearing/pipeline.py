@@ -151,13 +151,13 @@ class _Spotter(Predictor):
         _progress(options)
         return Detector(self._ear, rules.Judge(self._mean), self._words)
 
-    def _judged(self, looks: NDArray[np.uint8]) -> list[dict[str, Any]]:
+    def _detect_events(self, looks: NDArray[np.uint8]) -> list[dict[str, Any]]:
         judge = rules.Judge(self._mean)
         return [event for look in looks if (event := judge.push(look[: self._words])) is not None]
 
     def _looks(self, audio: NDArray[np.int16], progress: Callable[[float, float], None]) -> NDArray[np.uint8]:
         self._ear.reset()
-        looks = self._ear.whole(audio, progress)
+        looks = self._ear.score_whole_sound(audio, progress)
         return np.stack(looks) if looks else np.zeros((0, self._words), np.uint8)
 
 
@@ -197,7 +197,7 @@ class KeywordSpotter(_Spotter):
             "label": self._labels[label],
             "score": int(best[label]) / rules.STEPS,
             "scores": [int(score) / rules.STEPS for score in best],
-            "events": self._judged(looks),
+            "events": self._detect_events(looks),
             "looks": len(looks),
             "curve": curve(looks[:, : self._words] / rules.STEPS),
             "notes": notes,
@@ -241,7 +241,7 @@ class PhraseSpotter(_Spotter):
         progress = _progress(options)
         audio, notes = samples_of(sample, self._rate)
         looks = self._looks(audio, progress)
-        events = self._judged(looks)
+        events = self._detect_events(looks)
         text = ", ".join(f"{event['word']} at {event['time']:.2f} s" for event in events) or NOTHING
         totals = rules.sums(looks, self._mean)
         details = {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgekit.errors import BadInput
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 
-__all__ = ["STEPS", "Judge", "Mean", "hits", "judge", "operated", "sums"]
+__all__ = ["STEPS", "Judge", "Mean", "apply_operating_point", "hits", "judge", "sums"]
 
 #: Scores are 0..255 in steps of 1 / 256.
 STEPS = 256
@@ -62,10 +62,10 @@ def judge(facts: Mapping[str, Any]) -> Mean:
             tuple(facts["labels"]), wake.smoothed, wake.limit, wake.refractory, False, first,
             wake.stride * micro.step, micro.rate,
         )  # fmt: skip
-    return operated(mean, facts.get("operating_point", {}))
+    return apply_operating_point(mean, facts.get("operating_point", {}))
 
 
-def operated(mean: Mean, point: Mapping[str, Any]) -> Mean:
+def apply_operating_point(mean: Mean, point: Mapping[str, Any]) -> Mean:
     """`mean` with the limit of the operating point, if any. Raises BadInput for a limit that is not possible."""
     limit = point.get("limit", mean.limit)
     if not isinstance(limit, int) or not 0 <= limit <= STEPS * mean.smoothed:

@@ -48,13 +48,13 @@ class OpenEar:
     def push(self, samples: Samples, progress: Progress) -> list[Scores]:
         out = []
         for window, done in self._cut.push(samples):
-            out.append(np.array([min(255, int(256 * self._heard(window)))], np.uint8))
+            out.append(np.array([min(255, int(256 * self._score_window(window)))], np.uint8))
             progress(done, 1)
         return out
 
-    whole = push
+    score_whole_sound = push
 
-    def _heard(self, window: Samples) -> float:
+    def _score_window(self, window: Samples) -> float:
         shape = self._shape
         audio = window[None].astype(np.float32) / np.float32(32768)
         frames = np.concatenate([self._frames, self._frontend({"audio": audio})["frames"]], axis=1)
@@ -74,4 +74,4 @@ class OpenWakewordSpotter(PhraseSpotter):
         first = shape.samples - shape.hop
         mean = rules.Mean(tuple(facts["labels"]), 1, limit, open_rules.refractory, True, first, shape.hop, shape.rate)
         hearing = OpenEar(parts, shape, facts["silence"])
-        super().__init__(hearing, rules.operated(mean, facts.get("operating_point", {})))
+        super().__init__(hearing, rules.apply_operating_point(mean, facts.get("operating_point", {})))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgekit.models.common.filling import filled
+from edgekit.models.common.filling import load_tensors
 from edgekit.models.speaker.shapes import GE2E
 
 HIDDEN, LAYERS = 256, 3
@@ -36,4 +36,4 @@ def network(tensors: Mapping[str, Any]) -> Ge2e:
     Raises:
         BadInput: a tensor is missing or has another shape.
     """
-    return filled(Ge2e(), tensors, "a GE2E encoder's in Resemblyzer's layout")
+    return load_tensors(Ge2e(), tensors, "a GE2E encoder's in Resemblyzer's layout")

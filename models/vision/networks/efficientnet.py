@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from edgekit.errors import BadInput
-from edgekit.models.common.padding import padded
+from edgekit.models.common.padding import pad_same
 from edgekit.models.vision.shapes import EFFICIENTNET, BlockShape
 
 #: Pixels are (value - MEAN) / DEVIATION.
@@ -33,7 +33,7 @@ class ConvNorm(nn.Module):
         self._kernel, self._stride, self._linear = kernel, stride, linear
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.norm(self.conv(padded(x, self._kernel, self._stride)))
+        x = self.norm(self.conv(pad_same(x, self._kernel, self._stride)))
         return x if self._linear else F.relu6(x)
 
 

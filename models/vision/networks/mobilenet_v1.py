@@ -15,7 +15,7 @@ from torch import nn
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats import tflite
-from edgekit.models.common.padding import padded
+from edgekit.models.common.padding import pad_same
 from edgekit.models.vision.shapes import V1_PAIRS, V1_STEM
 
 CLASSES = 2
@@ -31,7 +31,7 @@ class Convolution(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(self.conv(padded(x, self.conv.kernel_size[0], self.conv.stride[0])))
+        return F.relu(self.conv(pad_same(x, self.conv.kernel_size[0], self.conv.stride[0])))
 
 
 class Network(nn.Module):

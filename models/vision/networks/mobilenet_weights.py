@@ -62,7 +62,7 @@ def _tensor(tensors: Mapping[str, Any], name: str, wanted: torch.Tensor, model: 
 
 def _names(shape: Shape) -> Names:
     third = bool(shape.hidden)
-    yield from _normed("stem", "features.0.0", "features.0.1", "conv_stem", "bn1")
+    yield from _conv_norm_names("stem", "features.0.0", "features.0.1", "conv_stem", "bn1")
     number = 0
     for i, stage in enumerate(shape.stages):
         for j, block in enumerate(stage):
@@ -71,11 +71,11 @@ def _names(shape: Shape) -> Names:
     last = f"features.{number + 1}"
     if third:
         timm = f"blocks.{len(shape.stages)}.0"
-        yield from _normed("head", f"{last}.0", f"{last}.1", f"{timm}.conv", f"{timm}.bn1")
+        yield from _conv_norm_names("head", f"{last}.0", f"{last}.1", f"{timm}.conv", f"{timm}.bn1")
         yield from _plain("hidden.0", "classifier.0", "conv_head")
         yield from _plain("classifier", "classifier.3", "classifier")
     else:
-        yield from _normed("head", f"{last}.0", f"{last}.1", "conv_head", "bn2")
+        yield from _conv_norm_names("head", f"{last}.0", f"{last}.1", "conv_head", "bn2")
         yield from _plain("classifier", "classifier.1", "classifier")
 
 
@@ -85,9 +85,9 @@ def _block(block: BlockShape, own: str, vision: str, timm: str, third: bool) -> 
     inner, step = f"{vision}.block" if third else f"{vision}.conv", 0
     norm = 1
     if expands:
-        yield from _normed(f"{own}.expand", f"{inner}.0.0", f"{inner}.0.1", f"{timm}.conv_pw", f"{timm}.bn1")
+        yield from _conv_norm_names(f"{own}.expand", f"{inner}.0.0", f"{inner}.0.1", f"{timm}.conv_pw", f"{timm}.bn1")
         step, norm = 1, 2
-    yield from _normed(
+    yield from _conv_norm_names(
         f"{own}.depthwise", f"{inner}.{step}.0", f"{inner}.{step}.1", f"{timm}.conv_dw", f"{timm}.bn{norm}"
     )
     step += 1
@@ -97,10 +97,10 @@ def _block(block: BlockShape, own: str, vision: str, timm: str, third: bool) -> 
         step += 1
     pair = (f"{inner}.{step}.0", f"{inner}.{step}.1") if third else (f"{inner}.{step}", f"{inner}.{step + 1}")
     last = "conv_pwl" if expands else "conv_pw"
-    yield from _normed(f"{own}.project", *pair, f"{timm}.{last}", f"{timm}.bn{norm + 1}")
+    yield from _conv_norm_names(f"{own}.project", *pair, f"{timm}.{last}", f"{timm}.bn{norm + 1}")
 
 
-def _normed(own: str, conv: str, norm: str, timm: str, timm_norm: str) -> Names:
+def _conv_norm_names(own: str, conv: str, norm: str, timm: str, timm_norm: str) -> Names:
     yield f"{own}.conv.weight", f"{conv}.weight", f"{timm}.weight"
     for name in _NORM:
         yield f"{own}.norm.{name}", f"{norm}.{name}", f"{timm_norm}.{name}"

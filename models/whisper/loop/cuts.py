@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.voice_activity_detection import Listener, Rules, Span, segments
 
-__all__ = ["RULES", "grouped", "packed", "pieces", "speech_in"]
+__all__ = ["RULES", "batch_windows", "pack_windows", "pieces", "speech_in"]
 
 #: Looser than the detector's own defaults: a word that is lost weighs more than a pause that is kept.
 RULES = Rules(threshold=0.5, shortest=0.1, pause=0.5, padding=0.25, longest=28.0)
@@ -35,7 +35,7 @@ def speech_in(listener: Listener, sample: Any, rate: int) -> list[Span]:
     return segments(heard, RULES, seconds=at / rate, hop=listener.hop, rate=rate)
 
 
-def packed(spans: Sequence[Span]) -> list[Span]:
+def pack_windows(spans: Sequence[Span]) -> list[Span]:
     """The windows to transcribe: as many stretches of speech together as fit, unless a long pause parts them."""
     windows: list[Span] = []
     for start, end in spans:
@@ -53,7 +53,7 @@ def pieces(window: Span) -> list[Span]:
     return [(start + i * _MOST, min(start + (i + 1) * _MOST, end)) for i in range(count)]
 
 
-def grouped(windows: Sequence[Span], most: int, wanted: Callable[[float], float]) -> list[list[Span]]:
+def batch_windows(windows: Sequence[Span], most: int, wanted: Callable[[float], float]) -> list[list[Span]]:
     """Consecutive windows to recognize together: `most` at most, and of lengths that are alike.
 
     Args:

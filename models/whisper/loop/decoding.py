@@ -63,7 +63,7 @@ class Rules:
         # The original allows the first timestamp to lie at most one second into the window.
         self._latest_start = self._first + round(1.0 / facts["seconds_per_timestamp"])
 
-    def apply(self, logits: Logits, sampled: Sequence[Sequence[int]]) -> Logits:
+    def mask_logits(self, logits: Logits, sampled: Sequence[Sequence[int]]) -> Logits:
         """Logits [B, vocabulary] with forbidden tokens at minus infinity, from what each hypothesis sampled so far."""
         out = logits + self._never
         for row, tokens in zip(out, sampled, strict=True):
@@ -151,7 +151,7 @@ def greedy(begun: Begun, rules: Rules, limits: Sequence[int]) -> list[Result]:
             if done[i]:
                 continue
             queries[i] += hypotheses.queries(i - first)
-            row = rules.apply(logits[i - first : i - first + 1], [texts[i]])[0]
+            row = rules.mask_logits(logits[i - first : i - first + 1], [texts[i]])[0]
             token = int(row.argmax())
             scores[i] -= float(np.log(np.exp(row - row[token]).sum()))
             complete[i] = token == rules.eot
@@ -190,7 +190,7 @@ def sample(begun: Begun, rules: Rules, limit: int, temperature: float, count: in
     scores, done = [0.0] * count, [False] * count
     first = 0.0
     for _ in range(limit):
-        ruled = rules.apply(logits, tokens)
+        ruled = rules.mask_logits(logits, tokens)
         logprobs = log_softmax(ruled)
         noise = rng.gumbel(size=ruled.shape).astype(np.float32)
         chosen = (ruled / np.float32(temperature) + noise).argmax(axis=-1)
@@ -217,7 +217,7 @@ def beam_search(begun: Begun, rules: Rules, limit: int, beams: int) -> Result:
     ended: list[tuple[float, list[int]]] = []
     first = 0.0
     for _ in range(limit):
-        logprobs = log_softmax(rules.apply(logits, [tokens for _, tokens in alive]))
+        logprobs = log_softmax(rules.mask_logits(logits, [tokens for _, tokens in alive]))
         candidates = []
         for row, (score, tokens) in enumerate(alive):
             top = np.argpartition(-logprobs[row], beams)[: beams + 1]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
-from edgekit.models.whisper.loop.cuts import grouped, packed, pieces, speech_in
+from edgekit.models.whisper.loop.cuts import batch_windows, pack_windows, pieces, speech_in
 from edgekit.models.whisper.loop.options import options_of
 from edgekit.models.whisper.loop.recognition import Context, Recognized, Recognizer
 from edgekit.models.whisper.loop.stream import SpeechStream
@@ -89,7 +89,7 @@ class Transcriber(Predictor):
         if chosen.prompt:
             run.history = self.tokens.encode(" " + chosen.prompt.strip())
         if chosen.vad or (chosen.vad is None and self._listener and audio.seconds * SAMPLE_RATE > WINDOW):
-            seconds = self._spoken(sample, audio, run)
+            seconds = self._transcribe_speech(sample, audio, run)
         else:
             seconds = self._windows(audio, run)
         text = self.tokens.text(run.text).strip()
@@ -121,7 +121,9 @@ class Transcriber(Predictor):
         if audio.seconds * SAMPLE_RATE > WINDOW:
             return None
         run = _Run(chosen, chosen.language)
-        return self._recognizer.forced(samples, run, self.tokens.encode(f" {answer}" if answer else ""))
+        return self._recognizer.teacher_forced_logprobs(
+            samples, run, self.tokens.encode(f" {answer}" if answer else "")
+        )
 
     def stream(self, rate: int = SAMPLE_RATE, **options: Any) -> SpeechStream:
         """See `edgekit.core.Predictor.stream`. Raises BadInput as `predict`."""
@@ -153,17 +155,19 @@ class Transcriber(Predictor):
             if run.options.progress:
                 run.options.progress(at / SAMPLE_RATE, audio.seconds)
 
-    def _spoken(self, sample: Any, audio: Audio, run: _Run) -> float:
+    def _transcribe_speech(self, sample: Any, audio: Audio, run: _Run) -> float:
         """Transcribe where somebody speaks; returns the true length in seconds."""
         if self._listener is None:
             raise BadInput("this bundle has no detector of speech.", hint="Export it again with this version.")
         if len(audio.window(0, WINDOW)) < _SHORTEST * SAMPLE_RATE:
             return self._windows(audio, run)  # which says that it is too short
-        spans = packed(speech_in(self._listener, sample, SAMPLE_RATE))
+        spans = pack_windows(speech_in(self._listener, sample, SAMPLE_RATE))
         spoken = sum(end - start for start, end in spans)
         windows = [window for span in spans for window in pieces(span) if window[1] - window[0] >= _SHORTEST]
         recognizer = self._recognizer
-        for group in grouped(windows, recognizer.at_once(run.options), lambda s: recognizer.wanted(s, run.options)):
+        for group in batch_windows(
+            windows, recognizer.at_once(run.options), lambda s: recognizer.encoder_seconds(s, run.options)
+        ):
             self._together(group, audio, run)
             if run.options.progress:
                 run.options.progress(group[-1][1], audio.seconds)
@@ -192,7 +196,7 @@ class Transcriber(Predictor):
         """
         # What lies behind the last word of the window is a pause.
         self._append(recognized, samples, at, run, whole=True)
-        return self._reached(len(samples), at, run) if recognized.timed else len(samples)
+        return self._samples_to_last_time(len(samples), at, run) if recognized.timed else len(samples)
 
     def _part(self, recognized: Recognized, samples: NDArray[np.float32], at: int, run: _Run) -> int:
         """Append a window whose last words may go on in the next, and return by how many samples to advance.
@@ -200,10 +204,10 @@ class Transcriber(Predictor):
         Where it gives times the network may stop early ("Chapter 31"): what somebody says behind is read next.
         """
         advance = self._append(recognized, samples, at, run)
-        reached = self._reached(advance, at, run) if recognized.timed else advance
+        reached = self._samples_to_last_time(advance, at, run) if recognized.timed else advance
         return reached if self._spoken_in(samples[reached:advance]) else advance
 
-    def _reached(self, advance: int, at: int, run: _Run) -> int:
+    def _samples_to_last_time(self, advance: int, at: int, run: _Run) -> int:
         """Samples up to the last time of a window that begins at sample `at`; all, if but a moment lies behind."""
         end = round(run.segments[-1]["end"] * SAMPLE_RATE) - at if run.segments else 0
         return end if end > 0 and advance - end >= _LEFT_OUT * SAMPLE_RATE else advance

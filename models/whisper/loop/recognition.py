@@ -122,28 +122,30 @@ class Recognizer:
 
         Each is as by `recognize`, but that the encoder gets as many seconds of each as of the longest.
         """
-        wanted = max(self.wanted(len(samples) / SAMPLE_RATE, run.options) for samples in pieces)
+        wanted = max(self.encoder_seconds(len(samples) / SAMPLE_RATE, run.options) for samples in pieces)
         start = self._begin(self._encode(pieces, wanted, run), pieces, run, timestamps)
         results = _first_try(start, run.options)
         return [
-            self._settled(samples, replace(start, begun=start.begun.of(i), limits=start.limits[i : i + 1]), result, run)
+            self._apply_fallbacks(
+                samples, replace(start, begun=start.begun.of(i), limits=start.limits[i : i + 1]), result, run
+            )
             for i, (samples, result) in enumerate(zip(pieces, results, strict=True))
         ]
 
-    def forced(self, samples: Samples, run: Context, tokens: Sequence[int]) -> NDArray[np.float32]:
+    def teacher_forced_logprobs(self, samples: Samples, run: Context, tokens: Sequence[int]) -> NDArray[np.float32]:
         """Log-probabilities of what follows the prompt and each of `tokens`, by the rules: [tokens + 1, vocabulary]."""
-        seconds = self.wanted(len(samples) / SAMPLE_RATE, run.options)
+        seconds = self.encoder_seconds(len(samples) / SAMPLE_RATE, run.options)
         start = self._begin(self._encode([samples], seconds, run), [samples], run, False)
         text = list(tokens)[: self._context - start.begun.hypotheses.length - 1]
         rows = [start.begun.logits[0]]
         if text:
             rows += list(start.begun.hypotheses.copy().step([text], range(len(text)))[0])
-        return log_softmax(start.rules.apply(np.stack(rows), [text[:i] for i in range(len(text) + 1)]))
+        return log_softmax(start.rules.mask_logits(np.stack(rows), [text[:i] for i in range(len(text) + 1)]))
 
     def again(self, recognized: Recognized, samples: Samples, run: Context) -> Recognized:
         """A window once more, with times among the tokens: from what the encoder gave for it."""
         start = self._begin(recognized.begun.hypotheses.windows, [samples], run, True)
-        return self._settled(samples, start, _first_try(start, run.options)[0], run)
+        return self._apply_fallbacks(samples, start, _first_try(start, run.options)[0], run)
 
     def tells_gaps(self, options: Options) -> bool:
         """Whether `gap` can tell that words are missing: the decoder gives queries, and decoding is greedy."""
@@ -164,14 +166,14 @@ class Recognizer:
         at = int(np.diff(read).argmax())
         return float(read[at]), float(read[at + 1])
 
-    def wanted(self, seconds: float, options: Options) -> float:
+    def encoder_seconds(self, seconds: float, options: Options) -> float:
         """Seconds that the encoder gets of a sound of `seconds`."""
         if not options.window:
             return window_seconds(seconds, self._window)
         # Whole seconds: some formats hold windows of these lengths alone.
         return max(options.window, min(float(np.ceil(seconds)), 30.0))
 
-    def _settled(self, samples: Samples, start: _Start, result: Result, run: Context) -> Recognized:
+    def _apply_fallbacks(self, samples: Samples, start: _Start, result: Result, run: Context) -> Recognized:
         """The result of a window, after all that is tried where it looks wrong."""
         options, first, started = run.options, result.first_token, start.begun.started
         why = self._suspicious(result, options)
@@ -241,15 +243,15 @@ class Recognizer:
             digest = hashlib.sha256(pieces[0].tobytes() + bytes(str(length), "ascii")).digest()
             if digest != self._latest[0]:
                 self._latest = b"", {}  # not in memory beside what the encoder gives next
-                self._latest = digest, self._encoded(pieces[0], length)
+                self._latest = digest, self._encode_window(pieces[0], length)
             return Windows(self._latest[1], seconds, self._blanks)
         rows: dict[str, NDArray[Any]] = {}
         for i, samples in enumerate(pieces):
-            _put(self._encoded(samples, length), i, count, rows)
+            _put(self._encode_window(samples, length), i, count, rows)
         cross = {name: array.reshape(-1, *array.shape[2:]) for name, array in rows.items()}
         return Windows(cross, seconds, self._blanks, count)
 
-    def _encoded(self, samples: Samples, length: int) -> dict[str, NDArray[Any]]:
+    def _encode_window(self, samples: Samples, length: int) -> dict[str, NDArray[Any]]:
         padded = np.zeros((1, length), np.float32)
         padded[0, : len(samples)] = samples[:length]
         mel = self._frontend({"audio": padded})["mel"]

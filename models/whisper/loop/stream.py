@@ -88,12 +88,12 @@ class SpeechStream(Stream):
             self._listen(piece)
             if self._listener and self._spoken is None:
                 self._forget()
-            elif self._paused():
+            elif self._has_paused():
                 heard += self._transcribe(notes, settled=True)
                 self._forget()
             elif self._fresh >= self._step * SAMPLE_RATE or self._full():
                 heard += self._transcribe(notes, settled=False)
-        return self._heard(heard, notes)
+        return self._transcript_update(heard, notes)
 
     def _listen(self, piece: Samples) -> None:
         """Ask the detector about the new samples."""
@@ -104,7 +104,7 @@ class SpeechStream(Stream):
             if probability >= RULES.threshold:
                 self._spoken = self._heard_until
 
-    def _paused(self) -> bool:
+    def _has_paused(self) -> bool:
         """Whether somebody spoke, and has been silent for long enough."""
         return self._spoken is not None and self._heard_until - self._spoken > _PAUSE * SAMPLE_RATE
 
@@ -131,7 +131,7 @@ class SpeechStream(Stream):
         }
         return Prediction(_text(self._final), details, {"audio_seconds": seconds})
 
-    def _heard(self, words: Sequence[Word], notes: Sequence[str]) -> Heard:
+    def _transcript_update(self, words: Sequence[Word], notes: Sequence[str]) -> Heard:
         return Heard(_text(words), [word.facts() for word in words], _text(self._pending), tuple(notes))
 
     def _transcribe(self, notes: list[str], settled: bool) -> list[Word]:
@@ -155,15 +155,15 @@ class SpeechStream(Stream):
             self._context.language = self._options.language  # of a few syllables it is a guess
         held = self._final[self._held :]
         # The tokens that the network wrote: a tokenizer may spell the same text with others.
-        words, doubt = self._recognized([token for word in held for token in word.tokens])
+        words, doubt = self._recognize_buffer([token for word in held for token in word.tokens])
         if doubt and held:
             # It loops: read anew, and tell by their times which words are final already.
-            words, doubt = self._recognized([])
+            words, doubt = self._recognize_buffer([])
             words = [word for word in words if word.start > held[-1].end - _BORDER]
             return self._pending if doubt else words
         return self._pending if doubt else words[len(held) :]
 
-    def _recognized(self, prefix: list[int]) -> tuple[list[Word], str]:
+    def _recognize_buffer(self, prefix: list[int]) -> tuple[list[Word], str]:
         """All words of the buffer, which begin with `prefix`, and what speaks against them."""
         context, begin, end = self._context, self._begin / SAMPLE_RATE, len(self._buffer) / SAMPLE_RATE
         unread = end - (max(self._final[-1].end - begin, 0.0) if prefix else 0.0)

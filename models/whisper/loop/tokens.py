@@ -117,11 +117,11 @@ class Tokens:
             "first_timestamp": self.timestamps,
             "seconds_per_timestamp": 0.02,
             "languages": dict(self.languages),
-            "suppress": self.suppressed(),
+            "suppress": self.tokens_to_suppress(),
             "suppress_at_begin": [*self.encode(" "), self.eot],
         }
 
-    def suppressed(self) -> list[int]:
+    def tokens_to_suppress(self) -> list[int]:
         """Ids that are never sampled: annotation symbols, and the control tokens after the prompt."""
         out = {self.encode(" -")[0], self.encode(" '")[0]}
         for symbol in [*_SYMBOLS, *_MUSIC]:

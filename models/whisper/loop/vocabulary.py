@@ -57,7 +57,7 @@ class Vocabulary:
         self._special = {name: number for name, number in names.items() if name.startswith("<|")}
         self._names = {number: name for name, number in self._special.items()}
         letters = _letters()
-        spelled = {number: _spelled(name, letters) for name, number in names.items()}
+        spelled = {number: _token_bytes(name, letters) for name, number in names.items()}
         pieces = [spelled.get(number, b"") for number in range(max(names.values()) + 1)]
         self._bytes = b"".join(pieces)
         self._ends = np.cumsum([0, *map(len, pieces)]).astype(np.int32)
@@ -86,7 +86,7 @@ def _letters() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
-def _spelled(token: str, letters: dict[str, int]) -> bytes:
+def _token_bytes(token: str, letters: dict[str, int]) -> bytes:
     """The bytes that a token is written for; its own where a letter stands for none."""
     try:
         return bytes(letters[letter] for letter in token)

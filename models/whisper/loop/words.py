@@ -85,7 +85,7 @@ def aligned_words(
         times = float(begins[at]), float(begins[after])
         words.append(Word(tokenizer.text(group), *times, probability, tuple(group)))
         at = after
-    return _trim(_punctuated(words), samples)
+    return _trim(_merge_punctuation(words), samples)
 
 
 def looks(queries: NDArray[Any], keys: NDArray[Any]) -> NDArray[np.float64]:
@@ -163,23 +163,23 @@ def _characters(tokens: Sequence[int], tokenizer: Tokens) -> list[list[int]]:
     return [group for group in groups if group]
 
 
-def _punctuated(words: list[Word]) -> list[Word]:
+def _merge_punctuation(words: list[Word]) -> list[Word]:
     """Marks joined to their word, which keeps its own times."""
     joined: list[Word] = []
     pending: list[Word] = []
     for word in words:
         mark = word.word.strip()
         if joined and mark and mark in _APPENDED and not word.word.startswith(" "):
-            joined[-1] = _spelled(joined[-1], [joined[-1], word])
+            joined[-1] = _join_words(joined[-1], [joined[-1], word])
         elif word.word.startswith(" ") and mark and mark in _PREPENDED:
             pending.append(word)
         else:
-            joined.append(_spelled(word, [*pending, word]))
+            joined.append(_join_words(word, [*pending, word]))
             pending = []
     return joined
 
 
-def _spelled(word: Word, parts: Sequence[Word]) -> Word:
+def _join_words(word: Word, parts: Sequence[Word]) -> Word:
     """`word` with the letters and tokens of `parts`."""
     tokens = tuple(token for part in parts for token in part.tokens)
     return replace(word, word="".join(part.word for part in parts), tokens=tokens)

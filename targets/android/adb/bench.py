@@ -78,14 +78,14 @@ def measure(trial: Trial) -> Mapping[str, Any]:
             files = [unpacked.enter_context(plain(trial.bundle / part["file"])) for part in manifest["parts"]]
             models = {f"part{at}.{runtime.SUFFIX}": file for at, file in enumerate(files)}
             work = Path(scratch)
-            calls_module.write_all(work / "calls", list(_stored(runtime, manifest, files, trial)))
+            calls_module.write_all(work / "calls", list(_part_feeds(runtime, manifest, files, trial)))
             trial.progress("copying to the phone what it does not have", 0, 0)
             with Store(phone).run({**kit.files, **models}, {"calls": work / "calls"}) as run:
                 replay = Replay(phone, run.folder, kit.library, tuple(models), "calls", work, trial.limit)
-                return _measured(trial, runtime, manifest, known, replay, run)
+                return _measure_trial(trial, runtime, manifest, known, replay, run)
 
 
-def _stored(
+def _part_feeds(
     runtime: Any, manifest: Mapping[str, Any], files: Sequence[Path], trial: Trial
 ) -> Iterator[Sequence[Mapping[str, Any]]]:
     """The inputs of all calls of every part, as its file takes them."""
@@ -107,7 +107,7 @@ def _alone(phone: Phone) -> Iterator[None]:
         ) from exc
 
 
-def _measured(
+def _measure_trial(
     trial: Trial, runtime: Any, manifest: Mapping[str, Any], known: Facts, replay: Replay, run: Run
 ) -> dict[str, Any]:
     names = [part["name"] for part in manifest["parts"]]
@@ -116,12 +116,12 @@ def _measured(
     guard = Guard(replay.phone, trial.progress)
     plan = _speeds(trial, manifest, known) if runtime.LANGUAGE else _rounds(trial, known)
     if known.emulated:
-        results = {setting: [replay.measured(setting, plan)] for setting in chosen[: len(trial.threads) or 1]}
+        results = {setting: [replay.run_measurement(setting, plan)] for setting in chosen[: len(trial.threads) or 1]}
     else:
         results = _in_turns(trial, chosen, replay, guard, plan)
     first = next(iter(results.values()))
     measured = values.measurements(results, names, trial.units, times=not known.emulated)
-    warnings = [runtime.ORIGIN, *_held(first)]
+    warnings = [runtime.ORIGIN, *_memory_warnings(first)]
     if known.emulated:
         warnings.append("this phone is emulated: times are left out, and its memory is an upper bound")
         if isinstance(plan, Speeds):
@@ -192,7 +192,7 @@ def _agrees(at: int, trial: Trial, runtime: Any, manifest: Mapping[str, Any], re
         raise DeviceFailed(f"the phone gave {len(there)} answers to {len(which)} calls of {name}.")
     here = [calls[i][1] for i in which]
     golden = reference(trial.bundle / manifest["golden"]["reference"])
-    return emulated.compared(runtime, part, manifest["recipe"]["precision"], "the phone", there, here, golden)
+    return emulated.check_parity(runtime, part, manifest["recipe"]["precision"], "the phone", there, here, golden)
 
 
 def _in_turns(
@@ -206,14 +206,14 @@ def _in_turns(
             trial.progress(f"measuring on the phone: {setting.name}", done, total)
             guard.ready()
             start = time.monotonic()
-            results[setting].append(replay.measured(setting, plan))
+            results[setting].append(replay.run_measurement(setting, plan))
             guard.took(time.monotonic() - start)
             done += 1
     guard.look()
     return results
 
 
-def _held(results: Sequence[Result]) -> list[str]:
+def _memory_warnings(results: Sequence[Result]) -> list[str]:
     """A warning where the recorded inputs are a good part of the memory that was measured."""
     inputs, peak = results[0].inputs, max(result.peak for result in results)
     if inputs < peak / 20:

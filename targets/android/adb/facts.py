@@ -114,7 +114,7 @@ def facts(phone: Phone) -> Facts:
     soc = " ".join(filter(None, (get("ro.soc.manufacturer"), get("ro.soc.model")))) or get("ro.board.platform")
     version = get("ro.build.version.release")
     name = " ".join(filter(None, (maker, model))) or "a phone"
-    emulated = _emulated(first)
+    emulated = _is_emulated(first)
     return Facts(
         abis,
         cores,
@@ -138,7 +138,7 @@ def facts(phone: Phone) -> Facts:
     )
 
 
-def _emulated(properties: Mapping[str, str]) -> bool:
+def _is_emulated(properties: Mapping[str, str]) -> bool:
     """Whether an emulator plays the processor: Android's own says so, as does edgekit's; QEMU has no maker of chips."""
     flags = ("ro.kernel.qemu", "ro.boot.qemu", "ro.edgekit.emulated")
     return (
@@ -154,7 +154,9 @@ def heat(phone: Phone) -> Heat:
     text = phone.shell(_ASK_HEAT, "the phone was asked how hot it is").out
     readings = _properties(text)
     rows = dict(line.split(":", 1) for line in map(str.strip, text.splitlines()) if ":" in line and "=" not in line)
-    zones = [value / 1000 if value > 1000 else value for value in map(_signed, readings.get("zone", [])) if value > 0]
+    zones = [
+        value / 1000 if value > 1000 else value for value in map(_parse_number, readings.get("zone", [])) if value > 0
+    ]
     clocks = [tuple(map(_number, line.split("|", 1))) for line in readings.get("clock", []) if "|" in line]
     shares = [now / most for now, most in clocks if now and most]
     powered = [value.strip() == "true" for name, value in rows.items() if name.endswith("powered")]
@@ -202,7 +204,7 @@ def _number(text: str) -> int:
     return int(match[0]) if match else 0
 
 
-def _signed(text: str) -> float:
+def _parse_number(text: str) -> float:
     match = re.search(r"-?\d{1,9}", text)
     return float(match[0]) if match else 0.0
 

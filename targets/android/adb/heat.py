@@ -52,13 +52,13 @@ class Guard:
             now = heat(self._phone)
             if not _is_hot(now) or waited >= _PATIENCE:
                 break
-            self._tell(f"waiting for the phone to cool down ({_spoken(now)})", 0, 0)
+            self._tell(f"waiting for the phone to cool down ({_format_heat(now)})", 0, 0)
             sleep(_LOOK)
             waited += _LOOK
         self.waited += waited
         if (now.status or 0) >= _SEVERE:
             raise DeviceFailed(
-                f"the phone is too hot to be measured ({_spoken(now)}), and {waited:.0f} s did not change it.",
+                f"the phone is too hot to be measured ({_format_heat(now)}), and {waited:.0f} s did not change it.",
                 hint="Let it cool down, out of its case and off the charger, then run the same command again.",
             )
         self.seen.append(now)
@@ -80,7 +80,7 @@ def _is_hot(now: Heat) -> bool:
     return (now.status or 0) >= _LIGHT or (now.battery or 0.0) > _HOT
 
 
-def _spoken(now: Heat) -> str:
+def _format_heat(now: Heat) -> str:
     parts = [] if now.status is None else [f"thermal status {now.status}"]
     parts += [] if now.battery is None else [f"battery {now.battery:.0f} degrees"]
     return ", ".join(parts)

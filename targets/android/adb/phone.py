@@ -19,7 +19,7 @@ from typing import IO, NamedTuple
 
 from edgekit.errors import BadInput, DeviceFailed, MissingExtra
 
-__all__ = ["INSTALL", "Phone", "Row", "Said", "choose", "clean", "connected", "program", "state"]
+__all__ = ["INSTALL", "Phone", "Row", "Said", "choose", "clean", "list_devices", "program", "state"]
 
 INSTALL = "Install it with: apt install adb (or Android's platform-tools, with adb on the PATH)"
 _ENABLE = "Switch on USB debugging in the phone's developer options, connect it, accept its question, then: adb devices"
@@ -61,7 +61,7 @@ def program() -> str:
     return adb
 
 
-def connected(adb: str) -> list[Row]:
+def list_devices(adb: str) -> list[Row]:
     """The devices that adb knows, in whatever state."""
     said = _run([adb, "devices", "-l"], _SOON)
     if said.code:
@@ -85,7 +85,7 @@ def choose(address: str) -> Phone:
         DeviceFailed: no phone, not that phone, or it does not let itself be used.
     """
     adb = program()
-    rows, wanted = connected(adb), address or os.environ.get("ANDROID_SERIAL", "")
+    rows, wanted = list_devices(adb), address or os.environ.get("ANDROID_SERIAL", "")
     listed = ", ".join(f"{clean(row.serial)} ({row.state})" for row in rows) or "none"
     if wanted:
         rows = [row for row in rows if row.serial == wanted]
@@ -122,7 +122,7 @@ def state() -> tuple[bool, str, str]:
     except (OSError, ValueError):
         return False, "adb", "connect a phone with USB debugging, then: adb devices"
     try:
-        rows = connected(adb)
+        rows = list_devices(adb)
     except DeviceFailed as exc:
         return False, "adb", exc.message
     devices = ", ".join(["adb", *(f"{row.model or clean(row.serial)} ({row.state})" for row in rows)])
@@ -154,14 +154,14 @@ class Phone:
         said = _run([*self._adb, "shell", f"( {command}\n); echo {_MARK}$?"], timeout)
         out, mark, code = said.out.rpartition(_MARK)
         if not mark or not code.strip().isdigit():
-            raise self._lost(said, what)
+            raise self._phone_error(said, what)
         return Said(out, said.err, int(code))
 
     def push(self, file: Path, place: str) -> None:
         """Copy a file there. Raises DeviceFailed where it did not arrive."""
         said = _run([*self._adb, "push", str(file), place], 60 + file.stat().st_size / 500_000)
         if said.code:
-            raise self._lost(said, f"{file.name} was copied to the phone")
+            raise self._phone_error(said, f"{file.name} was copied to the phone")
 
     def pull(self, place: str, file: Path, most: int) -> None:
         """Copy a file of at most `most` bytes here, and compare it with the phone's own hash of it.
@@ -176,11 +176,11 @@ class Phone:
             raise DeviceFailed(f"the phone's results are {facts[0]} bytes large; at most {most} make sense.")
         said = _run([*self._adb, "pull", place, str(file)], 60 + most / 500_000)
         if said.code:
-            raise self._lost(said, "results were copied from the phone")
+            raise self._phone_error(said, "results were copied from the phone")
         if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != facts[1]:
             raise DeviceFailed("the phone's results arrived cut off or damaged.", hint=_AGAIN)
 
-    def _lost(self, said: Said, what: str) -> DeviceFailed:
+    def _phone_error(self, said: Said, what: str) -> DeviceFailed:
         reason = _reason(said)
         if "No space left" in said.err + said.out:
             return DeviceFailed(

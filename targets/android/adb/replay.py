@@ -130,7 +130,7 @@ class Replay(NamedTuple):
         self.phone.pull(f"{self.folder}/answers", self.work / "answers", 16 * _MOST)
         return calls_module.read(self.work / "answers")
 
-    def measured(self, setting: Setting, plan: Rounds | Speeds) -> Result:
+    def run_measurement(self, setting: Setting, plan: Rounds | Speeds) -> Result:
         """Measure all calls of all parts, or the speeds of a language model, in a fresh process.
 
         Raises:

@@ -70,14 +70,14 @@ def _values(
     yield "load.cold", "s", [(run.loaded,) for run in runs], []
     yield "load.import", "s", [(run.library,) for run in runs], []
     yield "load.bundle", "s", [(max(0.0, run.loaded - run.library),) for run in runs], []
-    yield from _speeds(runs) if runs[0].speeds else _replayed(runs, parts, units)
+    yield from _speeds(runs) if runs[0].speeds else _latencies(runs, parts, units)
     for name in ("peak", "anonymous", "file"):
         values: Groups = [(float(getattr(run, name)),) for run in runs if getattr(run, name)]
         if values:
             yield f"rss.{name}", "B", values, []
 
 
-def _replayed(
+def _latencies(
     runs: Sequence[Result], parts: Sequence[str], units: Mapping[str, float]
 ) -> Iterator[tuple[str, str, Groups, Groups]]:
     whole, thrown = [run.whole for run in runs], [run.warmups[0] for run in runs]

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from edgekit.errors import printed
+from edgekit.errors import run_command
 from edgekit.targets.android.arm64 import litert, onnx
 
 
@@ -12,4 +12,4 @@ def _programs() -> list[Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(printed(_programs))
+    sys.exit(run_command(_programs))

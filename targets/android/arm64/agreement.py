@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ParityFailed
-from edgekit.numerics.parity import chain_limit_of, relative_error, sampled
+from edgekit.numerics.parity import chain_limit_of, relative_error, sample_outputs
 
 __all__ = ["LIMITS", "MIXED", "NEAR", "arithmetic", "check", "distances", "reference", "steps"]
 
@@ -70,7 +70,7 @@ def distances(
     """
     mine = {key.removeprefix(f"{part}/"): value for key, value in golden.items() if key.startswith(f"{part}/")}
     return {
-        "fp32": relative_error([sampled([({}, answer) for answer in there])], [mine]),
+        "fp32": relative_error([sample_outputs([({}, answer) for answer in there])], [mine]),
         "here": relative_error(there, here),
         "steps": steps(there, here),
     }

@@ -25,7 +25,7 @@ from edgekit.targets.android.arm64.agreement import LIMITS, arithmetic, check, d
 from edgekit.targets.android.arm64.kit import Tools
 from edgekit.targets.common import calls as calls_module
 
-__all__ = ["LIMITS", "PROCESSORS", "compared", "emulate", "prove", "runtime_of", "steps"]
+__all__ = ["LIMITS", "PROCESSORS", "check_parity", "emulate", "prove", "runtime_of", "steps"]
 
 #: Emulated processor -> what is special about it.
 PROCESSORS = {"cortex-a53": "no dot product", "cortex-a76": "dot product"}
@@ -70,14 +70,14 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
             for processor in PROCESSORS:
                 answers, report = emulate(tools, file, runtime.feeds_of(file, feeds), processor)
                 there = runtime.outputs_of(file, answers)
-                parts[name][processor] = compared(runtime, part, precision, processor, there, here, golden)
+                parts[name][processor] = check_parity(runtime, part, precision, processor, there, here, golden)
                 peak = max(peak, int(report["peak"]))
                 versions.add(f"{runtime.NAME} {report['runtime']}".strip())
     facts = {"device": "emulated-arm64", "fidelity": "emulated", "runtime": ", ".join(sorted(versions))}
     return {**facts, "parts": parts, "memory_at_most": peak}
 
 
-def compared(
+def check_parity(
     runtime: Any,
     part: Mapping[str, Any],
     precision: str,

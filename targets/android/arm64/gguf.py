@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Feeds, Progress
-from edgekit.errors import MissingExtra, ParityFailed, printed
+from edgekit.errors import MissingExtra, ParityFailed, run_command
 from edgekit.llama import build, library
-from edgekit.targets.android.arm64.kit import SOURCES, Kit, Tools, emulator, packed
+from edgekit.targets.android.arm64.kit import SOURCES, Kit, Tools, build_kit, emulator
 
 __all__ = [
     "LANGUAGE",
@@ -57,19 +57,19 @@ _HINT = "In a checkout of edgekit: make phone-llama (Debian, Ubuntu; minutes)."
 
 def tools(progress: Progress | None = None) -> Tools:
     """The program and the kernels, where they were built. Raises MissingExtra where they were not."""
-    machine, place = emulator(), _built()
+    machine, place = emulator(), _build_folder()
     return Tools(machine, place / _PROGRAM, place)
 
 
 def kit(progress: Progress | None = None) -> Kit:
     """What a phone takes. Raises as `tools` does, but no emulator is needed."""
-    place = _built()
+    place = _build_folder()
     libraries = {file.name: file.resolve() for file in sorted(place.glob("lib*.so*"))}
-    return packed(place / _PROGRAM, libraries, ".")
+    return build_kit(place / _PROGRAM, libraries, ".")
 
 
-def _built() -> Path:
-    place = build.crossed(SOURCES / "llama-arm64", _OPTIONS, _PROGRAM)
+def _build_folder() -> Path:
+    place = build.find_cross_build(SOURCES / "llama-arm64", _OPTIONS, _PROGRAM)
     if place is None:
         raise MissingExtra("llama.cpp for 64-bit Arm was not built.", hint=_HINT)
     return place
@@ -126,4 +126,4 @@ def greedy(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]
 
 
 if __name__ == "__main__":
-    sys.exit(printed(lambda: [build.cross(SOURCES / "llama-arm64", _OPTIONS, _PROGRAM)]))
+    sys.exit(run_command(lambda: [build.cross(SOURCES / "llama-arm64", _OPTIONS, _PROGRAM)]))

@@ -25,11 +25,11 @@ __all__ = [
     "SOURCES",
     "Kit",
     "Tools",
-    "compiled",
+    "build_kit",
+    "compile_program",
     "compiler",
     "emulator",
-    "fetched",
-    "packed",
+    "fetch_library",
 ]
 
 INSTALL = "In a checkout of edgekit: make phone-tools (Debian, Ubuntu)."
@@ -94,7 +94,7 @@ class Kit(NamedTuple):
     library: str
 
 
-def packed(program: Path, runtime: Mapping[str, Path], library: str) -> Kit:
+def build_kit(program: Path, runtime: Mapping[str, Path], library: str) -> Kit:
     """The kit of a program and the libraries of its runtime. Raises MissingExtra where there is no C library for it."""
     folder = _SYSROOT / "lib"
     libraries = {name: (folder / name).resolve() for name in (LOADER, *_LIBRARIES)}
@@ -109,7 +109,7 @@ def _need(what: str, *programs: str, also: Mapping[str, bool] | None = None) -> 
         raise MissingExtra(f"{what} needs {absent}.", hint=INSTALL)
 
 
-def fetched(library: Source, name: str, progress: Progress | None = None) -> Path:
+def fetch_library(library: Source, name: str, progress: Progress | None = None) -> Path:
     """The runtime's library for Arm. Raises MissingExtra where it is neither here nor can be fetched."""
     try:
         folder, _ = fetch([library], progress=progress)
@@ -118,7 +118,7 @@ def fetched(library: Source, name: str, progress: Progress | None = None) -> Pat
     return folder / library.files[0].name
 
 
-def compiled(name: str) -> Path:
+def compile_program(name: str) -> Path:
     """The program `name` of `SOURCES` for Arm, in the cache under the hash of its source and flags.
 
     Raises:

@@ -9,8 +9,8 @@ from typing import Any
 from edgekit.core import Feeds, Progress, Source, SourceFile, TensorSpec
 from edgekit.errors import DeviceFailed
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Specs, described, given, stored
-from edgekit.targets.android.arm64.kit import Kit, Tools, compiled, compiler, emulator, fetched, packed
+from edgekit.formats.tflite.tensors import Specs, decode_value, encode_value, read_specs
+from edgekit.targets.android.arm64.kit import Kit, Tools, build_kit, compile_program, compiler, emulator, fetch_library
 
 __all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "SUFFIX", "feeds_of", "kit", "outputs_of", "tools", "versions"]
 
@@ -46,15 +46,15 @@ def tools(progress: Progress | None = None) -> Tools:
         DeviceFailed: the compiler failed.
     """
     machine = emulator()
-    library = fetched(LIBRARY, "LiteRT", progress)
-    return Tools(machine, compiled("replay_litert"), library)
+    library = fetch_library(LIBRARY, "LiteRT", progress)
+    return Tools(machine, compile_program("replay_litert"), library)
 
 
 def kit(progress: Progress | None = None) -> Kit:
     """What a phone takes. Raises as `tools` does, but no emulator is needed."""
     compiler()
-    library = fetched(LIBRARY, "LiteRT", progress)
-    return packed(compiled("replay_litert"), {library.name: library}, library.name)
+    library = fetch_library(LIBRARY, "LiteRT", progress)
+    return build_kit(compile_program("replay_litert"), {library.name: library}, library.name)
 
 
 def versions(report: str) -> Mapping[str, str]:
@@ -66,10 +66,12 @@ def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:
     """`feeds` as the .tflite holds them, in its order."""
     import numpy as np
 
-    held, (specs, _) = _held(file)
+    held, (specs, _) = _read_tensors(file)
     return [
         {
-            spec.name: stored(np.ascontiguousarray(call[spec.name]), np.dtype(tensor.dtype), _steps(tensor), spec.name)
+            spec.name: encode_value(
+                np.ascontiguousarray(call[spec.name]), np.dtype(tensor.dtype), _steps(tensor), spec.name
+            )
             for tensor, spec in zip(held[0], specs, strict=True)
         }
         for call in feeds
@@ -82,25 +84,25 @@ def outputs_of(file: Path, answers: Sequence[dict[str, Any]]) -> Sequence[dict[s
     Raises:
         DeviceFailed: these are other tensors than the file has.
     """
-    held, (_, specs) = _held(file)
+    held, (_, specs) = _read_tensors(file)
     wanted = [(tensor.dtype, tensor.shape) for tensor in held[1]]
     if any([(value.dtype, value.shape) for value in answer.values()] != wanted for answer in answers):
         raise DeviceFailed(f"the device answered with other tensors than {file.name} has.")
     return [
         {
-            spec.name: given(value, spec.dtype, _steps(tensor))
+            spec.name: decode_value(value, spec.dtype, _steps(tensor))
             for value, tensor, spec in zip(answer.values(), held[1], specs, strict=True)
         }
         for answer in answers
     ]
 
 
-def _held(file: Path) -> tuple[tuple[Sequence[tflite.Tensor], Sequence[tflite.Tensor]], Specs]:
+def _read_tensors(file: Path) -> tuple[tuple[Sequence[tflite.Tensor], Sequence[tflite.Tensor]], Specs]:
     """The tensors of the file's inputs and outputs, and what callers know of them."""
     graph = tflite.read(file.read_bytes(), dynamic=True).subgraphs[0]
     inputs, outputs = ([graph.tensors[i] for i in side] for side in (graph.inputs, graph.outputs))
     own = tuple([TensorSpec(tensor.name, tensor.dtype, tensor.shape) for tensor in side] for side in (inputs, outputs))
-    return (inputs, outputs), described(file) or (own[0], own[1])
+    return (inputs, outputs), read_specs(file) or (own[0], own[1])
 
 
 def _steps(tensor: tflite.Tensor) -> tuple[float, int]:

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Feeds, Progress, Source, SourceFile
-from edgekit.targets.android.arm64.kit import HEADERS, Kit, Tools, compiled, compiler, emulator, fetched, packed
+from edgekit.targets.android.arm64.kit import (
+    HEADERS,
+    Kit,
+    Tools,
+    build_kit,
+    compile_program,
+    compiler,
+    emulator,
+    fetch_library,
+)
 
 __all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "SUFFIX", "feeds_of", "kit", "outputs_of", "tools", "versions"]
 
@@ -42,15 +51,15 @@ def tools(progress: Progress | None = None) -> Tools:
         DeviceFailed: the compiler failed.
     """
     machine = emulator(_headers())
-    library = fetched(LIBRARY, NAME, progress)
-    return Tools(machine, compiled("replay"), library)
+    library = fetch_library(LIBRARY, NAME, progress)
+    return Tools(machine, compile_program("replay"), library)
 
 
 def kit(progress: Progress | None = None) -> Kit:
     """What a phone takes. Raises as `tools` does, but no emulator is needed."""
     compiler(_headers())
-    library = fetched(LIBRARY, NAME, progress)
-    return packed(compiled("replay"), {library.name: library}, library.name)
+    library = fetch_library(LIBRARY, NAME, progress)
+    return build_kit(compile_program("replay"), {library.name: library}, library.name)
 
 
 def _headers() -> dict[str, bool]:

@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 from edgekit.core import Bundle, Form
 from edgekit.targets.android.forms.archive import content, write_aligned
 from edgekit.targets.android.forms.checks import check_archive, check_size
-from edgekit.targets.android.forms.fitness import check_bundle, packaged
+from edgekit.targets.android.forms.fitness import check_bundle, package_facts
 from edgekit.targets.android.forms.java import PHONE, classes_of, jar_of, sources_of, stubs
 from edgekit.targets.android.forms.names import Names, names_of
 from edgekit.targets.android.forms.tools import RUNTIME, runtime
@@ -48,11 +48,13 @@ def write(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="edgekit-aar-") as work:
         _write_library(bundle, app, words, folder / f"{stem}.aar", Path(work))
-    (folder / f"{stem}.pom").write_text(_filled("pom.xml", {k: escape(v) for k, v in words.items()}), encoding="utf-8")
+    (folder / f"{stem}.pom").write_text(
+        _fill_template("pom.xml", {k: escape(v) for k, v in words.items()}), encoding="utf-8"
+    )
     for file in sorted(folder.iterdir()):
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         file.with_name(f"{file.name}.sha256").write_text(digest, encoding="ascii")
-    (place / "README.md").write_text(_filled("README.md", words), encoding="utf-8")
+    (place / "README.md").write_text(_fill_template("README.md", words), encoding="utf-8")
 
 
 def _write_library(bundle: Bundle, app: App, words: Mapping[str, str], place: Path, work: Path) -> None:
@@ -60,12 +62,12 @@ def _write_library(bundle: Bundle, app: App, words: Mapping[str, str], place: Pa
     assets.mkdir()
     sizes = write_assets(bundle, assets)
     check_size(sum(sizes.values()), "the model", "Package it with --as gradle, which lays out an asset pack.")
-    (assets / "packaged.json").write_text(json.dumps(packaged(bundle, words["edgekit-runtime-version"]), indent=1))
+    (assets / "packaged.json").write_text(json.dumps(package_facts(bundle, words["edgekit-runtime-version"]), indent=1))
     root = f"assets/edgekit/{words['edgekit.phone']}"  # where no other library of the app has its own
     files: dict[str, bytes | Path] = {
         f"{root}/{path.relative_to(assets).as_posix()}": path for path in assets.rglob("*") if path.is_file()
     }
-    files["AndroidManifest.xml"] = _filled("AndroidManifest.xml", words).encode()
+    files["AndroidManifest.xml"] = _fill_template("AndroidManifest.xml", words).encode()
     files["META-INF/com/android/build/gradle/aar-metadata.properties"] = _template("aar-metadata.properties").encode()
     files["R.txt"] = b""
     files["proguard.txt"] = _template("proguard.txt").encode()
@@ -81,7 +83,7 @@ def _classes(app: App, words: Mapping[str, str], work: Path) -> dict[str, bytes]
     folders = {"java": f"{root}/loops", "runtime": root, "aar": root}
     names = {"edgekit.phone.runtime": words["edgekit.phone"], **words}
     sources = {
-        f"{folders[file.parent.name]}/{file.name}": _replaced(text, names)
+        f"{folders[file.parent.name]}/{file.name}": _replace_words(text, names)
         for file, text in sources_of(app, ("runtime", "aar"))
     }
     return classes_of(sources, [stubs(work), work / "onnxruntime.jar"], work)
@@ -90,7 +92,7 @@ def _classes(app: App, words: Mapping[str, str], work: Path) -> dict[str, bytes]
 def _words(bundle: Bundle, app: App, names: Names) -> dict[str, str]:
     """Names in the templates -> what they become."""
     manifest = bundle.manifest
-    coordinate = manifest.shipped.removeprefix("maven:")
+    coordinate = manifest.app_dependency.removeprefix("maven:")
     group, artifact, version = coordinate.split(":")
     return {
         "edgekit.phone": names.package,
@@ -111,11 +113,11 @@ def _template(name: str) -> str:
     return (PHONE / "aar" / name).read_text(encoding="utf-8")
 
 
-def _filled(name: str, words: Mapping[str, str]) -> str:
-    return _replaced(_template(name), words)
+def _fill_template(name: str, words: Mapping[str, str]) -> str:
+    return _replace_words(_template(name), words)
 
 
-def _replaced(text: str, words: Mapping[str, str]) -> str:
+def _replace_words(text: str, words: Mapping[str, str]) -> str:
     """The longest words first, as some are parts of others."""
     for word in sorted(words, key=lambda word: (-len(word), word)):
         text = text.replace(word, words[word])

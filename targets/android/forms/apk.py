@@ -21,7 +21,7 @@ from edgekit.targets.android.forms import native
 from edgekit.targets.android.forms.archive import content, write_aligned
 from edgekit.targets.android.forms.checks import check_archive, check_size
 from edgekit.targets.android.forms.elf import PAGE
-from edgekit.targets.android.forms.fitness import check_bundle, packaged
+from edgekit.targets.android.forms.fitness import check_bundle, package_facts
 from edgekit.targets.android.forms.java import PHONE, classes_of, dex_of, sources_of, stubs
 from edgekit.targets.android.forms.names import Names, names_of
 from edgekit.targets.android.forms.tools import DEXER, FRAMEWORK, RUNTIME, run, runtime, tool
@@ -57,7 +57,7 @@ def write(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix="edgekit-apk-") as folder:
         work = Path(folder)
         made = work / "app.apk"
-        unsigned = _unsigned(bundle, app, names, work)
+        unsigned = _write_unsigned_apk(bundle, app, names, work)
         _sign(unsigned, made, work)
         check_size(made.stat().st_size, "the app", "Package it with --as gradle: an asset pack takes the model.")
         check_archive(made)
@@ -79,10 +79,10 @@ def inspect(app: Path, package: str) -> dict[str, str]:
     badging = run([tool("aapt2"), "dump", "badging", app], "aapt2 dump badging")
     facts = {
         "signatures": ", ".join(schemes),
-        "package": _said(r"package: name='([^']*)'", badging),
-        "minSdk": _said(r"(?:minSdkVersion|sdkVersion):'([^']*)'", badging),
-        "targetSdk": _said(r"targetSdkVersion:'([^']*)'", badging),
-        "activity": _said(r"launchable-activity: name='([^']*)'", badging),
+        "package": _first_match(r"package: name='([^']*)'", badging),
+        "minSdk": _first_match(r"(?:minSdkVersion|sdkVersion):'([^']*)'", badging),
+        "targetSdk": _first_match(r"targetSdkVersion:'([^']*)'", badging),
+        "activity": _first_match(r"launchable-activity: name='([^']*)'", badging),
     }
     expected = {"signatures": "v2, v3", "package": package, "activity": _ACTIVITY}
     for key, value in expected.items():
@@ -93,16 +93,16 @@ def inspect(app: Path, package: str) -> dict[str, str]:
     return facts
 
 
-def _said(pattern: str, text: str) -> str:
+def _first_match(pattern: str, text: str) -> str:
     match = re.search(pattern, text)
     return match[1] if match else ""
 
 
-def _unsigned(bundle: Bundle, app: App, names: Names, work: Path) -> Path:
+def _write_unsigned_apk(bundle: Bundle, app: App, names: Names, work: Path) -> Path:
     assets = work / "assets"
     assets.mkdir()
     write_assets(bundle, assets)
-    said = json.dumps(packaged(bundle, RUNTIME.revision), indent=1).encode()
+    said = json.dumps(package_facts(bundle, RUNTIME.revision), indent=1).encode()
     files: dict[str, bytes | Path] = {
         f"assets/edgekit/{path.relative_to(assets).as_posix()}": path for path in assets.rglob("*") if path.is_file()
     }

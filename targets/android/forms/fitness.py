@@ -13,7 +13,7 @@ from edgekit.targets.android.forms.gradle import app_of
 from edgekit.targets.android.forms.tools import RUNTIME
 from edgekit.targets.common.apps import App
 
-__all__ = ["check_bundle", "packaged", "versions_of"]
+__all__ = ["check_bundle", "package_facts", "versions_of"]
 
 #: Newest format and newest standard operators of ONNX that `RUNTIME` is known to read (those of its release 1.23 and
 #: later); operators of com.microsoft have no versions.
@@ -33,7 +33,7 @@ def check_bundle(bundle: Bundle, what: str) -> App:
     if exporter != "onnx":
         raise Unsupported(
             f"{bundle.path.name} cannot become {what}: only bundles of the exporter onnx can, not of {exporter}.",
-            hint=f"edgekit export {bundle.manifest.model.called} --target android --runtime onnxruntime",
+            hint=f"edgekit export {bundle.manifest.model.export_argument} --target android --runtime onnxruntime",
         )
     app = app_of(bundle)
     for part in bundle.manifest.parts:
@@ -47,7 +47,7 @@ def check_bundle(bundle: Bundle, what: str) -> App:
     return app
 
 
-def packaged(bundle: Bundle, runtime: str) -> dict[str, Any]:
+def package_facts(bundle: Bundle, runtime: str) -> dict[str, Any]:
     """What a package says of itself beside what the bundle says: which runtime it has, and which proved the bundle."""
     proven = str(bundle.manifest.versions.get("onnxruntime", "unknown"))
     note = "" if proven == runtime else f"proven with {proven}, packaged with {runtime}: run the self-test"

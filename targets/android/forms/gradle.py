@@ -155,7 +155,7 @@ def _description(manifest: Any) -> str:
 
 def _coordinates(manifest: Any) -> str:
     """The runtime's Maven coordinates, as the bundle's target had them. Raises BadInput for anything else."""
-    runtime = manifest.shipped
+    runtime = manifest.app_dependency
     match = re.fullmatch(r"maven:([A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+){2})", runtime)
     if not match:
         raise BadInput(f"the bundle names no runtime by Maven coordinates ({runtime!r}).", hint="Export it again.")

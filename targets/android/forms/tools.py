@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.core import Progress, Source, SourceFile
-from edgekit.errors import ExportFailed, FetchFailed, MissingExtra, printed
+from edgekit.errors import ExportFailed, FetchFailed, MissingExtra, run_command
 from edgekit.sources import fetch
 
 __all__ = ["DEXER", "FRAMEWORK", "INSTALL", "RUNTIME", "dexer", "include", "run", "runtime", "tool"]
@@ -67,15 +67,15 @@ def tool(name: str) -> str:
 
 def runtime(progress: Progress | None = None) -> Path:
     """onnxruntime's library for Android, an .aar. Raises MissingExtra where it cannot be had."""
-    return _fetched(RUNTIME, "onnxruntime for Android", progress)
+    return _fetch_file(RUNTIME, "onnxruntime for Android", progress)
 
 
 def dexer(progress: Progress | None = None) -> Path:
     """The dexer, a .jar. Raises MissingExtra where it cannot be had."""
-    return _fetched(DEXER, "the dexer", progress)
+    return _fetch_file(DEXER, "the dexer", progress)
 
 
-def _fetched(source: Source, what: str, progress: Progress | None) -> Path:
+def _fetch_file(source: Source, what: str, progress: Progress | None) -> Path:
     try:
         folder, _ = fetch([source], progress=progress)
     except FetchFailed as exc:
@@ -112,4 +112,4 @@ def run(command: Sequence[str | Path], what: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(printed(lambda: (runtime(), dexer())))
+    sys.exit(run_command(lambda: (runtime(), dexer())))

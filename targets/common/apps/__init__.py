@@ -66,7 +66,7 @@ class App:
 
 def apps() -> list[App]:
     """All declarations, by name."""
-    return [_declared(file) for file in sorted(Path(__file__).parent.glob("*.toml"))]
+    return [_read_app(file) for file in sorted(Path(__file__).parent.glob("*.toml"))]
 
 
 def app_for(bundle: Bundle, sources: Path, what: str, where: str) -> App:
@@ -132,7 +132,7 @@ def _fact(facts: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _declared(file: Path) -> App:
+def _read_app(file: Path) -> App:
     said = tomllib.loads(file.read_text(encoding="utf-8"))
     listed: dict[str, Any] = {name: tuple(said.pop(name)) for name in ("facts", "parts", "dtypes") if name in said}
     return App(**said, **listed)

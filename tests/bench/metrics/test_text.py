@@ -81,7 +81,7 @@ def test_verdicts(candidate: list[Score], verdict: str, why: str) -> None:
     assert found.verdict == verdict
     assert why in found.reason
     assert found.samples == sum(len(document.counts) for document in candidate)
-    agreed = texts.agreed(Evaluation("perplexity", 100.0, 0.05, 8), candidate)
+    agreed = texts.judge_agreement(Evaluation("perplexity", 100.0, 0.05, 8), candidate)
     assert agreed.verdict == verdict or "no model" in why
     assert agreed.sources == len(candidate)
     assert found.basis == (("bar",) if "no model" in why else ("bar", "loss", "interval"))

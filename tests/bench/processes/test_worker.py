@@ -342,7 +342,7 @@ def test_warm_up_goes_on_until_it_gets_no_faster(
     monkeypatch.setattr(worker, "time", clock)
     monkeypatch.setattr(worker, "_round", work)
     job = worker.Job("", "", ["x"], 1, len(rounds), None, 1e9, 0.0)
-    assert worker.warmed(None, job, worker.Recorder()) is steady  # type: ignore[arg-type]
+    assert worker.warm_up(None, job, worker.Recorder()) is steady  # type: ignore[arg-type]
     assert len(rounds) - len(list(left)) == taken
 
 

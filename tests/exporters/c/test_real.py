@@ -41,7 +41,7 @@ def real_inputs(name: str, data: Path) -> Iterator[NDArray[Any]]:
     size = {"vww_96_int8": 96, "resnet8_int8": 32}.get(name)
     if size:
         for path in sorted((data / "imagenet-sample" / "images").iterdir())[::10]:
-            pixels = pictures.resized(pictures.open_image(path)[0], size, size)
+            pixels = pictures.resize_image(pictures.open_image(path)[0], size, size)
             yield (pixels ^ np.uint8(128)).view(np.int8)[None]
 
 

@@ -263,9 +263,9 @@ def test_the_exporter_alone_does_not_open_what_nobody_checked(bundle: Path) -> N
 
 def test_what_changes_after_the_check_is_not_compiled(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     EXPORTER.check(CHIP, bundle)
-    files = vouching.vouched(bundle / "src")
+    files = vouching.read_vouched_files(bundle / "src")
     append("src/network.c", EVIL)(bundle)
-    monkeypatch.setattr("edgekit.runtimes.qemu.build.vouched", lambda folder: files)
+    monkeypatch.setattr("edgekit.runtimes.qemu.build.read_vouched_files", lambda folder: files)
     runner = RUNTIME.load(bundle / "src" / "network.c", 1)
     assert runner.inputs[0].name == "window"
 

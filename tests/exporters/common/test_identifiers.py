@@ -68,25 +68,25 @@ def litert_names() -> dict[str, int]:
     from edgekit.exporters.litert.convert import from_torch
 
     model = file.parse(from_torch(PART, Mixed()))
-    return {name: 0 for name, *_ in file.weighted(model, tables=True)}
+    return {name: 0 for name, *_ in file.weighted_operators(model, tables=True)}
 
 
 def executorch_names() -> dict[str, int]:
-    from edgekit.exporters.executorch.graph import captured
+    from edgekit.exporters.executorch.graph import capture_graph
     from edgekit.exporters.executorch.tidy import name_of
 
-    return {name_of(node): 0 for node in captured(PART, Mixed()).graph.nodes if node.op == "call_function"}
+    return {name_of(node): 0 for node in capture_graph(PART, Mixed()).graph.nodes if node.op == "call_function"}
 
 
 def coreml_names() -> dict[str, int]:
     from edgekit.exporters.coreml import EXPORTER
 
     EXPORTER.require()
-    from edgekit.exporters.coreml.convert import Wish, converted, identifiers
+    from edgekit.exporters.coreml.convert import Wish, convert_part, identifiers
     from edgekit.runtimes.coreml.quiet import quiet
 
     with quiet():
-        names = identifiers(converted(PART, Mixed(), Wish("fp16", "", 16)), Mixed())
+        names = identifiers(convert_part(PART, Mixed(), Wish("fp16", "", 16)), Mixed())
     return {name: int(is_strange(name)) for name in names.values()}
 
 

@@ -70,17 +70,17 @@ def test_it_is_nearer_on_inputs_that_it_has_not_seen(tmp_path: Path, precision: 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # coremltools drops a temporary folder
 def test_every_layer_gets_the_bits_that_are_said_of_it(tmp_path: Path) -> None:
-    from edgekit.exporters.coreml.compress import compressed
-    from edgekit.exporters.coreml.convert import Wish, converted
+    from edgekit.exporters.coreml.compress import compress_weights
+    from edgekit.exporters.coreml.convert import Wish, convert_part
     from edgekit.runtimes.coreml.quiet import quiet
 
     module = Shared().eval()
     with quiet():
-        plain = converted(part_of(module), module, Wish("fp16", "", 18))
+        plain = convert_part(part_of(module), module, Wish("fp16", "", 18))
     layers = list(reversed(saved(plain, tmp_path / "plain.mlpackage").layers))
     forms = dict(zip(layers, ("int6", "float", "int4"), strict=True))
     with quiet():
-        program = compressed(plain, "int4", "grouped", forms)
+        program = compress_weights(plain, "int4", "grouped", forms)
     small, before = (saved(one, tmp_path / f"{name}.mlpackage") for name, one in (("small", program), ("plain", plain)))
     first, second, last = (small.layers[layer] for layer in layers)
     assert 16 < len(first.unique()) <= 64  # 32 outputs share a palette

@@ -31,12 +31,12 @@ def unlike() -> Any:
 
 
 def test_the_function_is_the_same(unlike: Any) -> None:
-    made, fresh = unlike.evened(), sounds(10, seed=1)
+    made, fresh = unlike.equalize_channels(), sounds(10, seed=1)
     assert Truth(unlike.run(None, fresh)).error(made.run(None, fresh)) < 1e-5
 
 
 def test_it_is_taken_where_int8_loses_less_by_it(unlike: Any) -> None:
-    made = unlike.evened()
+    made = unlike.equalize_channels()
     taken, facts = better(unlike, made)
     assert taken is made
     assert facts["evened"]["after"] < 0.8 * facts["evened"]["before"]
@@ -51,4 +51,4 @@ def test_where_it_does_not_help_the_first_is_kept(unlike: Any) -> None:
 
 
 def test_alike_channels_stay_as_they_are() -> None:
-    assert candidates(unlike=0.1).evened() is None
+    assert candidates(unlike=0.1).equalize_channels() is None

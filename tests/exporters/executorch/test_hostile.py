@@ -60,10 +60,10 @@ from pathlib import Path
 import numpy as np
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
-from edgekit.runtimes.executorch.runner import ExecutorchRunner, _described
+from edgekit.runtimes.executorch.runner import ExecutorchRunner, _read_description
 
 file = Path(sys.argv[1])
-content, (inputs, outputs, most, _) = file.read_bytes(), _described(file.with_suffix(".json"))
+content, (inputs, outputs, most, _) = file.read_bytes(), _read_description(file.with_suffix(".json"))
 chance, told, feeds = random.Random(5), {"refused": 0, "ran": 0}, {"sound": np.ones((1, 4, 20), np.float32)}
 
 def swept():

@@ -112,7 +112,11 @@ def test_a_default_keeps_a_quantized_source_that_it_would_not_make_smaller(tiny:
 
     def settled(file: Path, estimate: int, precision: str = "q4_k_m") -> list[Recipe]:
         model: Any = SimpleNamespace(costs=Costs(lambda recipe: estimate, lambda recipe: 0))
-        return list(EXPORTER.settled(model, read_checkpoint(file), Recipe("llama-cpp", precision, {"context": 512})))
+        return list(
+            EXPORTER.recipes_for_quantized(
+                model, read_checkpoint(file), Recipe("llama-cpp", precision, {"context": 512})
+            )
+        )
 
     assert settled(source, size) == [own]
     assert settled(source, size - 1) == [], "the default makes it smaller"

@@ -32,7 +32,7 @@ def silent(what: str, done: int, total: int) -> None:
 
 @pytest.fixture(scope="module")
 def tools() -> Path:
-    if not library.built():
+    if not library.is_built():
         absent(f"llama.cpp's tools are not here: {library.BUILD}")
     return library.folder() / "build" / "bin"
 

@@ -259,9 +259,16 @@ def test_a_cache_of_bytes_takes_half_and_loses_little(runner: Any, tiny: Path, t
 
 
 def test_what_is_proposed() -> None:
-    assert lookup.proposed([1, 2, 3, 4, 9, 1, 2, 3], 2) == [4, 9]
-    assert lookup.proposed([5, 2, 3, 7, 1, 2, 3, 8, 1, 2, 3], 9) == [8, 1, 2, 3], "the longest ending, the last place"
-    assert lookup.proposed([1, 2, 3], 4) == lookup.proposed([1], 4) == lookup.proposed([1, 2, 1, 2], 0) == []
+    assert lookup.propose_tokens([1, 2, 3, 4, 9, 1, 2, 3], 2) == [4, 9]
+    assert lookup.propose_tokens([5, 2, 3, 7, 1, 2, 3, 8, 1, 2, 3], 9) == [8, 1, 2, 3], (
+        "the longest ending, the last place"
+    )
+    assert (
+        lookup.propose_tokens([1, 2, 3], 4)
+        == lookup.propose_tokens([1], 4)
+        == lookup.propose_tokens([1, 2, 1, 2], 0)
+        == []
+    )
 
 
 def test_look_up_gives_the_same_text_in_fewer_passes(runner: Any) -> None:

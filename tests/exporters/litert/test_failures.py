@@ -136,7 +136,7 @@ def test_a_quantizer_that_fails_is_ours_to_say(tmp_path: Path) -> None:
     export(tmp_path)
     content = (tmp_path / "work" / "image.fp32.tflite").read_bytes()
     with pytest.raises(ExportFailed, match="could not quantize the part 'toy'"):
-        int8.quantized(content, Plan("static", "min-max"), Wish(), {}, "toy")
+        int8.quantize_model(content, Plan("static", "min-max"), Wish(), {}, "toy")
 
 
 def test_names_of_modules() -> None:

@@ -216,7 +216,7 @@ class Deep(nn.Module):
 @pytest.fixture
 def to_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights are rounded to nearest: what rounding by inputs puts into biases leaves nothing to correct."""
-    monkeypatch.setattr("edgekit.exporters.litert.rounding.rounded", lambda content, *_, **__: content)
+    monkeypatch.setattr("edgekit.exporters.litert.rounding.round_weights", lambda content, *_, **__: content)
 
 
 @pytest.mark.usefixtures("to_nearest")
@@ -286,7 +286,7 @@ def test_weights_have_a_scale_for_every_output_channel(tmp_path: Path, weights: 
     export(tmp_path, "int8", {"weights": weights}, part=part, calibration=pictures())
     found = litert_file.parse((tmp_path / "small.tflite").read_bytes())
     tensors, scales = found.subgraphs[0].tensors, {}
-    for name, _, _, index, _, axis in litert_file.weighted(found):
+    for name, _, _, index, _, axis in litert_file.weighted_operators(found):
         channels = litert_file.shape_of(tensors[index])[axis]
         scales[name] = len(tensors[index].quantization.scale), channels
     assert set(scales) == LAYERS

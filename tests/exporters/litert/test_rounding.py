@@ -34,14 +34,14 @@ def coloured() -> list[Feeds]:
 
 
 def rounded(content: bytes, feeds: list[Feeds], **options: Any) -> bytes:
-    return rounding.rounded(content, lambda c: Watcher(c, SPECS, 1), feeds, lambda i, n: None, **options)
+    return rounding.round_weights(content, lambda c: Watcher(c, SPECS, 1), feeds, lambda i, n: None, **options)
 
 
 def layers(content: bytes) -> dict[str, tuple[NDArray[Any], int]]:
     """Layer -> weights, and the axis of its outputs."""
     model = file.parse(content)
     found = {}
-    for name, _, _, weights, _, axis in file.weighted(model):
+    for name, _, _, weights, _, axis in file.weighted_operators(model):
         values = file.constant(model, model.subgraphs[0], weights)
         assert values is not None
         found[name] = values, axis
@@ -94,10 +94,10 @@ SPECTRUM = Part(
 def test_one_channel_of_input(tmp_path: Path) -> None:
     export(tmp_path, "fp32", part=SPECTRUM, calibration=[])
     content, specs = (tmp_path / "spectrum.tflite").read_bytes(), (SPECTRUM.inputs, SPECTRUM.outputs)
-    assert [kind for _, kind, *_ in file.weighted(file.parse(content))] == ["DEPTHWISE_CONV_2D"]
+    assert [kind for _, kind, *_ in file.weighted_operators(file.parse(content))] == ["DEPTHWISE_CONV_2D"]
     rng = np.random.default_rng(0)
     feeds: list[Feeds] = [{"sound": rng.uniform(0.2, 1.0, (1, 13, 9, 1)).astype(np.float32)} for _ in range(40)]
-    made = rounding.rounded(content, lambda c: Watcher(c, specs, 1), feeds, lambda i, n: None)
+    made = rounding.round_weights(content, lambda c: Watcher(c, specs, 1), feeds, lambda i, n: None)
     truth, ours, near = (
         np.concatenate([LitertRunner(c, 1, specs)(feed)["made"] for feed in feeds])
         for c in (content, made, to_nearest(content))
@@ -108,7 +108,7 @@ def test_one_channel_of_input(tmp_path: Path) -> None:
 def to_nearest(content: bytes) -> bytes:
     """Weights with a scale a layer, each to the nearest step."""
     model = file.parse(content)
-    for _, _, _, weights, _, _ in file.weighted(model):
+    for _, _, _, weights, _, _ in file.weighted_operators(model):
         values = file.constant(model, model.subgraphs[0], weights)
         assert values is not None
         step = np.abs(values).max() / 127
@@ -121,7 +121,7 @@ def test_the_quantizer_rounds_each_weight_to_itself(tmp_path: Path, content: byt
     export(tmp_path, "int8", calibration=feeds)
     wanted = layers(rounded(content, feeds))
     made = file.parse((tmp_path / "image.tflite").read_bytes())
-    found = list(file.weighted(made))
+    found = list(file.weighted_operators(made))
     assert len(found) == len(wanted)
     for (name, (values, axis)), (_, _, _, weights, _, _) in zip(wanted.items(), found, strict=True):
         held, tensor = file.constant(made, made.subgraphs[0], weights), made.subgraphs[0].tensors[weights]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from edgekit.core import Feeds, Part, TensorSpec
 from edgekit.exporters.onnx.convolutions import static
-from edgekit.exporters.onnx.convolutions.evened import evened
+from edgekit.exporters.onnx.convolutions.evened import equalize_channels
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.plan import Wish
@@ -34,7 +34,7 @@ def apart(one: onnx.ModelProto, other: onnx.ModelProto, feeds: Sequence[Feeds]) 
 
 
 def test_the_function_is_the_same_and_the_stream_is_more_alike(graph: onnx.ModelProto) -> None:
-    made = evened(graph, sounds(20))
+    made = equalize_channels(graph, sounds(20))
     assert made is not None
     assert apart(made, graph, sounds(10, seed=1)) < 1e-5
     before, after = constants(graph), constants(made)
@@ -56,7 +56,7 @@ def test_int8_loses_less_by_it(graph: onnx.ModelProto, monkeypatch: pytest.Monke
 
 
 def test_alike_channels_stay_as_they_are() -> None:
-    assert evened(from_torch(PART, TinyStream(unlike=0.1).eval()), sounds(10)) is None
+    assert equalize_channels(from_torch(PART, TinyStream(unlike=0.1).eval()), sounds(10)) is None
 
 
 def test_it_is_not_taken_where_it_does_not_help(graph: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_what_has_a_scale_of_its_own_stops_it(read: Any) -> None:
         {},
         lambda checkpoint: Unscalable(read),
     )
-    assert evened(from_torch(part, Unscalable(read).eval()), sounds(10)) is None
+    assert equalize_channels(from_torch(part, Unscalable(read).eval()), sounds(10)) is None
 
 
 def test_a_convolution_of_one_position_gives_float(graph: onnx.ModelProto) -> None:

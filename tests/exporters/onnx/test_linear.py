@@ -157,7 +157,7 @@ def test_weights_without_an_integer_product_are_stored_in_int8(kind: str, side: 
 def test_large_channels_are_evened_out(graph: onnx.ModelProto) -> None:
     plain = linear.with_products(graph)
     names = [product.node for product in finding.products(plain)]
-    even = linear.equalized(plain, names, feeds())
+    even = linear.equalize_inputs(plain, names, feeds())
     assert 1 <= kinds(even)["Mul"] - kinds(plain)["Mul"] <= 3
     assert away(even, graph) < 1e-5
     forms = dict.fromkeys(names, "dynamic")
@@ -204,7 +204,7 @@ def test_rows_of_a_list_and_of_a_batch(single: bool) -> None:
     graph = onnx.helper.make_graph([node], "toy", ends[:1], ends[1:], [onnx.numpy_helper.from_array(weight, "w")])
     plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
     calls = [{"x": np.maximum(rng.standard_normal((1, 200, 64)), -0.2).astype(np.float32)}]
-    weights = products.recorded(plain, ["product"], calls)
+    weights = products.record_inputs(plain, ["product"], calls)
     assert weights.inputs("product").single == single
     assert weights.inputs("product").zero < 40
     made = products.quantize(plain, {"product": "rows"}, weights)

@@ -24,7 +24,7 @@ from edgekit.core import Artifact, Part, Recipe, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported
 from edgekit.exporters.onnx import EXPORTER, finding, products
 from edgekit.exporters.onnx.finding import BLOCK
-from edgekit.exporters.onnx.forms import packed
+from edgekit.exporters.onnx.forms import pack_steps
 from edgekit.exporters.onnx.graph import constants
 from edgekit.exporters.onnx.products import GRIDS
 from edgekit.numerics.parity import LIMITS, PARTLY_4_BITS, part_error, relative_error
@@ -53,7 +53,7 @@ def initializers(file: Path) -> dict[str, NDArray[Any]]:
 def test_blockwise_values_are_within_half_a_step(inputs: int, outputs: int, scale: float, seed: int) -> None:
     weight = (np.random.default_rng(seed).standard_normal((inputs, outputs)) * scale).astype(np.float32)
     weight[:, 0] = 0
-    values, scales = packed(nearest(weight, GRIDS["blockwise"]))
+    values, scales = pack_steps(nearest(weight, GRIDS["blockwise"]))
     blocks = -(-inputs // BLOCK)
     assert (values.shape, values.dtype) == ((outputs, blocks, BLOCK), np.uint8)
     assert (scales.shape, scales.dtype) == ((outputs, blocks), np.float32)
@@ -99,7 +99,7 @@ def test_the_forms_against_numpy(form: str, size: tuple[int, int]) -> None:
         # onnxruntime may round one activation the other way where it lies between two steps.
         np.testing.assert_allclose(actual, expected, atol=1.5 * step * np.abs(weight).max(), rtol=1e-5)
     else:
-        values, scales = packed(nearest(weight, GRIDS["blockwise"]))
+        values, scales = pack_steps(nearest(weight, GRIDS["blockwise"]))
         back = ((values.astype(np.float32) - 128) * scales[..., None]).reshape(outputs, -1)[:, :inputs]
         exact = x @ back.T
         # Activations are rounded to 8 bits a row and block: an error of a half step each, which add up like noise.
@@ -149,7 +149,7 @@ def test_weights_are_rounded_by_inputs_where_these_are_enough(calls: int) -> Non
     basis = rng.standard_normal((16, 64))
     inputs = [{"x": (rng.standard_normal((1, 30, 16)) @ basis).astype(np.float32)} for _ in range(calls)]
     [product] = finding.products(plain)
-    made = products.recorded(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
+    made = products.record_inputs(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
     near = nearest(product.weight, GRIDS["four-bit"]).weights()
     assert (made == near).all() == (calls == 2)
 
@@ -184,7 +184,7 @@ def test_a_table_that_is_looked_up_too_keeps_its_rows() -> None:
     ]
     [product] = finding.products(plain)
     assert product.table == "table"
-    made = products.recorded(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
+    made = products.record_inputs(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
     near = nearest(product.weight, GRIDS["four-bit"]).weights()
     table_errors = [relative_error([{"w": one}], [{"w": product.weight}]) for one in (made, near)]
     x = np.concatenate([feed["x"][0] for feed in inputs])
@@ -232,12 +232,12 @@ def test_a_form_that_was_asked_for_is_rounded_by_inputs_too() -> None:
     weight, basis = rng.standard_normal((128, 64)).astype(np.float32), rng.standard_normal((8, 128))
     plain = single(weight)
     inputs = [{"x": (rng.standard_normal((1, 60, 8)) @ basis).astype(np.float32)} for _ in range(6)]
-    made, choice, weights = products.asked(plain, inputs, "four-bit")
+    made, choice, weights = products.choose_uniform(plain, inputs, "four-bit")
     assert choice["product"].form == "four-bit"
     truth = evaluate(plain, inputs)
     errors = [
         relative_error(evaluate(products.quantize(made, {"product": "four-bit"}, rounded), inputs), truth)
-        for rounded in (weights, products.asked(plain, [], "four-bit")[2])
+        for rounded in (weights, products.choose_uniform(plain, [], "four-bit")[2])
     ]
     assert errors[0] < 0.6 * errors[1]
 
@@ -252,7 +252,7 @@ def test_a_runtime_without_scales_for_rows(rows: bool, forms: set[str]) -> None:
     for feed in inputs:
         feed["x"][0, 7, rng.integers(128)] = 25
     bounds = products.bounds_of({}, careful=False, rows=rows)
-    plans = products.choose(plain, inputs, lambda done, total: None, partial(products.bounded, bounds))[1]
+    plans = products.choose(plain, inputs, lambda done, total: None, partial(products.choose_within_bounds, bounds))[1]
     assert {plan.form for plan in plans.values()} == forms
 
 
@@ -334,7 +334,7 @@ def test_a_product_that_stays_float_is_stored_in_half(tmp_path: Path, monkeypatc
     graph = EXPORTER._reference(part(), CHECKPOINT, "int8", tmp_path, lambda *_: None)
     names = [p.node for p in finding.products(graph) if not p.table]
     graph, choice, _ = products.choose(
-        graph, [feeds(time=60, new=30)], lambda *_: None, partial(products.bounded, products.BOUNDS)
+        graph, [feeds(time=60, new=30)], lambda *_: None, partial(products.choose_within_bounds, products.BOUNDS)
     )
     assert [choice[name].form for name in names] == ["float"] * len(names)
     held = constants(products.quantize(graph, {name: layer.form for name, layer in choice.items()}))
@@ -344,7 +344,9 @@ def test_a_product_that_stays_float_is_stored_in_half(tmp_path: Path, monkeypatc
 def test_the_measured_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # One layer alone is all of a toy's error; in a network of twenty it is a twentieth.
     monkeypatch.setattr(products, "BOUNDS", Bounds({"dynamic": 0.02, "blockwise": 1.0}))
-    monkeypatch.setattr(products.linear, "equalized", lambda graph, nodes, feeds: graph)  # it would mend the outlier
+    monkeypatch.setattr(
+        products.linear, "equalize_inputs", lambda graph, nodes, feeds: graph
+    )  # it would mend the outlier
     given = Part("outlier", ATTENTION.inputs, ATTENTION.outputs, ATTENTION.axes, lambda checkpoint: Outlier())
     x = np.random.default_rng(0).standard_normal((1, 50, 128)).astype(np.float32)
     layers = export(tmp_path, "int8", given=given, calibration=[{"x": x}]).census["layers"]

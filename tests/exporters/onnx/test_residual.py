@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from edgekit.core import Part, TensorSpec
 from edgekit.exporters.onnx.graph import from_torch
-from edgekit.exporters.onnx.residual import rotated
+from edgekit.exporters.onnx.residual import rotate_stream
 from edgekit.numerics.parity import relative_error
 from edgekit.runtimes.onnxruntime.runner import evaluate
 
@@ -72,7 +72,7 @@ def graph(module: nn.Module) -> onnx.ModelProto:
 def test_a_rotated_graph_computes_the_same(tail: nn.Module | None) -> None:
     """Explicit products stand only where the stream begins, and where its end is read by no product."""
     plain = graph(Stack(tail=tail))
-    turned, why = rotated(plain)
+    turned, why = rotate_stream(plain)
     assert why == ""
     reference = evaluate(plain, [{"x": X}])
     assert relative_error(evaluate(turned, [{"x": X}]), reference) < 1e-5
@@ -92,7 +92,7 @@ def test_a_rotated_graph_computes_the_same(tail: nn.Module | None) -> None:
 )
 def test_why_it_is_not_rotated(module: nn.Module, reason: str) -> None:
     plain = graph(module)
-    same, why = rotated(plain)
+    same, why = rotate_stream(plain)
     assert reason in why
     assert same is plain
 

@@ -108,8 +108,8 @@ def test_one_scale_for_all_the_weights_of_a_layer(graph: onnx.ModelProto, made: 
 
 def test_no_range_reaches_beyond_the_limit_of_a_relu6(graph: onnx.ModelProto) -> None:
     """Not one that is wider than what was seen: no step is lost, and no Clip is kept."""
-    plan = places.places(places.prepared(graph))
-    ranges: dict[str, tuple[float, float]] = dict.fromkeys(plan.watched, (-8.0, 8.0))
+    plan = places.places(places.rewrite_for_int8(graph))
+    ranges: dict[str, tuple[float, float]] = dict.fromkeys(plan.tensors_to_calibrate, (-8.0, 8.0))
     wide = qdq.quantize(plan, ranges)
     assert "Clip" not in [node.op_type for node in wide.graph.node]
     scales = [float(array) for array in constants(wide).values() if array.dtype == np.float32 and not array.shape]
@@ -166,8 +166,8 @@ def test_the_first_layers_of_a_network_of_pictures(graph: onnx.ModelProto) -> No
             out: Tensor = self.back(x).flatten(1)[:, :10]
             return out
 
-    assert places.head(places.places(places.prepared(graph))) == ["first/Conv", "depthwise/Conv"]
-    assert places.head(places.places(places.prepared(from_torch(PART, Narrow())))) == ["first/Conv"]
+    assert places.head(places.places(places.rewrite_for_int8(graph))) == ["first/Conv", "depthwise/Conv"]
+    assert places.head(places.places(places.rewrite_for_int8(from_torch(PART, Narrow())))) == ["first/Conv"]
 
 
 def test_a_runtime_whose_first_layers_are_faster_in_integers(graph: onnx.ModelProto) -> None:
@@ -248,8 +248,8 @@ def test_float_layers_side_by_side_have_nothing_in_int8_between_them() -> None:
     layers = [layer for pair in sizes for layer in (nn.Conv2d(*pair, 3), nn.LeakyReLU(0.2))]
     ends = (TensorSpec("x", "float32", (1, 3, 12, 12)),), (TensorSpec("y", "float32", (1, 4, 6, 6)),)
     module = nn.Sequential(*layers).eval()
-    plan = places.places(places.prepared(from_torch(Part("toy", *ends, {}, lambda checkpoint: module), module)))
-    ranges: dict[str, tuple[float, float]] = dict.fromkeys(plan.watched, (-4.0, 4.0))
+    plan = places.places(places.rewrite_for_int8(from_torch(Part("toy", *ends, {}, lambda checkpoint: module), module)))
+    ranges: dict[str, tuple[float, float]] = dict.fromkeys(plan.tensors_to_calibrate, (-4.0, 4.0))
     first, second, _ = plan.products
     pairs = [
         sum(node.op_type == "QuantizeLinear" for node in qdq.quantize(plan, ranges, kept).graph.node)

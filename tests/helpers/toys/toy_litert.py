@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from edgekit.core import TensorSpec
 from edgekit.formats.tflite import reader
-from edgekit.formats.tflite.tensors import describe, stored
-from edgekit.numerics.parity import sampled
+from edgekit.formats.tflite.tensors import describe, encode_value
+from edgekit.numerics.parity import sample_outputs
 from edgekit.runtimes.litert import runner as litert_runner
 
 SHAPE = (1, 6, 5, 4)
@@ -32,7 +32,9 @@ def toy_bundle(folder: Path) -> Path:
         "golden": {"reference": "reference.npz"},
     }
     (folder / "manifest.json").write_text(json.dumps(facts))
-    np.savez(folder / "reference.npz", **{f"toy/{key}": one for key, one in sampled(calls(folder)["toy"]).items()})
+    np.savez(
+        folder / "reference.npz", **{f"toy/{key}": one for key, one in sample_outputs(calls(folder)["toy"]).items()}
+    )
     return folder
 
 
@@ -48,5 +50,5 @@ def held(bundle: Path, said: NDArray[np.float32]) -> NDArray[np.int8]:
     graph = reader.read((bundle / "toy.tflite").read_bytes()).subgraphs[0]
     steps = graph.tensors[graph.outputs[0]].quantization
     assert steps is not None
-    made: NDArray[np.int8] = stored(said, np.dtype(np.int8), (steps.scale[0], steps.zero_point[0]), "said")
+    made: NDArray[np.int8] = encode_value(said, np.dtype(np.int8), (steps.scale[0], steps.zero_point[0]), "said")
     return made

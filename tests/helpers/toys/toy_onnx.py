@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.numerics.parity import sampled
+from edgekit.numerics.parity import sample_outputs
 from edgekit.registry import find
 
 X = np.random.default_rng(0).standard_normal((2, 8)).astype(np.float32)
@@ -52,7 +52,7 @@ def toy_bundle(folder: Path) -> Path:
 
 def keep(bundle: Path, factor: float) -> None:
     """Write the golden reference: what this machine computes, times `factor`."""
-    arrays = sampled(calls(bundle)["toy"])
+    arrays = sample_outputs(calls(bundle)["toy"])
     np.savez(bundle / "reference.npz", **{f"toy/{key}": value * factor for key, value in arrays.items()})
 
 

@@ -18,7 +18,7 @@ from edgekit.core import Feeds, Model, Part, Runner
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.models.fashion.shapes import SIDE, parameters_of, unet_layers
-from edgekit.models.fashion.unet import Unet, fused, unet
+from edgekit.models.fashion.unet import Unet, fuse_norms, unet
 from edgekit.models.fashion.vit import features
 from edgekit.registry import find
 from edgekit.sources import fetch
@@ -41,8 +41,8 @@ def test_normalisations_become_parts_of_their_convolutions() -> None:
     network(noisy, angle)  # running means and deviations are no longer 0 and 1
     with torch.inference_mode():
         whole = network.eval()(noisy, angle)
-        assert torch.allclose(fused(network)(noisy, angle), whole, atol=1e-4) and whole.std() > 0.01
-    assert not any(isinstance(part, nn.BatchNorm2d) for part in fused(network).modules())
+        assert torch.allclose(fuse_norms(network)(noisy, angle), whole, atol=1e-4) and whole.std() > 0.01
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in fuse_norms(network).modules())
 
 
 def test_other_weights_are_refused() -> None:

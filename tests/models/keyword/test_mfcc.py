@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from edgekit import models
-from edgekit.models.keyword.frontends.mfcc import Mfcc, level_shift, levelled, levels, mel_filters, tables
+from edgekit.models.keyword.frontends.mfcc import Mfcc, level_shift, levels, mel_filters, normalize_level, tables
 from edgekit.models.keyword.shapes import MfccSettings
 
 SETTINGS = MfccSettings()
@@ -75,15 +75,15 @@ def test_a_louder_sound_moves_the_first_coefficient_only() -> None:
 def test_the_level_counts_as_a_division_by_the_peak() -> None:
     for second in seconds(JFK):
         peak = int(second.max())
-        divided = MFCC.quantized(MFCC.coefficients(second.astype(np.float64) / peak))
-        moved = levelled(MFCC({"audio": second})["features"], peak, SETTINGS)
+        divided = MFCC.quantize_features(MFCC.coefficients(second.astype(np.float64) / peak))
+        moved = normalize_level(MFCC({"audio": second})["features"], peak, SETTINGS)
         assert np.abs(moved.astype(int) - divided).max() <= 1
         assert (moved != divided).mean() < 0.05
 
 
 def test_digital_silence_keeps_its_level() -> None:
     features = MFCC({"audio": np.zeros(960, np.int16)})["features"]
-    assert (levelled(features, 100, SETTINGS) == features).all()
+    assert (normalize_level(features, 100, SETTINGS) == features).all()
 
 
 def test_the_table_of_levels_gives_the_shift_of_every_peak() -> None:
@@ -113,6 +113,6 @@ def test_the_official_features_look_like_ours_divided_by_the_peak(shared_data: P
     for second in (second for file in other_speech for second in seconds(file)):
         features = MFCC({"audio": second})["features"]
         plain.append(int(features[:, 0].max()))
-        divided.append(int(levelled(features, int(second.max()), SETTINGS)[:, 0].max()))
+        divided.append(int(normalize_level(features, int(second.max()), SETTINGS)[:, 0].max()))
     assert abs(np.median(divided) - np.median(official)) <= 5
     assert np.median(plain) < np.median(official) - 10

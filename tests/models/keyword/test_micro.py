@@ -88,7 +88,7 @@ def test_every_value_is_quantized_as_the_network_was_told() -> None:
     settings = MicroSettings()
     values = np.arange(65536)
     wanted = np.clip(np.round(values * 0.0390625 / settings.scale + settings.zero_point), -128, 127)
-    assert (FRONTEND.quantized(values) == wanted).all()
+    assert (FRONTEND.quantize_features(values) == wanted).all()
 
 
 def test_tables_fit_their_types_and_share_bins_fully() -> None:

@@ -18,7 +18,7 @@ import edgekit
 from edgekit import models
 from edgekit.core import Bundle, Checkpoint, Feeds, Model, Part, Runner, TensorSpec
 from edgekit.errors import BadInput
-from edgekit.models.keyword.frontends.mfcc import Mfcc, levelled
+from edgekit.models.keyword.frontends.mfcc import Mfcc, normalize_level
 from edgekit.models.keyword.frontends.micro import MicroFrontend
 from edgekit.models.keyword.hearing.operating_point import operate
 from edgekit.models.keyword.hearing.pipeline import Heard, KeywordSpotter, WakewordSpotter
@@ -103,7 +103,7 @@ def test_the_mfcc_graph_is_within_a_step_of_the_chips(seconds: float) -> None:
         second = audio[start : start + 15_840]
         made = graph({"audio": second[None].astype(np.float32) / np.float32(32768)})["window"][0, :, :, 0]
         steps = np.clip(np.round(made / rules.scale + rules.zero_point), -128, 127).astype(int)
-        wanted = levelled(Mfcc(rules)({"audio": second})["features"], int(second.max()), rules).astype(int)
+        wanted = normalize_level(Mfcc(rules)({"audio": second})["features"], int(second.max()), rules).astype(int)
         difference = np.abs(steps - wanted)
         count, off, most = count + difference.size, off + int((difference > 0).sum()), max(most, int(difference.max()))
     assert most <= 1 and off / count < 0.03

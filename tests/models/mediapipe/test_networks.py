@@ -15,7 +15,7 @@ from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats import tflite
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.formats.tflite.translation import translated
+from edgekit.formats.tflite.translation import translate_graph
 from edgekit.models.mediapipe.networks import AnchorDetector, anchors, read
 from edgekit.registry import find, names
 from edgekit.runtimes.torch.runner import reference_of
@@ -77,7 +77,7 @@ def test_the_translation_computes_what_litert_computes(name: str, tmp_path: Path
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], values)
         interpreter.invoke()
         with torch.inference_mode():
-            outputs = translated(graph)(torch.from_numpy(values))
+            outputs = translate_graph(graph)(torch.from_numpy(values))
         for facts, output in zip(interpreter.get_output_details(), outputs, strict=True):
             wanted = interpreter.get_tensor(facts["index"])
             assert output.numpy() == pytest.approx(wanted, abs=1e-3 * max(1.0, float(np.abs(wanted).max())))
@@ -99,7 +99,7 @@ def test_points_lie_on_what_the_golden_picture_shows(name: str, thing: str) -> N
     parts = {part.name: reference_of(part, part.build(checkpoint)) for part in model.network.parts if part.build}
     facts = model.weights.prepare(checkpoint, folder)
     assert all(max(link) < len(facts["names"]) for link in facts["links"])
-    (seen,) = predictor_of(model, parts, folder, facts).predict(package_data.stream_of(model.task.golden)).scored
+    (seen,) = predictor_of(model, parts, folder, facts).predict(package_data.stream_of(model.task.golden)).metric_input
     assert seen["label"] == thing and len(seen["points"]) == len(facts["names"])
     if thing == "hand":  # its fingers point to the upper right, seen from the wrist below them
         wrist, tips = seen["points"][0], seen["points"][8:21:4]

@@ -111,7 +111,7 @@ def test_played_scores_are_heard(floats: Predictor, shared_data: Path) -> None:
     assert evidence is not None
     samples = evidence.samples(Path())[:6]
     answers = [floats.predict(sample.input) for sample in samples]
-    pairs = onset_f1([answer.scored for answer in answers], [sample.truth for sample in samples])
+    pairs = onset_f1([answer.metric_input for answer in answers], [sample.truth for sample in samples])
     assert sum(twice for twice, _ in pairs) / sum(count for _, count in pairs) > 0.8
     speech = floats.predict(str(shared_data / "speech" / "jfk.flac"))
     assert speech.units["audio_seconds"] == pytest.approx(11.0)

@@ -176,7 +176,7 @@ def test_joined_speech_and_pauses_are_told_apart(small: Bundle, floats: Predicto
     metric = metrics.find("frame-error")
     rates = []
     for predictor in (floats, edgekit.load(small.path)):
-        scores = [predictor.predict(sample.input).scored for sample in samples]
+        scores = [predictor.predict(sample.input).metric_input for sample in samples]
         rates.append(metrics.aggregate(metric, metrics.score(metric, scores, [sample.truth for sample in samples])))
     assert rates[0] < 0.12 and abs(rates[1] - rates[0]) < 0.005
 

@@ -81,12 +81,12 @@ def test_the_middle_of_the_picture(size: tuple[int, int]) -> None:
     resized = image.resize((256 * size[0] // short, 256 * size[1] // short), Image.Resampling.BICUBIC)
     left, top = round((resized.width - 224) / 2), round((resized.height - 224) / 2)
     expected = np.asarray(resized)[top : top + 224, left : left + 224]
-    assert np.array_equal(pictures.cropped(image, 256, 224, 224), expected)
+    assert np.array_equal(pictures.resize_and_crop(image, 256, 224, 224), expected)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (20_000, 3), (2, 30_000)])
 def test_extreme_pictures(size: tuple[int, int]) -> None:
-    assert pictures.cropped(Image.new("RGB", size, (9, 8, 7)), 256, 224, 224).tolist()[100][100] == [9, 8, 7]
+    assert pictures.resize_and_crop(Image.new("RGB", size, (9, 8, 7)), 256, 224, 224).tolist()[100][100] == [9, 8, 7]
 
 
 def test_a_long_picture_is_its_middle() -> None:
@@ -95,7 +95,7 @@ def test_a_long_picture_is_its_middle() -> None:
     whole = image.resize((256 * 9, 256), Image.Resampling.BICUBIC)
     left = round((whole.width - 224) / 2)
     expected = np.asarray(whole)[16:240, left : left + 224].astype(int)
-    assert np.abs(pictures.cropped(image, 256, 224, 224).astype(int) - expected).max() <= 1
+    assert np.abs(pictures.resize_and_crop(image, 256, 224, 224).astype(int) - expected).max() <= 1
 
 
 def test_labels_and_facts(tmp_path: Path, tensors: dict[str, Any]) -> None:

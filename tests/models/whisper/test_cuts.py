@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.common.silero.part import FACTS
-from edgekit.models.whisper.loop.cuts import grouped, packed, pieces, speech_in
+from edgekit.models.whisper.loop.cuts import batch_windows, pack_windows, pieces, speech_in
 from edgekit.tasks.voice_activity_detection import Listener
 
 
@@ -27,10 +27,10 @@ class Ear(Runner):
 
 def test_windows_hold_whole_stretches_and_no_long_pause() -> None:
     spans = [(1.0, 9.0), (9.5, 20.0), (21.0, 29.0), (32.0, 40.0), (40.6, 66.0), (90.0, 91.0)]
-    windows = packed(spans)
+    windows = pack_windows(spans)
     assert windows == [(1.0, 29.0), (32.0, 40.0), (40.6, 66.0), (90.0, 91.0)]
     assert all(end - start <= 30 for start, end in windows)
-    assert packed([]) == []
+    assert pack_windows([]) == []
 
 
 @pytest.mark.parametrize("seconds", [4.0, 61.7])
@@ -48,8 +48,8 @@ def test_pieces_of_a_window_that_is_too_long() -> None:
 
 def test_windows_that_are_alike_go_together() -> None:
     windows = [(0.0, 29.0), (30.0, 56.0), (57.0, 85.0), (90.0, 118.0), (120.0, 121.0), (130.0, 158.0)]
-    groups = grouped(windows, 3, lambda seconds: max(15.0, seconds))
+    groups = batch_windows(windows, 3, lambda seconds: max(15.0, seconds))
     assert groups == [windows[:3], windows[3:4], windows[4:5], windows[5:]]
     assert [window for group in groups for window in group] == windows
-    assert grouped(windows, 1, float) == [[window] for window in windows]
-    assert grouped([], 3, float) == []
+    assert batch_windows(windows, 1, float) == [[window] for window in windows]
+    assert batch_windows([], 3, float) == []

@@ -86,7 +86,7 @@ def test_rules_are_those_of_the_original(toy_whisper: ToyWhisper, timestamps: bo
         logits = (spread * random.standard_normal(VOCABULARY)).astype(np.float32)
         logits[: facts["first_timestamp"]] += random.choice([0, 4, 8, 12])
         expected = processed(facts, VOCABULARY, logits, tokens, timestamps)
-        actual = rules.apply(logits[None], [tokens])[0]
+        actual = rules.mask_logits(logits[None], [tokens])[0]
         np.testing.assert_array_equal(np.isfinite(actual), np.isfinite(expected), err_msg=str(tokens))
         allowed = np.isfinite(expected)
         np.testing.assert_array_equal(actual[allowed], expected[allowed])
@@ -102,10 +102,10 @@ def test_rules_look_at_each_hypothesis(toy_whisper: ToyWhisper) -> None:
     rows = histories(first, random, 5)
     logits = random.standard_normal((len(rows), VOCABULARY)).astype(np.float32)
     before = logits.copy()
-    together = rules.apply(logits, rows)
+    together = rules.mask_logits(logits, rows)
     np.testing.assert_array_equal(logits, before)
     for i, row in enumerate(rows):
-        np.testing.assert_array_equal(together[i], rules.apply(logits[i : i + 1], [row])[0])
+        np.testing.assert_array_equal(together[i], rules.mask_logits(logits[i : i + 1], [row])[0])
 
 
 @pytest.mark.parametrize("seconds", [0.4, 15.0, 29.98])
@@ -113,7 +113,7 @@ def test_no_timestamp_lies_behind_the_window(toy_whisper: ToyWhisper, seconds: f
     first = toy_whisper.tokens["first_timestamp"]
     rules = Rules(toy_whisper.tokens, VOCABULARY, True, seconds)
     for tokens in ([], [first, 5]):
-        row = rules.apply(np.zeros((1, VOCABULARY), np.float32), [tokens])[0]
+        row = rules.mask_logits(np.zeros((1, VOCABULARY), np.float32), [tokens])[0]
         allowed = np.flatnonzero(np.isfinite(row[first:])) * 0.02
         assert allowed.max() == pytest.approx(min(seconds, 1.0) if not tokens else seconds)
 
@@ -211,7 +211,7 @@ def exhaustive(rules: Rules, script: Script, facts: Any, letters: Sequence[int],
         for tokens in itertools.product(letters, repeat=length):
             score = 0.0
             for i, token in enumerate([*tokens, rules.eot]):
-                logits = rules.apply(script([*prompt, *tokens[:i]])[None], [list(tokens[:i])])[0]
+                logits = rules.mask_logits(script([*prompt, *tokens[:i]])[None], [list(tokens[:i])])[0]
                 score += float(log_softmax(logits)[token])
             best = max(best, (score / length, list(tokens)))
     return best[1]
@@ -299,7 +299,7 @@ def test_the_best_of_several_samples_is_that_of_the_original(toy_whisper: ToyWhi
         rows: list[list[int]] = [[] for _ in range(6)]
         sums, done = [0.0] * 6, [False] * 6
         for _ in range(12):
-            logits = rules.apply(np.stack([coin([])] * 6), rows)
+            logits = rules.mask_logits(np.stack([coin([])] * 6), rows)
             chosen = (logits + rng.gumbel(size=logits.shape).astype(np.float32)).argmax(-1)
             for i, token in enumerate(chosen.tolist()):
                 if not done[i]:

@@ -47,15 +47,15 @@ def test_sizes_come_from_the_settings() -> None:
     turbo = shape_of(config(), {})
     assert turbo == Shape(1280, 20, 32, 4, mels=128, vocabulary=51866)
     assert turbo.parameters == pytest.approx(809e6, rel=0.01)
-    assert turbo.multilingual and turbo.aligned == ((2, 4), (2, 11), (3, 3), (3, 6), (3, 11), (3, 14))
+    assert turbo.multilingual and turbo.alignment_heads == ((2, 4), (2, 11), (3, 3), (3, 6), (3, 11), (3, 14))
     assert not shape_of(config(vocab_size=51864, num_mel_bins=80), {}).multilingual
 
 
 def test_heads_of_alignment() -> None:
     """Those that a checkpoint states, else those published for its size, else the upper half of the decoder."""
-    assert shape_of(config(), {"alignment_heads": [[3, 1], [0, 19]]}).aligned == ((0, 19), (3, 1))
+    assert shape_of(config(), {"alignment_heads": [[3, 1], [0, 19]]}).alignment_heads == ((0, 19), (3, 1))
     distilled = shape_of(config(decoder_layers=2), {})
-    assert distilled.aligned == tuple((1, head) for head in range(20))
+    assert distilled.alignment_heads == tuple((1, head) for head in range(20))
     for stated in ([[4, 0]], [[0, 20]], [[-1, 0]], [[0]], [["a", "b"]], [], "heads"):
         with pytest.raises(BadInput, match="alignment"):
             shape_of(config(), {"alignment_heads": stated})

@@ -268,7 +268,7 @@ def test_the_alignment_queries_give_the_attention_of_transformers(
     with torch.inference_mode():
         attentions = hf(input_features=mels(400), decoder_input_ids=given, output_attentions=True).cross_attentions
     step(given, [0])
-    pairs = toy_whisper.shape.aligned
+    pairs = toy_whisper.shape.alignment_heads
     assert step.queries.shape == (len(pairs), 1, 12, toy_whisper.shape.head)
     for query, (layer, head) in zip(step.queries, pairs, strict=True):
         weights = torch.softmax(query[0] @ cross[2 * layer][head], dim=-1)

@@ -46,7 +46,7 @@ def make(name: str, form: str, folder: Path) -> dict[str, Any]:
     modules: dict[str, Any] = {part.name: part.build(checkpoint) for part in parts if part.build}
     recorders = {part.name: Recorder(reference_of(part, modules[part.name]), 2, evenly=True) for part in parts}
     with tempfile.TemporaryDirectory() as stage, tempfile.TemporaryDirectory() as work:
-        run = writing.prepared(Run(job, checkpoint, source, "", Path(stage), Path(work), folder, tell))
+        run = writing.prepare_run(Run(job, checkpoint, source, "", Path(stage), Path(work), folder, tell))
         run.predictor(recorders).probe(str(run.stage / run.golden_input))
         for each in FORMS:
             recipe = recipe_of("coreml", each[-4:])

@@ -16,7 +16,7 @@ from helpers.toys.toy_onnx import X, calls, keep, toy_bundle
 from numpy.typing import NDArray
 
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
-from edgekit.numerics.parity import sampled
+from edgekit.numerics.parity import sample_outputs
 from edgekit.registry import find
 from edgekit.targets.android.arm64 import agreement, emulated, kit, onnx
 from edgekit.targets.common import calls as calls_module
@@ -189,8 +189,8 @@ def mixed(broken: Callable[[Rows, Rows], Rows], cost: float = COST) -> None:
     here = (truth + cost * noise).astype(np.float32)
     there = broken(truth, here).astype(np.float32)
     answers = [[{"y": row[None]} for row in rows] for rows in (there, here, truth)]
-    golden = {f"part/{key}": value for key, value in sampled([({}, one) for one in answers[2]]).items()}
-    emulated.compared(onnx, MIXED, "int8", "cortex-a53", answers[0], answers[1], golden)
+    golden = {f"part/{key}": value for key, value in sample_outputs([({}, one) for one in answers[2]]).items()}
+    emulated.check_parity(onnx, MIXED, "int8", "cortex-a53", answers[0], answers[1], golden)
 
 
 @pytest.mark.parametrize(("cost", "tipped"), [(COST, TIPPED), (PICTURES, FAR)])

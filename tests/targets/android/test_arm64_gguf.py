@@ -17,7 +17,7 @@ import edgekit
 from edgekit.cli.shown_bundle import show_device
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
 from edgekit.llama import library
-from edgekit.numerics.parity import sampled
+from edgekit.numerics.parity import sample_outputs
 from edgekit.registry import find
 from edgekit.runtimes.llama_cpp import RUNTIME
 from edgekit.targets.android.arm64 import emulated, gguf
@@ -54,7 +54,7 @@ def calls(bundle: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """What this machine computes, which is the golden reference too."""
     feeds = {"tokens": TOKENS}
     made = [(feeds, RUNTIME.load(bundle / "network.gguf", 1)(feeds))]
-    np.savez(bundle / "reference.npz", **{f"network/{key}": one for key, one in sampled(made).items()})
+    np.savez(bundle / "reference.npz", **{f"network/{key}": one for key, one in sample_outputs(made).items()})
     return made
 
 
@@ -109,7 +109,7 @@ def test_a_broken_kernel_is_refused(precision: str, broken: str) -> None:
     golden = {"network/0/logits": truth.reshape(-1)}
     part = {"name": "network"}
     with pytest.raises(ParityFailed, match="away from"):
-        emulated.compared(gguf, part, precision, "cortex-a53", [{"logits": there}], [{"logits": here}], golden)
+        emulated.check_parity(gguf, part, precision, "cortex-a53", [{"logits": there}], [{"logits": here}], golden)
 
 
 @pytest.mark.thorough

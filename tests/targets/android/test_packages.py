@@ -35,7 +35,7 @@ from edgekit.targets.android.forms import tools as android_tools
 from edgekit.targets.android.forms.archive import content, entries
 from edgekit.targets.android.forms.checks import check_archive
 from edgekit.targets.android.forms.elf import check_library
-from edgekit.targets.android.forms.fitness import packaged, versions_of
+from edgekit.targets.android.forms.fitness import package_facts, versions_of
 from edgekit.targets.android.forms.gradle import app_of
 from edgekit.targets.common import calls
 from edgekit.targets.common.assets import write_assets
@@ -130,7 +130,7 @@ def test_a_damaged_graph_is_one_typed_error(tmp_path_factory: pytest.TempPathFac
 
 
 def test_a_package_says_which_runtime_proved_it_and_which_it_has(bundles: Mapping[str, Path]) -> None:
-    said = packaged(open_bundle(bundles["vision"]), "1.26.0")
+    said = package_facts(open_bundle(bundles["vision"]), "1.26.0")
     assert said["note"] == "proven with unknown, packaged with 1.26.0: run the self-test"
 
 
@@ -274,7 +274,7 @@ def test_the_library_is_a_maven_repository(keywords: Path, tmp_path: Path) -> No
     assert ET.fromstring(content(library, "AndroidManifest.xml")).get("package") == "com.example.words"
     space = {"m": "http://maven.apache.org/POM/4.0.0"}
     pom = ET.parse(folder / "words-1.2.0.pom").getroot()
-    proven = open_bundle(keywords).manifest.shipped.removeprefix("maven:")
+    proven = open_bundle(keywords).manifest.app_dependency.removeprefix("maven:")
     parts = [
         pom.findtext(f"m:dependencies/m:dependency/m:{key}", "", space) for key in ("groupId", "artifactId", "version")
     ]

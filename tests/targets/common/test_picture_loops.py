@@ -86,7 +86,7 @@ def test_areas(start: Start, tmp_path: Path, classes: int, letterbox: bool) -> N
         for seed, (height, width) in enumerate([(48, 64), (90, 31), (24, 32), (300, 200), (20, 2100)]):
             pixels = picture(seed, height, width)
             expected, answer = pair.both(pixels, {"pixels": pixels})
-            np.testing.assert_array_equal(answer["pixels"], expected.scored)
+            np.testing.assert_array_equal(answer["pixels"], expected.metric_input)
             assert answer["text"] == expected.output
 
 
@@ -119,7 +119,7 @@ def test_keypoints(start: Start, tmp_path: Path, around: str) -> None:
             crops = pair.fed("landmarks", "crop")
             for mine, other in crops:
                 np.testing.assert_array_equal(mine, other)
-            numbers = [[thing["score"], *np.reshape(thing["points"], -1)] for thing in expected.scored]
+            numbers = [[thing["score"], *np.reshape(thing["points"], -1)] for thing in expected.metric_input]
             np.testing.assert_allclose(answer["numbers"], np.reshape(np.asarray(numbers), -1), rtol=1e-6, atol=1e-4)
             assert answer["text"] == expected.output
             compared += len(numbers)

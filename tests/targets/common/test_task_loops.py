@@ -93,7 +93,7 @@ def test_music(start: Start, tmp_path: Path) -> None:
                 options = {"onset": float(rules[0]), "frame": float(rules[1])}
                 options |= {name: int(value) for name, value in zip(names[2:], rules[2:], strict=True)}
             expected, answer = pair.both(sound, handed, **options)
-            wanted = [[note[name] for name in ("start", "end", "pitch", "velocity")] for note in expected.scored]
+            wanted = [[note[name] for name in ("start", "end", "pitch", "velocity")] for note in expected.metric_input]
             np.testing.assert_array_equal(answer["numbers"], np.asarray(wanted, np.float32).reshape(-1))
             assert answer["text"] == expected.output
             for mine, other in pair.fed("network", "audio"):

@@ -117,7 +117,7 @@ def same(task: str, expected: Prediction, answer: dict[str, Any]) -> int:
         assert answer["text"] == expected.output
         return len(spans)
     if task == "automatic-music-transcription":
-        rows = [[note[name] for name in ("start", "end", "pitch", "velocity")] for note in expected.scored]
+        rows = [[note[name] for name in ("start", "end", "pitch", "velocity")] for note in expected.metric_input]
         np.testing.assert_array_equal(answer["numbers"], np.asarray(rows, np.float32).reshape(-1))
         assert answer["text"] == expected.output
         return len(rows)
@@ -134,9 +134,9 @@ def same(task: str, expected: Prediction, answer: dict[str, Any]) -> int:
         assert answer["text"] == expected.output
         return len(rows)
     if task == "image-segmentation":
-        np.testing.assert_array_equal(answer["pixels"], expected.scored)
+        np.testing.assert_array_equal(answer["pixels"], expected.metric_input)
         assert answer["text"] == expected.output
-        return int((expected.scored > 0).any())
+        return int((expected.metric_input > 0).any())
     if task == "time-series-forecasting":
         far = np.abs(answer["quantiles"] - np.reshape(details["quantiles"], -1)).max() / details["range"]
         assert far < 1e-5, far
@@ -144,7 +144,7 @@ def same(task: str, expected: Prediction, answer: dict[str, Any]) -> int:
     if task == "feature-extraction":
         np.testing.assert_allclose(answer["embedding"], details["embedding"], atol=1e-6)
         return 1
-    things = details["boxes"] if task == "object-detection" else expected.scored
+    things = details["boxes"] if task == "object-detection" else expected.metric_input
     rows = [[thing["score"], *thing.get("box", []), *np.reshape(thing["points"], -1)] for thing in things]
     np.testing.assert_allclose(answer["numbers"], np.reshape(np.asarray(rows), -1), rtol=1e-6, atol=1e-3)
     assert answer["text"] == expected.output
@@ -196,15 +196,18 @@ def shown(task: str, expected: Prediction) -> Any:
     if task == "voice-activity-detection":
         return [edge for span in details["speech"] for edge in (span["start"], span["end"])]
     if task == "automatic-music-transcription":
-        return [note[name] for note in expected.scored for name in ("start", "end", "pitch", "velocity")]
+        return [note[name] for note in expected.metric_input for name in ("start", "end", "pitch", "velocity")]
     if task == "image-to-text":
         return [number for line in details["texts"] for number in (line["score"], *np.reshape(line["corners"], -1))]
     if task == "text-to-speech":
         return expected.score
     if task == "image-segmentation":
-        return np.bincount(expected.scored.reshape(-1), minlength=len(details["labels"])) / expected.scored.size
+        return (
+            np.bincount(expected.metric_input.reshape(-1), minlength=len(details["labels"]))
+            / expected.metric_input.size
+        )
     if task in ("object-detection", "keypoint-detection"):
-        things = details["boxes"] if task == "object-detection" else expected.scored
+        things = details["boxes"] if task == "object-detection" else expected.metric_input
         return [
             value
             for thing in things

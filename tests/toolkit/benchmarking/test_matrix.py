@@ -13,7 +13,7 @@ from helpers.toys import toy_model
 
 from edgekit.benchmarking import matrix
 from edgekit.benchmarking.benchmark import benchmark
-from edgekit.benchmarking.plan import wanted
+from edgekit.benchmarking.plan import plan_cells
 from edgekit.bundles.bundle import open_bundle
 from edgekit.cli.command import run
 from edgekit.core import Progress
@@ -143,7 +143,7 @@ def test_a_plan_that_makes_no_sense_is_refused(change: dict[str, Any], toy: Any,
 
 
 def test_all_means_every_model_with_pinned_weights_and_every_target(toy: Any) -> None:
-    asked = wanted(plan(toy, models=("all",), targets=("all",), precisions=(), weights={}))
+    asked = plan_cells(plan(toy, models=("all",), targets=("all",), precisions=(), weights={}))
     assert {cell.model for cell in asked} == set(names("models"))
     assert {cell.target for cell in asked} == set(names("targets"))
     here = [cell for cell in asked if cell.runtime != "coreml"]
@@ -151,12 +151,12 @@ def test_all_means_every_model_with_pinned_weights_and_every_target(toy: Any) ->
     assert {"mobilenet-v2", "toy-speller"} <= set(unreachable) and "whisper-base" not in unreachable
     assert "hf://timm/mobilenetv2" in unreachable["mobilenet-v2"].reason
     assert unreachable["mobilenet-v2"].hint == "Give them: --weights mobilenet-v2=PATH"
-    given = wanted(plan(toy, models=("all",), targets=("laptop",), precisions=(), weights={"mobilenet-v2": "x"}))
+    given = plan_cells(plan(toy, models=("all",), targets=("laptop",), precisions=(), weights={"mobilenet-v2": "x"}))
     assert not [cell for cell in given if cell.model == "mobilenet-v2" and cell.reason]
-    less = wanted(plan(toy, models=("all", "-whisper-base"), targets=("all", "-laptop"), precisions=(), weights={}))
+    less = plan_cells(plan(toy, models=("all", "-whisper-base"), targets=("all", "-laptop"), precisions=(), weights={}))
     assert {cell.model for cell in asked} - {cell.model for cell in less} == {"whisper-base"}
     assert {cell.target for cell in asked} - {cell.target for cell in less} == {"laptop"}
-    named = wanted(plan(toy, models=("mobilenet-v2",), targets=("laptop",), precisions=(), weights={}))
+    named = plan_cells(plan(toy, models=("mobilenet-v2",), targets=("laptop",), precisions=(), weights={}))
     assert not named[0].reason, "who names a model means its hub, too"
 
 

@@ -50,7 +50,7 @@ def test_bundles_travel_where_disks_are_not_shared(toy: Any, bundle: Path, tmp_p
     from edgekit.bundles.bundle import open_bundle
 
     copy = Path(shutil.copytree(bundle, tmp_path / "gone" / "bundle"))
-    sent = pool.Task("host", open_bundle(copy), (str(toy.data / "1.npy"),), 1, 1, plan(toy).limits).sent()
+    sent = pool.Task("host", open_bundle(copy), (str(toy.data / "1.npy"),), 1, 1, plan(toy).limits).worker_task()
     payload = sent.pack()
     shutil.rmtree(copy)
     assert pool.there(sent.spec, None) is None

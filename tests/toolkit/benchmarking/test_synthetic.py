@@ -69,8 +69,8 @@ def test_the_same_input_gives_the_same_noise_and_its_report_says_so(cache: Path)
     content = one.read_bytes()
     one.unlink()
     assert synthetic.like(cache / "a.npy") == one and one.read_bytes() == content
-    assert synthetic.described(one)["synthetic"] == "noise, seed 0"
-    assert set(synthetic.described(cache / "a.npy")) == {"name", "sha256"}
+    assert synthetic.describe_input(one)["synthetic"] == "noise, seed 0"
+    assert set(synthetic.describe_input(cache / "a.npy")) == {"name", "sha256"}
 
 
 @pytest.mark.parametrize(("name", "content", "error"), [("a.bin", b"x", Unsupported), ("a.wav", b"no sound", BadInput)])

@@ -18,7 +18,7 @@ from helpers.toys import toy_model
 import edgekit
 from edgekit.bundles import staging
 from edgekit.bundles.manifest import decode
-from edgekit.bundles.staging import staged
+from edgekit.bundles.staging import staging_folder
 from edgekit.cli.command import run
 from edgekit.errors import BadInput, EdgekitError, ExportFailed
 
@@ -218,7 +218,7 @@ def test_a_kill_between_the_two_renames_loses_nothing(toy: Any, bundle: Path, mo
     monkeypatch.setattr("os.getpid", lambda: 999999999)
     bundle.rename(bundle.with_name(f".bundle.partial-{staging.owner()}-abc.old"))
     monkeypatch.undo()
-    with pytest.raises(BadInput, match="too bad"), staged(bundle):
+    with pytest.raises(BadInput, match="too bad"), staging_folder(bundle):
         raise BadInput("too bad")
     assert seed(bundle) == before
     assert partials(bundle.parent) == []
@@ -238,17 +238,17 @@ def test_a_live_export_elsewhere_is_left_alone_and_what_it_left_goes_later(
 ) -> None:
     monkeypatch.setattr("os.getpid", lambda: 999999999)  # no process of this number runs here
     monkeypatch.setattr(name, other)
-    with staged(tmp_path / "bundle") as stage:
+    with staging_folder(tmp_path / "bundle") as stage:
         (stage / "half").write_bytes(b"half")
         monkeypatch.undo()
-        with staged(tmp_path / "bundle") as mine:
+        with staging_folder(tmp_path / "bundle") as mine:
             assert stage.is_dir()
             assert mine != stage
         left = tmp_path / f"{stage.name}x"
         stage.rename(left)
         for path in (left / "half", left):
             os.utime(path, (1, 1))
-        with staged(tmp_path / "other"), staged(tmp_path / "bundle", where=Path):
+        with staging_folder(tmp_path / "other"), staging_folder(tmp_path / "bundle", where=Path):
             assert not left.exists()
         stage.mkdir()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.bundles.staging import staged
+from edgekit.bundles.staging import staging_folder
 from edgekit.common.files import write_whole
 
 
@@ -28,7 +28,7 @@ def test_a_file(mask: int, tmp_path: Path) -> None:
 
 
 def test_a_bundle(mask: int, tmp_path: Path) -> None:
-    with staged(tmp_path / "bundle") as work:
+    with staging_folder(tmp_path / "bundle") as work:
         write_whole(work / "manifest.json", b"{}")
     assert stat.S_IMODE((tmp_path / "bundle").stat().st_mode) == 0o777 & ~mask
     assert stat.S_IMODE((tmp_path / "bundle" / "manifest.json").stat().st_mode) == 0o666 & ~mask

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from edgekit.errors import BadInput, Unsupported
-from edgekit.formats.adapters import merged, read_adapter
+from edgekit.formats.adapters import merge_adapter, read_adapter
 
 LAYERS = ("model.layers.0.self_attn.q_proj", "model.layers.1.mlp.down_proj")
 SHAPES = {LAYERS[0]: (64, 64), LAYERS[1]: (64, 96)}
@@ -69,7 +69,7 @@ def test_merged_weights_compute_what_base_and_adapter_do(
     folder, adapter = base(tmp_path / "base", dtype), drawn(tmp_path / "tuned", use_rslora=stabilized)
     out = tmp_path / "out"
     out.mkdir()
-    merged(folder, read_adapter(adapter), out)
+    merge_adapter(folder, read_adapter(adapter), out)
     plain, wanted, found = logits(folder), logits(folder, adapter, 16 / (2 if stabilized else 4)), logits(out)
     assert np.abs(wanted - plain).max() > 0.1, "the adapter changes something"
     assert np.sqrt(np.mean((found - wanted) ** 2) / np.mean(wanted**2)) < off
@@ -81,13 +81,13 @@ def test_an_adapter_for_another_base(tmp_path: Path) -> None:
     out.mkdir()
     deeper = drawn(tmp_path / "deeper", {"model.layers.24.self_attn.q_proj": (64, 64)})
     with pytest.raises(BadInput, match=r"for another base: it changes model\.layers\.24.*'org/base'"):
-        merged(folder, read_adapter(deeper), out)
+        merge_adapter(folder, read_adapter(deeper), out)
     wider = drawn(tmp_path / "wider", {LAYERS[0]: (128, 128)})
     with pytest.raises(BadInput, match=r"is \[128, 128\], and the base's is F32 \[64, 64\]"):
-        merged(folder, read_adapter(wider), out)
+        merge_adapter(folder, read_adapter(wider), out)
     (tmp_path / "a.gguf").write_bytes(b"GGUF")
     with pytest.raises(BadInput, match="--weights FOLDER") as caught:
-        merged(tmp_path / "a.gguf", read_adapter(wider), out)
+        merge_adapter(tmp_path / "a.gguf", read_adapter(wider), out)
     assert caught.value.hint
 
 

@@ -12,7 +12,7 @@ from helpers.cases.tflite_models import Builder, Case, product, schema
 
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats import tflite
-from edgekit.formats.tflite.translation import translated
+from edgekit.formats.tflite.translation import translate_graph
 
 SHAPE = (1, 6, 5, 4)
 RNG = np.random.default_rng(3)
@@ -123,13 +123,13 @@ def test_an_operator_computes_what_litert_computes(name: str) -> None:
     interpreter.invoke()
     wanted = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     with torch.inference_mode():
-        (output,) = translated(tflite.read(content))(torch.from_numpy(values))
+        (output,) = translate_graph(tflite.read(content))(torch.from_numpy(values))
     assert output.numpy() == pytest.approx(wanted, abs=1e-5 * max(1.0, float(np.abs(wanted).max())))
 
 
 def test_the_last_operator_can_be_left_out() -> None:
     graph = tflite.read(Floats().then("RELU", SHAPE).then("LOGISTIC", SHAPE).content)
-    module = translated(graph)
+    module = translate_graph(graph)
     with pytest.raises(BadInput, match="does not end with TANH"):
         module.without_last("TANH")
     module.without_last("LOGISTIC")
@@ -153,7 +153,7 @@ def test_what_is_not_known_is_refused(content: bytes, error: Any, message: str) 
     graph = tflite.read(content)
     if error is None:  # what does not fit shows when it runs
         with pytest.raises(RuntimeError):
-            translated(graph)(torch.zeros(1, 2, 2, 2))
+            translate_graph(graph)(torch.zeros(1, 2, 2, 2))
         return
     with pytest.raises(error, match=message):
-        translated(graph)
+        translate_graph(graph)

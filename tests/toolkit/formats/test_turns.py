@@ -6,7 +6,7 @@ import pytest
 
 from edgekit.errors import Unsupported
 from edgekit.formats.gguf.template import render
-from edgekit.formats.gguf.turns import between, joined
+from edgekit.formats.gguf.turns import between, render_prompt
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 CHATML = (
@@ -32,8 +32,8 @@ def test_texts_make_what_the_template_makes(template: str, begins: bool, trims: 
         {"role": "assistant", "content": " Yes"},
         {"role": "user", "content": "and?"},
     ]
-    assert joined(texts, messages) == render(template, messages, TOKENS)
-    assert joined(texts, messages[1:]) == render(template, messages[1:], TOKENS)
+    assert render_prompt(texts, messages) == render(template, messages, TOKENS)
+    assert render_prompt(texts, messages[1:]) == render(template, messages[1:], TOKENS)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import edgekit
 from edgekit.bundles.bundle import open_bundle
 from edgekit.errors import EdgekitError, ExportFailed, GateFailed, ParityFailed
 from edgekit.exporters.onnx import OnnxExporter
-from edgekit.gate.evidence import agreed
+from edgekit.gate.evidence import measure_agreement
 from edgekit.registry import find, names
 from edgekit.tasks.resolved import evidence_of
 
@@ -83,7 +83,7 @@ def test_no_broken_network_passes(
         made[task] = place
     bundle = broken(made[task], tmp_path / "broken", how)
     try:
-        verdict = agreed(open_bundle(bundle), lambda *_: None).verdict
+        verdict = measure_agreement(open_bundle(bundle), lambda *_: None).verdict
     except EdgekitError:  # its answers cannot be read
         verdict = "fail"
     assert verdict != "pass"

@@ -77,8 +77,12 @@ def test_what_was_not_compared_says_why(
         (tmp_path / "network.fp32.toy").touch()
     exporter, artifact = Clock(monkeypatch).exporter(**seconds), Artifact("network", "network.toy", {})
     found = speed.against_fp32(exporter, artifact, tmp_path, tmp_path, [FEED] * feeds)
-    assert found == {"not measured": why} and facts_module.unmeasured(found) == why and not facts_module.slower(found)
-    assert not facts_module.slower(None) and not facts_module.unmeasured(None)
+    assert (
+        found == {"not measured": why}
+        and facts_module.missing_speed_reason(found) == why
+        and not facts_module.slower(found)
+    )
+    assert not facts_module.slower(None) and not facts_module.missing_speed_reason(None)
 
 
 def test_a_file_of_other_widths_of_whole_numbers_is_compared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from edgekit.numerics.parity import (
     limit_of,
     part_error,
     relative_error,
-    sampled,
+    sample_outputs,
 )
 from edgekit.runtimes.torch.runner import reference_of
 
@@ -104,7 +104,7 @@ def test_part_error_looks_at_calls_spread_over_all() -> None:
 
 def test_samples_are_few_and_spread() -> None:
     outputs = {"y": np.arange(10_000, dtype=np.float64).reshape(100, 100)}
-    found = sampled([({}, outputs), ({}, outputs), ({}, outputs)])
+    found = sample_outputs([({}, outputs), ({}, outputs), ({}, outputs)])
     assert set(found) == {"0/y", "1/y"}
     assert found["0/y"].dtype == np.float32 and 1024 < found["0/y"].size <= 2048 and found["0/y"][-1] > 9_000
 

@@ -228,10 +228,10 @@ def test_a_metric_may_doubt_its_data(
 
 def test_values_are_shown_in_the_unit_of_their_metric() -> None:
     nats = Metric("kld", "nats", "lower", right)
-    assert table.shown(nats, 0.04567, "+") == "+0.04567 nats"
-    assert table.shown(table.find("wer"), 0.12345) == "12.35%"
-    assert table.shown(table.find("wer"), -1e-9, "+") == "+0.00%"
-    assert table.shown(nats, None) == "not measured"
+    assert table.format_value(nats, 0.04567, "+") == "+0.04567 nats"
+    assert table.format_value(table.find("wer"), 0.12345) == "12.35%"
+    assert table.format_value(table.find("wer"), -1e-9, "+") == "+0.00%"
+    assert table.format_value(nats, None) == "not measured"
 
 
 # ----------------------------------------------------------------------------------------------------- against fp32

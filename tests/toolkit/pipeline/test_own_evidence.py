@@ -122,7 +122,7 @@ def test_the_default_without_real_samples_needs_none(
 
     evidence = edgekit.core.Evidence("noise", "MIT", "drawn", noise, synthetic=True)
     monkeypatch.setattr(toy_model, "MODEL", toy_model.changed(evidence=evidence))
-    monkeypatch.setattr(Exporter, "unmeasured", lambda self, model, recipe: Recipe(recipe.runtime, "fp32"))
+    monkeypatch.setattr(Exporter, "recipe_without_samples", lambda self, model, recipe: Recipe(recipe.runtime, "fp32"))
     made = toy.export(tmp_path / "a", precision=None)
     assert (made.manifest.recipe.precision, made.manifest.evidence.agreement.verdict) == ("fp32", "not measured")
     assert toy.export(tmp_path / "b", precision="int8").manifest.recipe.precision == "int8"

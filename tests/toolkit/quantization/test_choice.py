@@ -56,7 +56,7 @@ class Numbers(Candidates[Plan]):
             error += float(made.why or 0)
         return [{"y": np.full(4, 1 + error)} for _ in feeds]
 
-    def corrected(self, plan: Plan, made: Plan) -> Plan | None:
+    def correct_biases(self, plan: Plan, made: Plan) -> Plan | None:
         return None if self.shift is None else Plan(plan.form, plan.ranges, plan.floats, why=str(self.shift))
 
 

@@ -15,9 +15,9 @@ QUANTIZATION = "edgekit.quantization."
 ALGORITHMS = {
     "rotation": "weights/rotation.py:rotation",
     "channels evened out": "weights/streams.py:factors",
-    "GPTQ": "weights/gptq.py:walked",
-    "shrinkage": "weights/gptq.py:shrunk",
-    "shift into biases": "weights/snapping.py:snapped",
+    "GPTQ": "weights/gptq.py:run_gptq",
+    "shrinkage": "weights/gptq.py:shrink_hessian",
+    "shift into biases": "weights/snapping.py:snap_to_grid",
     "sensitivity by layer": "candidates.py:alone",
     "allocation of bits": "allocation.py:allocate",
 }

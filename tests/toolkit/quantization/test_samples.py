@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edgekit.core import Feeds
 from edgekit.errors import BadInput
 from edgekit.numerics.parity import spread
-from edgekit.quantization.samples import check, shortage, spaced
+from edgekit.quantization.samples import check, shortage, subsample_evenly
 
 
 def pictures(count: int) -> list[Feeds]:
@@ -55,7 +55,7 @@ def test_samples_that_are_enough(feeds: list[Feeds]) -> None:
 @given(st.integers(0, 300), st.integers(2, 50))
 def test_evenly_spaced(count: int, most: int) -> None:
     items = range(count)
-    for chosen in (spaced(items, most), spread(items, most)):
+    for chosen in (subsample_evenly(items, most), spread(items, most)):
         steps: Sequence[int] = np.diff(chosen).tolist()
         assert len(chosen) <= most and set(chosen) <= set(items)
         assert not count or chosen[0] == 0

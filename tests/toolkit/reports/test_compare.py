@@ -117,8 +117,8 @@ def test_a_lost_measurement_is_a_regression_and_a_new_one_is_not() -> None:
         ("rtf", "not measured", False),
     ]
     assert rows[0].new is None and "LOST (regression)" in shown(base, new, rows)
-    off = reports.compare_reports(base, new, max_regression=reports.allowed(["latency=off"]))
-    assert reports.regressed(off) == []
+    off = reports.compare_reports(base, new, max_regression=reports.parse_regression_limits(["latency=off"]))
+    assert reports.regressions(off) == []
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_allowances_by_metric() -> None:
     new = [latency(1.08), latency(1.08, name="part.a.latency"), latency(1.5, name="load.cold")]
 
     def worse(*texts: str) -> list[str]:
-        limits = reports.allowed(texts)
+        limits = reports.parse_regression_limits(texts)
         return [
             row.name for row in reports.compare_reports(make(*base), make(*new), max_regression=limits) if row.regressed
         ]
@@ -172,7 +172,7 @@ def test_allowances_by_metric() -> None:
 @pytest.mark.parametrize("text", ["", "x", "=0.1", "latency=", "latency=fast"])
 def test_an_allowance_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="max-regression"):
-        reports.allowed([text])
+        reports.parse_regression_limits([text])
 
 
 @pytest.mark.parametrize("allowed", [-0.1, float("nan"), float("inf")])
@@ -189,7 +189,7 @@ def test_table_and_json_say_the_same() -> None:
     assert "SLOWER (regression)" in text
     (row,) = json.loads(json.dumps(reports.rows_json(rows)))
     assert (row["verdict"], row["regressed"], row["ratio"]) == ("slower", True, pytest.approx(2.0))
-    assert [found.name for found in reports.regressed(rows)] == ["end_to_end.latency"]
+    assert [found.name for found in reports.regressions(rows)] == ["end_to_end.latency"]
 
 
 def shown(base: Report, new: Report, rows: list[reports.Row]) -> str:

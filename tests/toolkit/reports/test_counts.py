@@ -49,7 +49,7 @@ def proven(gate: dict[str, Any] | None = None, agreement: dict[str, Any] | None 
 
 
 def worse(base: Report, new: Report, *texts: str) -> list[str]:
-    rows = reports.compare_reports(base, new, max_regression=reports.allowed(texts))
+    rows = reports.compare_reports(base, new, max_regression=reports.parse_regression_limits(texts))
     return [row.name for row in rows if row.regressed]
 
 
@@ -162,15 +162,17 @@ def test_proofs_of_other_samples_are_not_compared() -> None:
     ],
 )
 def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest_name(pattern: str, near: str) -> None:
-    limits = reports.allowed([f"{pattern}=0.1"])
+    limits = reports.parse_regression_limits([f"{pattern}=0.1"])
     with pytest.raises(BadInput, match=f"{pattern} matches no measurement") as caught:
         compare_matrices(cells.of(firmware()), cells.of(firmware()), max_regression=limits)
     assert any(name in caught.value.hint for name in near.split("|"))
-    assert compare_matrices(cells.of(firmware()), cells.of(firmware()), max_regression=reports.allowed(["flash=0.1"]))
+    assert compare_matrices(
+        cells.of(firmware()), cells.of(firmware()), max_regression=reports.parse_regression_limits(["flash=0.1"])
+    )
 
 
 def test_a_pattern_may_name_a_proof_or_a_measurement_of_one_side() -> None:
-    limits = reports.allowed(["accuracy=0.01", "agreement.verdict=off"])
+    limits = reports.parse_regression_limits(["accuracy=0.01", "agreement.verdict=off"])
     (found,) = compare_matrices(
         cells.of(proven()), cells.of(proven({"value": 0.895}, {"verdict": "fail"})), max_regression=limits
     )

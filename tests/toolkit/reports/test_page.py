@@ -15,12 +15,12 @@ from helpers.pages.html_reports import HOSTILE, cell, crowded, firmware, make, m
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.common.drawing import Box, breadth, placed
+from edgekit.common.drawing import Box, breadth, place_labels
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput
 from edgekit.reports.cells import Cell
 from edgekit.reports.page import document, style
-from edgekit.reports.page.axis import cut, fitted
+from edgekit.reports.page.axis import cut, fit_axis
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -180,10 +180,10 @@ def test_whatever_a_report_may_hold_is_drawn_inside_the_figure(
 
 
 def test_axes_hold_their_values_and_say_round_numbers() -> None:
-    axis = fitted([0.012, 0.031], 0.0, 100.0)
+    axis = fit_axis([0.012, 0.031], 0.0, 100.0)
     assert 0.0 < axis.at(0.012) < axis.at(0.031) < 100.0
     assert axis.ticks() == pytest.approx([0.015, 0.02, 0.025, 0.03], rel=1e-9) or len(axis.ticks()) <= 5
-    wide = fitted([1e-3, 1.0], 0.0, 100.0)
+    wide = fit_axis([1e-3, 1.0], 0.0, 100.0)
     assert wide.log and wide.ticks() == pytest.approx([1e-3, 1e-2, 1e-1, 1.0])
     assert cut("a long name", breadth("a long")) == "a lo…"
 
@@ -191,11 +191,11 @@ def test_axes_hold_their_values_and_say_round_numbers() -> None:
 def test_labels_meet_neither_labels_nor_the_edge() -> None:
     points = [(60.0 + 37.0 * at % 200, 30.0 + 53.0 * at % 150) for at in range(14)]
     room = Box(50.0, 0.0, 350.0, 200.0)
-    found = [label.box for label in placed(points, ["some name"] * 14, 14, room) if label]
+    found = [label.box for label in place_labels(points, ["some name"] * 14, 14, room) if label]
     assert len(found) >= 12
     assert all(room.holds(box) for box in found)
     assert not any(one.meets(other) for one, other in combinations(found, 2))
-    assert placed(points, ["a"] * 14, 2, room)[2:] == [None] * 12
+    assert place_labels(points, ["a"] * 14, 2, room)[2:] == [None] * 12
 
 
 def contrast(one: str, other: str) -> float:

@@ -11,9 +11,9 @@ from PIL import Image
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.automatic_speech_recognition.letters import decoded
-from edgekit.tasks.common.labels import labelled, top_of
-from edgekit.tasks.common.pictures import fitted
+from edgekit.tasks.automatic_speech_recognition.letters import decode_ctc
+from edgekit.tasks.common.labels import rank_labels, top_of
+from edgekit.tasks.common.pictures import fit_image
 from edgekit.tasks.common.texts import texts
 from edgekit.tasks.common.tokens import text_of
 from edgekit.tasks.common.vectors import unit
@@ -33,19 +33,19 @@ _LETTERS = ["<pad>", "|", "a", "b"]
     ],
 )
 def test_letters(best: list[int], text: str) -> None:
-    assert decoded(best, _LETTERS, 0, "|") == text
+    assert decode_ctc(best, _LETTERS, 0, "|") == text
 
 
 def test_labels() -> None:
     logits = np.array([[0.0, 2.0, 1.0]], np.float32)
-    answer = labelled(logits, ["a", "b", "c"], "softmax", 2, [], {})
+    answer = rank_labels(logits, ["a", "b", "c"], "softmax", 2, [], {})
     assert (answer.output, answer.score) == ("b", ("b", "c", "a"))
     assert [entry["label"] for entry in answer.details["scores"]] == ["b", "c"]
     assert answer.details["scores"][0]["score"] == pytest.approx(np.exp(2) / (1 + np.exp(2) + np.exp(1)))
-    several = labelled(logits, ["a", "b", "c"], "sigmoid", 3, [], {})
+    several = rank_labels(logits, ["a", "b", "c"], "sigmoid", 3, [], {})
     assert several.details["scores"][2]["score"] == pytest.approx(0.5)
     with pytest.raises(BadInput, match="3 scores for 2 labels"):
-        labelled(logits, ["a", "b"], "softmax", 1, [], {})
+        rank_labels(logits, ["a", "b"], "softmax", 1, [], {})
 
 
 @pytest.mark.parametrize("options", [{"bottom": 1}, {"top": 0}, {"top": "all"}, {"top": True}])
@@ -94,16 +94,16 @@ def test_windows_of_a_sound() -> None:
 
 def test_pictures_by_a_rule() -> None:
     image = Image.fromarray(np.arange(20 * 31 * 3, dtype=np.uint8).reshape(20, 31, 3))
-    whole = fitted(image, None, 8, 8)
+    whole = fit_image(image, None, 8, 8)
     np.testing.assert_array_equal(whole, np.array(image.resize((8, 8), Image.Resampling.BILINEAR)))
-    sharp = fitted(image, {"filter": "lanczos", "size": [8, 8]}, 8, 8)
+    sharp = fit_image(image, {"filter": "lanczos", "size": [8, 8]}, 8, 8)
     np.testing.assert_array_equal(sharp, np.array(image.resize((8, 8), Image.Resampling.LANCZOS)))
-    down = fitted(image, {"crop": "center, down"}, 18, 28)  # 31 - 28 = 3: one to the left, two to the right
+    down = fit_image(image, {"crop": "center, down"}, 18, 28)  # 31 - 28 = 3: one to the left, two to the right
     np.testing.assert_array_equal(down, np.array(image)[1:19, 1:29])
-    near = fitted(image, {"crop": "center"}, 18, 28)
+    near = fit_image(image, {"crop": "center"}, 18, 28)
     np.testing.assert_array_equal(near, np.array(image)[1:19, 2:30])
     with pytest.raises(BadInput, match="no filter 'cubist'"):
-        fitted(image, {"filter": "cubist"}, 8, 8)
+        fit_image(image, {"filter": "cubist"}, 8, 8)
 
 
 def test_a_vector_without_direction() -> None:

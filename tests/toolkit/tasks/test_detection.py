@@ -15,10 +15,10 @@ from PIL import Image
 
 from edgekit.core import Runner, TensorSpec
 from edgekit.errors import BadInput
-from edgekit.numerics.boxes import kept, overlaps, paired
+from edgekit.numerics.boxes import match_boxes, non_maximum_suppression, overlaps
 from edgekit.registry import find
 from edgekit.tasks.common.vision.detector import Detector
-from edgekit.tasks.common.vision.placing import placed
+from edgekit.tasks.common.vision.placing import place_sample
 from edgekit.tasks.object_detection.agreeing import answer, figures, same_boxes
 from edgekit.tasks.object_detection.samples import samples
 
@@ -89,7 +89,7 @@ def test_options_and_odd_pictures(tmp_path: Path) -> None:
 @settings(deadline=None)
 @given(st.integers(1, 400), st.integers(1, 400), st.booleans())
 def test_positions_find_their_way_back(width: int, height: int, letterbox: bool) -> None:
-    place = placed(np.zeros((height, width, 3), np.uint8), {"letterbox": letterbox}, 64, 48)
+    place = place_sample(np.zeros((height, width, 3), np.uint8), {"letterbox": letterbox}, 64, 48)
     corners = np.array([place.corner, np.add(place.corner, place.extent)])
     assert place.back(corners) == pytest.approx(np.array([[0, 0], [width, height]]), abs=1e-6)
     assert place.pixels.shape == (64, 48, 3)
@@ -97,16 +97,16 @@ def test_positions_find_their_way_back(width: int, height: int, letterbox: bool)
 
 def test_a_rule_that_cuts_has_no_way_back() -> None:
     with pytest.raises(BadInput, match="no way back"):
-        placed(np.zeros((4, 4, 3), np.uint8), {"short_side": 8}, 8, 8)
+        place_sample(np.zeros((4, 4, 3), np.uint8), {"short_side": 8}, 8, 8)
 
 
 def test_overlaps_pairs_and_suppression() -> None:
     boxes = [[0, 0, 10, 10], [0, 0, 10, 5], [20, 20, 30, 30], [5, 5, 5, 9]]
     assert overlaps(boxes, boxes)[0] == pytest.approx([1.0, 0.5, 0.0, 0.0])
     assert overlaps([], boxes).shape == (0, 4)
-    assert kept(boxes, [0.5, 0.9, 0.1, 0.2], 0.3, 10) == [1, 3, 2]
-    assert kept(boxes, [0.5, 0.9, 0.1, 0.2], 0.3, 1) == [1]
-    assert paired(boxes[:2], boxes[1:3], 0.5) == [(1, 0, 1.0)]
+    assert non_maximum_suppression(boxes, [0.5, 0.9, 0.1, 0.2], 0.3, 10) == [1, 3, 2]
+    assert non_maximum_suppression(boxes, [0.5, 0.9, 0.1, 0.2], 0.3, 1) == [1]
+    assert match_boxes(boxes[:2], boxes[1:3], 0.5) == [(1, 0, 1.0)]
 
 
 def test_answers_agree_where_every_box_has_its_own() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from edgekit.errors import BadInput
-from edgekit.tasks.common.drawing import COLOURS, Axes, Canvas, lettered, picture_of
+from edgekit.tasks.common.drawing import COLOURS, Axes, Canvas, picture_of, render_text
 
 GREY = (128, 128, 128)
 
@@ -69,8 +69,8 @@ def test_axes_hold_curves_bars_and_values_that_are_no_numbers() -> None:
 
 
 def test_lines_are_wrapped_and_none_are_lost() -> None:
-    assert lettered(["short"]).height < lettered(["short", "", "word " * 100]).height
-    assert lettered([]).width == 900
+    assert render_text(["short"]).height < render_text(["short", "", "word " * 100]).height
+    assert render_text([]).width == 900
 
 
 def test_only_pictures_are_drawn_on(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_a_cut_is_upright_and_its_places_lead_back(angle: float) -> None:
     """A bright spot in the picture stands in the crop where its place says."""
     square = Region(100.0, 80.0, 60.0, angle)
     place = (0.75, 0.3)
-    x, y = square.placed(place)
+    x, y = square.to_pixels(place)
     picture = np.zeros((160, 200, 3), np.uint8)
     picture[round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3] = 255
     crop = square.cut(Image.fromarray(picture), 120)
@@ -40,7 +40,7 @@ def test_an_object_whose_second_point_is_above_the_first_is_not_turned() -> None
     square = region({"points": [(50, 80), (50, 40)]}, RULE)
     assert (square.x, square.y, square.side) == (50, 80, 100) and square.angle == pytest.approx(0)
     lying = region({"points": [(50, 80), (90, 80)]}, RULE)  # its head is to the right
-    assert lying.placed([0.5, 0.0]) == pytest.approx([100, 80])
+    assert lying.to_pixels([0.5, 0.0]) == pytest.approx([100, 80])
 
 
 def test_a_square_around_a_box_moves_along_the_line_that_is_upright() -> None:
@@ -49,7 +49,7 @@ def test_a_square_around_a_box_moves_along_the_line_that_is_upright() -> None:
     assert (upright.x, upright.y, upright.side) == (50, 60, 80) and upright.angle == pytest.approx(0)
     # Its fingers point to the right, and so the square moves there.
     lying = region({"whole": [40, 60, 60, 100], "points": [(40, 80), (0, 0), (60, 80)]}, rule)
-    assert (lying.x, lying.y) == pytest.approx((70, 80)) and lying.placed([0.5, 0.0]) == pytest.approx([110, 80])
+    assert (lying.x, lying.y) == pytest.approx((70, 80)) and lying.to_pixels([0.5, 0.0]) == pytest.approx([110, 80])
 
 
 class Detected(Runner):
@@ -92,7 +92,7 @@ def test_points_are_in_pixels_of_the_picture() -> None:
     picture = np.zeros((200, 200, 3), np.uint8)
     found = pipeline(Detected(), Corners()).predict(picture)
     # The circle has a radius of 50, the square 1.25 times its diameter: 125 pixels around (100, 100).
-    assert found.output == "person" and found.scored[0]["points"] == [[37.5, 37.5], [100.0, 100.0]]
+    assert found.output == "person" and found.metric_input[0]["points"] == [[37.5, 37.5], [100.0, 100.0]]
     assert answer(found) == [[[37.5, 37.5], [100.0, 100.0]]]
     assert find("tasks", "keypoint-detection").show(picture, found).size == (640, 640)
 

@@ -14,7 +14,7 @@ from edgekit.core import Feeds, Predictor, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.gate.agreement import compare
 from edgekit.registry import find
-from edgekit.tasks.tensors.arrays import cosines, determination, errors, sampled, samples
+from edgekit.tasks.tensors.arrays import cosines, determination, errors, sample_outputs, samples
 
 TASK = find("tasks", "tensors")
 
@@ -96,9 +96,9 @@ def test_truths_of_several_outputs_have_their_names(tmp_path: Path) -> None:
 
 def test_answers_are_near_or_not() -> None:
     rng = np.random.default_rng(0)
-    wanted = sampled({"a": rng.normal(size=(3, 5000)), "b": np.zeros(4)})
+    wanted = sample_outputs({"a": rng.normal(size=(3, 5000)), "b": np.zeros(4)})
     assert len(wanted["a"]["values"]) <= 2048
-    off = sampled({"a": np.full((3, 5000), np.nan), "b": np.zeros(4)})
+    off = sample_outputs({"a": np.full((3, 5000), np.nan), "b": np.zeros(4)})
     small = {"a": {"shape": [3], "values": [1.0]}, "b": wanted["b"]}
     noisy = {"a": {**wanted["a"], "values": [value * 1.01 for value in wanted["a"]["values"]]}, "b": wanted["b"]}
     assert cosines([wanted, off, small, {}, noisy], [wanted] * 5) == pytest.approx([1, -1, -1, -1, 1])
@@ -109,7 +109,7 @@ def test_answers_are_near_or_not() -> None:
 
 def told(values: Any) -> list[Any]:
     """An answer of one output for each row of `values`."""
-    return [sampled({"y": np.array(row, np.float64)}) for row in values]
+    return [sample_outputs({"y": np.array(row, np.float64)}) for row in values]
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_an_error_is_compared_with_what_answers_vary(level: float, error: float,
 def test_an_output_that_varies_decides_whatever_another_does() -> None:
     random = np.random.default_rng(0)
     level, still = random.normal(30, 1, (32, 5)), random.normal(1000, 1, (32, 5))
-    reference = [sampled({"level": a, "still": b}) for a, b in zip(level, still, strict=True)]
-    far = [sampled({"level": a, "still": b}) for a, b in zip(level + 0.8, still + 30.0, strict=True)]
+    reference = [sample_outputs({"level": a, "still": b}) for a, b in zip(level, still, strict=True)]
+    far = [sample_outputs({"level": a, "still": b}) for a, b in zip(level + 0.8, still + 30.0, strict=True)]
     assert TASK.agreement is not None
     assert compare(TASK.agreement, far, reference).verdict == "fail"
 

@@ -43,14 +43,14 @@ def check(calls: Iterable[tuple[str, Sequence[str]]]) -> None:
         calls: see `edgekit.formats.executorch.reader.Program`.
     """
     for name, given in dict.fromkeys(calls):
-        wanted = _OWN.get(name) or _declared(name)
+        wanted = _OWN.get(name) or _schema_kinds(name)
         if wanted is None:
             raise BadInput(f"the .pte calls {name!r}, which nothing here knows.", hint="Export it again.")
         if len(given) != len(wanted) or any(one not in kinds for one, kinds in zip(given, wanted, strict=True)):
             raise BadInput(f"the .pte is damaged: {name} is given ({', '.join(given)}).", hint="Export it again.")
 
 
-def _declared(name: str) -> Sequence[tuple[str, ...]] | None:
+def _schema_kinds(name: str) -> Sequence[tuple[str, ...]] | None:
     """The kinds that torch's operator of that name takes, and what it returns; None where torch has none."""
     import torch
 

@@ -66,16 +66,16 @@ def read(content: bytes) -> Program:
         BadInput: not a .pte, damaged, or of a backend that is not XNNPACK.
     """
     if content[4:8] not in (b"ET12", b"ET13") or content[8:12] != b"eh00":
-        raise _damaged("it does not begin as a .pte does")
+        raise _damage_error("it does not begin as a .pte does")
     try:
         length, size, base = struct.unpack_from("<IQQ", content, 12)
     except struct.error as exc:
-        raise _damaged(str(exc)) from exc
+        raise _damage_error(str(exc)) from exc
     if length < 24 or size > len(content) or base > len(content):
-        raise _damaged("its header tells of more than the file has")
+        raise _damage_error("its header tells of more than the file has")
     facts = parse(content[:size], PROGRAM, "Program", "the .pte", whole=True)
     if len(facts["execution_plan"]) != 1 or facts["execution_plan"][0]["name"] != "forward":
-        raise _damaged("it has not one method, forward")
+        raise _damage_error("it has not one method, forward")
     return _Checker(content, base, facts).program()
 
 
@@ -89,9 +89,9 @@ class _Checker:
 
     def program(self) -> Program:
         if any(not 0 <= size <= _LARGEST for size in self._sizes):
-            raise _damaged(f"it asks for {max(self._sizes, key=abs)} bytes of memory")
+            raise _damage_error(f"it asks for {max(self._sizes, key=abs)} bytes of memory")
         if self._facts["constant_buffer"] and any(buffer["storage"] for buffer in self._facts["constant_buffer"]):
-            raise _damaged("it has constants in the buffers of an older format")
+            raise _damage_error("it has constants in the buffers of an older format")
         for value in self._values:
             self._value(value)
         inputs, outputs = (tuple(self._end(i) for i in self._plan[side]) for side in ("inputs", "outputs"))
@@ -105,7 +105,7 @@ class _Checker:
     def _segment(self, base: int, facts: dict[str, int]) -> bytes:
         start = base + facts["offset"]
         if start + facts["size"] > len(self._content):
-            raise _damaged("a segment ends behind the file")
+            raise _damage_error("a segment ends behind the file")
         return self._content[start : start + facts["size"]]
 
     def _value(self, value: Any) -> None:
@@ -123,29 +123,29 @@ class _Checker:
     def _tensor(self, facts: dict[str, Any]) -> None:
         sizes, dtype = facts["sizes"], DTYPES.get(facts["scalar_type"])
         if dtype is None or any(size < 0 for size in sizes) or len(sizes) > 16:
-            raise _damaged("a tensor has no dtype or shape that there is")
+            raise _damage_error("a tensor has no dtype or shape that there is")
         if sorted(facts["dim_order"]) != list(range(len(sizes))) or facts["storage_offset"]:
-            raise _damaged("a tensor has its axes in no order")
+            raise _damage_error("a tensor has its axes in no order")
         bytes_, place, index = math.prod(sizes) * dtype[1], facts["allocation_info"], facts["data_buffer_idx"]
         extra = facts["extra_tensor_info"]
         if extra is not None and (extra["location"] or extra["mutable_data_segments_idx"]):
-            raise _damaged("a tensor has its values outside of the file")
+            raise _damage_error("a tensor has its values outside of the file")
         if place is not None:
             offset = place["memory_offset_low"] + (place["memory_offset_high"] << 32)
             memory = place["memory_id"]
             if not 0 < memory < len(self._sizes) or offset + bytes_ > self._sizes[memory]:
-                raise _damaged("a tensor ends behind its memory")
+                raise _damage_error("a tensor ends behind its memory")
         elif not index:
-            raise _damaged("a tensor has no place")
+            raise _damage_error("a tensor has no place")
         if index:
             self._constant(index, bytes_, dtype[0])
 
     def _constant(self, index: int, bytes_: int, dtype: str) -> None:
         held = self._facts["constant_segment"]
         if held is None or index >= len(held["offsets"]) or held["segment_index"] >= len(self._segments):
-            raise _damaged("a constant is not there")
+            raise _damage_error("a constant is not there")
         if held["offsets"][index] + bytes_ > len(self._segments[held["segment_index"]]):
-            raise _damaged("a constant ends behind the file")
+            raise _damage_error("a constant ends behind the file")
         self._constants[dtype] = self._constants.get(dtype, 0) + bytes_
 
     def _end(self, index: int) -> Tensor:
@@ -155,10 +155,10 @@ class _Checker:
     def _kind(self, index: int, kind: str = "") -> Any:
         """The value with that index, which must be of that kind."""
         if not 0 <= index < len(self._values):
-            raise _damaged("an index leads to no value")
+            raise _damage_error("an index leads to no value")
         value = self._values[index] or _NOTHING
         if kind and value[0] != kind:
-            raise _damaged(f"a {value[0]} is where a {kind} must be")
+            raise _damage_error(f"a {value[0]} is where a {kind} must be")
         return value[1]
 
     def _delegate(self, facts: dict[str, Any]) -> Delegate:
@@ -168,25 +168,25 @@ class _Checker:
         inline = [data["storage"] for data in self._facts["backend_delegate_data"]]
         held: Sequence[bytes] = inline if place is not None and place["location"] == 0 else self._segments
         if place is None or place["index"] >= len(held):
-            raise _damaged("what XNNPACK computes is not there")
+            raise _damage_error("what XNNPACK computes is not there")
         named = {}
         for entry in self._facts["named_data"]:
             if entry["segment_index"] >= len(self._segments):
-                raise _damaged("a constant is not there")
+                raise _damage_error("a constant is not there")
             named[entry["key"]] = self._segments[entry["segment_index"]]
         return xnnpack.read(bytes(held[place["index"]]), named)
 
     def _instructions(self, delegates: Sequence[Delegate]) -> Iterable[tuple[str, tuple[str, ...]]]:
         if len(self._plan["chains"]) != 1:
-            raise _damaged("it has not one list of instructions")
+            raise _damage_error("it has not one list of instructions")
         names = [f"{operator['name']}.{operator['overload']}".removesuffix(".") for operator in self._plan["operators"]]
         for instruction in self._plan["chains"][0]["instructions"]:
             kind, facts = instruction["instr_args"] or _NOTHING
             if kind not in ("KernelCall", "DelegateCall"):
-                raise _damaged(f"it has a {kind}, which our programs never have")
+                raise _damage_error(f"it has a {kind}, which our programs never have")
             index = facts["op_index" if kind == "KernelCall" else "delegate_index"]
             if not 0 <= index < len(names if kind == "KernelCall" else delegates):
-                raise _damaged("it calls what it has not")
+                raise _damage_error("it calls what it has not")
             for argument in facts["args"]:
                 self._kind(argument)
             if kind == "KernelCall":
@@ -197,12 +197,12 @@ class _Checker:
     def _check_arguments(self, arguments: Sequence[int], delegate: Delegate) -> None:
         """XNNPACK reads and writes as many values of its own dtype as there are, whatever the tensor holds."""
         if len(arguments) != len(delegate.ends):
-            raise _damaged("XNNPACK is given another number of tensors than it takes")
+            raise _damage_error("XNNPACK is given another number of tensors than it takes")
         for argument, (dtype, rank) in zip(arguments, delegate.ends, strict=True):
             facts = self._kind(argument, "Tensor")
             if DTYPES[facts["scalar_type"]][0] != dtype or max(1, len(facts["sizes"])) != rank:
-                raise _damaged("XNNPACK is given a tensor of another dtype or rank than it takes")
+                raise _damage_error("XNNPACK is given a tensor of another dtype or rank than it takes")
 
 
-def _damaged(why: str) -> BadInput:
+def _damage_error(why: str) -> BadInput:
     return BadInput(f"the .pte is damaged: {why}.", hint=_RETRY)

@@ -59,15 +59,15 @@ def read(content: bytes, named: Mapping[str, bytes]) -> Delegate:
         BadInput: it is damaged.
     """
     if content[4:8] != b"XH00":
-        raise _damaged("XNNPACK's part does not begin with its magic number")
+        raise _damage_error("XNNPACK's part does not begin with its magic number")
     try:
         start, size, base, room = struct.unpack_from("<IIIQ", content, 10)
     except struct.error as exc:
-        raise _damaged(str(exc)) from exc
+        raise _damage_error(str(exc)) from exc
     if start + size > len(content) or base + room > len(content):
-        raise _damaged("XNNPACK's part tells of more than there is")
+        raise _damage_error("XNNPACK's part tells of more than there is")
     if content[start + 4 : start + 8] not in (b"XN00", b"XN01"):
-        raise _damaged("XNNPACK's graph does not begin with its magic number")
+        raise _damage_error("XNNPACK's graph does not begin with its magic number")
     graph = parse(content[start : start + size], XNNPACK, "XNNGraph", "the .pte", whole=True)
     return _Checker(graph, content[base : base + room], named).delegate()
 
@@ -84,19 +84,19 @@ class _Checker:
         externals = graph["num_externs"]
         ends = [*graph["input_ids"], *graph["output_ids"]]
         if externals != len(set(ends)) or len(ends) != len(set(ends)):
-            raise _damaged("XNNPACK's part has other inputs and outputs than it says")
+            raise _damage_error("XNNPACK's part has other inputs and outputs than it says")
         for i, value in enumerate(graph["xvalues"]):
             self._value(i, value["xvalue_union"], sizes, externals)
         external = sorted(self._values[i][0]["external_id"] for i in ends if i < len(self._values))
         if external != list(range(externals)):
-            raise _damaged("XNNPACK's part has other inputs and outputs than it says")
+            raise _damage_error("XNNPACK's part has other inputs and outputs than it says")
         operators, weighted = [], []
         there = set(graph["input_ids"]) | {
             i for i, (tensor, _) in enumerate(self._values) if tensor["constant_buffer_idx"]
         }
         for node in graph["xnodes"]:
             if node["xnode_union"] is None:
-                raise _damaged("XNNPACK's part has an operator that is none")
+                raise _damage_error("XNNPACK's part has an operator that is none")
             kind, facts = node["xnode_union"]
             self._operator(kind, facts)
             self._flow(facts, there)
@@ -104,7 +104,7 @@ class _Checker:
             if kind in _WEIGHTED and self._values[facts["filter_id"]][0]["constant_buffer_idx"]:
                 weighted.append((kind, self._dtype(facts["filter_id"]), self._dtype(facts["input1_id"])))
         if not there.issuperset(graph["output_ids"]):
-            raise _damaged("XNNPACK's part has an output that nothing computes")
+            raise _damage_error("XNNPACK's part has an output that nothing computes")
         outside = sorted(ends, key=lambda index: int(self._values[index][0]["external_id"]))
         taken = tuple((self._dtype(index), len(self._values[index][0]["dims"])) for index in outside)
         return Delegate(taken, tuple(operators), tuple(weighted), dict(self._held))
@@ -114,31 +114,31 @@ class _Checker:
         size: int = facts["size"]
         if key := facts["named_key"]:
             if key not in self._named or size > len(self._named[key]):
-                raise _damaged("a constant is not there")
+                raise _damage_error("a constant is not there")
         elif size and facts["offset"] + size > len(self._data):
-            raise _damaged("a constant ends behind the file")
+            raise _damage_error("a constant ends behind the file")
         return size
 
     def _value(self, index: int, union: Any, sizes: Sequence[int], externals: int) -> None:
         if union is None:
-            raise _damaged("XNNPACK's part has a tensor that is none")
+            raise _damage_error("XNNPACK's part has a tensor that is none")
         kind, facts = union
         tensor = facts["tensor_value"] if kind == "Quantized" else facts
         if tensor is None or tensor["id_out"] != index:
-            raise _damaged("XNNPACK's tensors are in no order")
+            raise _damage_error("XNNPACK's tensors are in no order")
         self._values.append((tensor, facts["quant_params"] if kind == "Quantized" else None))
         dtype, dims = _DTYPES.get(tensor["datatype"]), tensor["dims"]
         if dtype is None or len(dims) != tensor["num_dims"] or len(dims) > _MOST_AXES:
-            raise _damaged("a tensor of XNNPACK has no dtype or shape that there is")
+            raise _damage_error("a tensor of XNNPACK has no dtype or shape that there is")
         if tensor["external_id"] != _NONE and tensor["external_id"] >= externals:
-            raise _damaged("XNNPACK's part has other inputs and outputs than it says")
+            raise _damage_error("XNNPACK's part has other inputs and outputs than it says")
         if math.prod(max(1, size) for size in dims) > _LARGEST:
-            raise _damaged("a tensor of XNNPACK needs more memory than a phone has")
+            raise _damage_error("a tensor of XNNPACK needs more memory than a phone has")
         buffer = tensor["constant_buffer_idx"]
         if buffer:
             bytes_ = (math.prod(dims) * dtype[1] + 7) // 8
             if buffer >= len(sizes) or bytes_ > sizes[buffer]:
-                raise _damaged("a constant of XNNPACK ends behind the file")
+                raise _damage_error("a constant of XNNPACK ends behind the file")
             self._held[dtype[0]] = self._held.get(dtype[0], 0) + bytes_
         self._quantization(tensor, self._values[-1][1], sizes)
 
@@ -147,50 +147,50 @@ class _Checker:
         dtype, dims = tensor["datatype"], tensor["dims"]
         wanted = {**dict.fromkeys(_BY_CHANNEL, "Channel"), 3: "Single", 4: "Single", 5: "Single", _RUNNING: "Token"}
         if kind != wanted.get(dtype, "none"):
-            raise _damaged("a tensor of XNNPACK has scales of another kind than its dtype")
+            raise _damage_error("a tensor of XNNPACK has scales of another kind than its dtype")
         if kind == "Channel":
             axis, count, held = facts["channel_dim"], facts["num_scales"], facts["scale_buffer_idx"]
             if not 0 <= axis < len(dims) or dims[axis] != count:
-                raise _damaged("a tensor of XNNPACK has not a scale for every channel")
+                raise _damage_error("a tensor of XNNPACK has not a scale for every channel")
             if not 0 < held < len(sizes) or sizes[held] < 4 * count:
-                raise _damaged("the scales of a tensor of XNNPACK are not there")
+                raise _damage_error("the scales of a tensor of XNNPACK are not there")
             self._held["float32"] = self._held.get("float32", 0) + 4 * count
         elif kind == "Token" and not 0 <= facts["num_nonbatch_dims"] <= len(dims):
-            raise _damaged("a tensor of XNNPACK has more axes in a row than there are")
+            raise _damage_error("a tensor of XNNPACK has more axes in a row than there are")
         elif kind == "Single" and not (facts["scale"] > 0 and math.isfinite(facts["scale"])):
-            raise _damaged("a tensor of XNNPACK has no scale")
+            raise _damage_error("a tensor of XNNPACK has no scale")
 
     def _operator(self, kind: str, facts: dict[str, Any]) -> None:
         for name, value in facts.items():
             spare = name == "bias_id" or name in _spare(kind)
             if name.endswith("_id") and value >= len(self._values) and not (spare and value == _NONE):
-                raise _damaged("an operator of XNNPACK takes a tensor that is not there")
+                raise _damage_error("an operator of XNNPACK takes a tensor that is not there")
         if kind in _WEIGHTED:
             self._layer(kind, facts)
         if self._grown(kind, facts) > _LARGEST:
-            raise _damaged(f"a {kind} of XNNPACK would make a tensor that no phone has memory for")
+            raise _damage_error(f"a {kind} of XNNPACK would make a tensor that no phone has memory for")
         for name in _LISTS.get(kind, ()):
             if len(facts[name]) != facts["num_dims"] or facts["num_dims"] > _MOST_AXES:
-                raise _damaged(f"a {kind} of XNNPACK has lists of another length than its axes")
+                raise _damage_error(f"a {kind} of XNNPACK has lists of another length than its axes")
         if kind == "StaticReshape" and facts["new_shape"].count(0) > 1:
-            raise _damaged("a StaticReshape of XNNPACK leaves two axes open")
+            raise _damage_error("a StaticReshape of XNNPACK leaves two axes open")
         if kind == "StaticTranspose" and sorted(facts["perm"]) != list(range(facts["num_dims"])):
-            raise _damaged("a StaticTranspose of XNNPACK has its axes in no order")
+            raise _damage_error("a StaticTranspose of XNNPACK has its axes in no order")
         if kind == "StaticConstantPad":
             rank = self._values[facts["input_id"]][0]["num_dims"]
             if any(len(facts[name]) != rank for name in ("pre_paddings", "post_paddings")):
-                raise _damaged("a StaticConstantPad of XNNPACK has lists of another length than its axes")
+                raise _damage_error("a StaticConstantPad of XNNPACK has lists of another length than its axes")
 
     @staticmethod
     def _flow(facts: dict[str, Any], there: set[int]) -> None:
         """Every tensor is computed once, before it is taken. `there` are those that were; what this computes joins."""
         for name, index in facts.items():
             if name.endswith("_id") and not name.startswith("output") and index != _NONE and index not in there:
-                raise _damaged("an operator of XNNPACK takes a tensor that nothing has computed")
+                raise _damage_error("an operator of XNNPACK takes a tensor that nothing has computed")
         for name, index in facts.items():
             if name.startswith("output") and name.endswith("_id"):
                 if index in there:
-                    raise _damaged("an operator of XNNPACK computes a tensor that is there already")
+                    raise _damage_error("an operator of XNNPACK computes a tensor that is there already")
                 there.add(index)
 
     def _layer(self, kind: str, facts: dict[str, Any]) -> None:
@@ -209,7 +209,7 @@ class _Checker:
         if quantization is not None and quantization[0] == "Channel":
             fits = fits and quantization[1]["num_scales"] == outputs
         if not fits:
-            raise _damaged(f"a {kind} of XNNPACK has other weights than it tells of")
+            raise _damage_error(f"a {kind} of XNNPACK has other weights than it tells of")
 
     def _grown(self, kind: str, facts: dict[str, Any]) -> int:
         """The most values of an output that may be larger than its input, by what the operator tells of."""
@@ -222,7 +222,7 @@ class _Checker:
             around = zip(facts["pre_paddings"], facts["post_paddings"], strict=False)
             return math.prod(size + before + after for size, (before, after) in zip(dims, around, strict=False))
         if len(dims) != 4:
-            raise _damaged(f"a {kind} of XNNPACK is given no picture")
+            raise _damage_error(f"a {kind} of XNNPACK is given no picture")
         images, height, width, channels = dims
         if "new_height" in facts:
             return int(images * facts["new_height"] * facts["new_width"] * channels)
@@ -248,5 +248,5 @@ def _spare(kind: str) -> tuple[str, ...]:
     return tuple(f"input{i}_id" for i in range(int(kind[-1]) + 1, 6)) if kind.startswith("Concatenate") else ()
 
 
-def _damaged(why: str) -> BadInput:
+def _damage_error(why: str) -> BadInput:
     return BadInput(f"the .pte is damaged: {why}.", hint="Export it again.")

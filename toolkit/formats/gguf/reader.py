@@ -225,7 +225,7 @@ def _read(file: _Cursor) -> Gguf:
     names = Counter(tensor.name for tensor in infos)
     if names and names.most_common(1)[0][1] > 1:
         raise file.bad(f"the tensor {names.most_common(1)[0][0]!r} is there twice")
-    return Gguf(version, metadata, _placed(file, infos, _alignment(file, metadata)), file.size)
+    return Gguf(version, metadata, _locate_tensors(file, infos, _alignment(file, metadata)), file.size)
 
 
 def _value(file: _Cursor, key: str) -> Any:
@@ -278,7 +278,7 @@ def _tensor(file: _Cursor) -> GgufTensor:
     return GgufTensor(name, kind, shape, file.number("Q"), math.prod(shape) // block * block_bytes)
 
 
-def _placed(file: _Cursor, tensors: list[GgufTensor], alignment: int) -> tuple[GgufTensor, ...]:
+def _locate_tensors(file: _Cursor, tensors: list[GgufTensor], alignment: int) -> tuple[GgufTensor, ...]:
     """The tensors with offsets from the start of the file, checked to lie inside it without overlaps."""
     start = -(-file.place // alignment) * alignment
     placed = [GgufTensor(t.name, t.type, t.shape, start + t.offset, t.size) for t in tensors]

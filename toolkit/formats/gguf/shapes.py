@@ -149,7 +149,7 @@ def _bits(shape: Shape, precision: str) -> dict[bool, float]:
 
 def _type(name: str, layer: int, columns: int, precision: str, shape: Shape) -> str:
     """ggml's type of one matrix."""
-    wanted = _wanted(name, layer, precision, shape)
+    wanted = _choose_type(name, layer, precision, shape)
     if columns % 256 and wanted not in _SMALL:
         return (
             "q8_0" if name == "output" or (name == "embedding" and not shape.output) else _INSTEAD.get(wanted, "iq4_nl")
@@ -157,7 +157,7 @@ def _type(name: str, layer: int, columns: int, precision: str, shape: Shape) -> 
     return wanted
 
 
-def _wanted(name: str, layer: int, precision: str, shape: Shape) -> str:
+def _choose_type(name: str, layer: int, precision: str, shape: Shape) -> str:
     main = _MOSTLY.get(precision, precision.rpartition("_")[0] if "_k_" in precision else precision)
     if _BITS[main] > 8:
         return main

@@ -12,7 +12,7 @@ from typing import Any
 from edgekit.errors import Unsupported
 from edgekit.formats.gguf.template import render
 
-__all__ = ["between", "joined"]
+__all__ = ["between", "render_prompt"]
 
 _SYSTEM, _QUESTIONS, _ANSWERS = "Ssys7", ("Qone7", "Qtwo7", "Qsix7"), ("Aone7", "Atwo7")
 
@@ -45,12 +45,12 @@ def between(template: str, tokens: Mapping[str, str]) -> dict[str, Any]:
     }
     for trim in (False, True):
         texts["trim"] = trim
-        if all(joined(texts, case) == render(template, case, tokens) for case in _cases()):
+        if all(render_prompt(texts, case) == render(template, case, tokens) for case in _cases()):
             return dict(texts)
     raise _too_much()
 
 
-def joined(texts: Mapping[str, Any], messages: Sequence[Mapping[str, str]]) -> str:
+def render_prompt(texts: Mapping[str, Any], messages: Sequence[Mapping[str, str]]) -> str:
     """The prompt for an answer to the last of `messages`, put together from the texts of `between`."""
     contents = [message["content"].strip() if texts["trim"] else message["content"] for message in messages]
     made = texts["start"]

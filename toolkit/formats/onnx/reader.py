@@ -186,7 +186,7 @@ def _facts(model: onnx.ModelProto) -> Facts:
 
     inputs = tuple(spec(value, output=False) for value in model.graph.input if value.name not in constant)
     outputs = tuple(spec(value, output=True) for value in inferred.graph.output)
-    read = _needed(model)
+    read = _live_values(model)
     operators = Counter(
         f"{n.domain}.{n.op_type}" if n.domain not in ("", "ai.onnx") else n.op_type for n in nodes(model)
     )
@@ -202,14 +202,14 @@ def _facts(model: onnx.ModelProto) -> Facts:
         next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
         f"{model.producer_name} {model.producer_version}".strip(),
         {entry.key: entry.value for entry in model.metadata_props},
-        _quantized(operators),
+        _quantization_format(operators),
         _first(model, lambda node: node.domain == CONTRIB),
         _first(model, lambda node: node.op_type in ("Loop", "Scan") and not node.domain),
         external.files(model),
     )
 
 
-def _needed(model: onnx.ModelProto) -> set[str]:
+def _live_values(model: onnx.ModelProto) -> set[str]:
     """The values that the outputs follow from."""
     names = {value.name for value in model.graph.output}
     for node in reversed(model.graph.node):
@@ -225,7 +225,7 @@ def _parameters(model: onnx.ModelProto) -> int:
     return sum(math.prod(tensor.dims) for tensor in tensors(model) if tensor.data_type != onnx.TensorProto.INT64)
 
 
-def _quantized(operators: Mapping[str, int]) -> str:
+def _quantization_format(operators: Mapping[str, int]) -> str:
     if any(kind.rpartition(".")[2].startswith(_INTEGER) for kind in operators):
         return "integer operators"
     return "QDQ" if "DequantizeLinear" in operators else ""

@@ -51,7 +51,7 @@ def skeleton(file: Path) -> bytes:
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         view = memoryview(content)
         try:
-            return _stripped(view, "model", 0)
+            return _strip_values(view, "model", 0)
         except Broken as exc:
             raise BadInput(
                 f"{file} is not an ONNX file, or it is truncated: {exc}.", hint="Download or export it again."
@@ -60,7 +60,7 @@ def skeleton(file: Path) -> bytes:
             view.release()
 
 
-def _stripped(view: memoryview, kind: str, depth: int) -> bytes:
+def _strip_values(view: memoryview, kind: str, depth: int) -> bytes:
     if depth > _MOST_DEPTH:
         raise Broken(f"its graphs are nested more than {_MOST_DEPTH} deep")
     if kind != "model" and len(view) <= _SMALL:
@@ -70,7 +70,7 @@ def _stripped(view: memoryview, kind: str, depth: int) -> bytes:
     for number, wire, start, first, last in fields(view):
         if wire == LENGTH and number in children:
             with view[first:last] as inner:
-                content = _stripped(inner, children[number], depth + 1)
+                content = _strip_values(inner, children[number], depth + 1)
             out += varint(number << 3 | LENGTH) + varint(len(content)) + content
         elif kind != "tensor" or number not in _VALUES or last - first <= _SMALL:
             out += view[start:last]

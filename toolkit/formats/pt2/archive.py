@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from edgekit.errors import BadInput
 
-__all__ = ["DTYPES", "Archive", "Payload", "opened", "sound"]
+__all__ = ["DTYPES", "Archive", "Payload", "open_archive", "sound"]
 
 #: Number of a dtype in the file -> its name and bytes.
 DTYPES: Mapping[int, tuple[str, int]] = {
@@ -66,7 +66,7 @@ class Archive(NamedTuple):
     constants: Mapping[str, Payload]
 
 
-def opened(path: Path) -> Archive:
+def open_archive(path: Path) -> Archive:
     """The archive at `path`. Nothing in it is unpickled, here or later.
 
     Raises:

@@ -9,19 +9,19 @@ from typing import Any
 
 __all__ = [
     "Check",
-    "dotted",
-    "dropped",
+    "any_value",
+    "drop_field",
     "each",
     "either",
     "flag",
-    "ignored",
     "integer",
     "name",
     "number",
     "optional",
     "record",
-    "refused",
+    "refuse",
     "table",
+    "weight_name",
     "word",
 ]
 
@@ -38,7 +38,7 @@ def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
             raise ValueError(f"an entry without {min(lacking) if isinstance(data, dict) else 'fields'}")
         if unknown := data.keys() - fields.keys():
             raise ValueError(f"the field {min(unknown)[:60]!r}, which is not known: is it of a newer torch?")
-        return {key: fields[key](value) for key, value in data.items() if fields[key] is not dropped}
+        return {key: fields[key](value) for key, value in data.items() if fields[key] is not drop_field}
 
     return check
 
@@ -103,7 +103,7 @@ def name(data: Any) -> str:
     return data
 
 
-def dotted(data: Any) -> str:
+def weight_name(data: Any) -> str:
     if not isinstance(data, str) or len(data) > 1000 or not _DOTTED.fullmatch(data):
         raise ValueError(f"{str(data)[:40]!r} for the name of a weight")
     return data
@@ -115,16 +115,16 @@ def word(data: Any) -> str:
     return data
 
 
-def ignored(data: Any) -> Any:
+def any_value(data: Any) -> Any:
     return True
 
 
-def refused(what: str) -> Check:
+def refuse(what: str) -> Check:
     def check(data: Any) -> Any:
         raise ValueError(what)
 
     return check
 
 
-def dropped(data: Any) -> Any:
+def drop_field(data: Any) -> Any:
     raise AssertionError("a dropped field is never checked")

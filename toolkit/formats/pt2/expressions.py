@@ -29,12 +29,12 @@ _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Div, ast.Mod)
 
 def check(text: str) -> None:
     """Raise ValueError unless `text` is arithmetic of whole numbers and sizes, and small."""
-    _walk(_parsed(text), _DEEPEST)
+    _walk(_parse_expression(text), _DEEPEST)
 
 
 def symbol_of(text: str) -> str:
     """The name of the size, if the checked expression is nothing else; else ""."""
-    match _parsed(text):
+    match _parse_expression(text):
         case ast.Call(func=ast.Name(id="Symbol"), args=[ast.Constant(value=str(name)), *_]):
             return name
         case ast.Name(id=name) if SYMBOL.fullmatch(name):
@@ -42,7 +42,7 @@ def symbol_of(text: str) -> str:
     return ""
 
 
-def _parsed(text: str) -> ast.expr:
+def _parse_expression(text: str) -> ast.expr:
     if len(text) > _LONGEST:
         raise ValueError(f"an expression of {len(text)} characters")
     try:

@@ -49,7 +49,7 @@ def _dtype(data: Any) -> int:
     return int(data)
 
 
-def _strided(data: Any) -> int:
+def _layout(data: Any) -> int:
     if data != 7:
         raise ValueError(f"a tensor of the layout {data}, which is not supported")
     return 7
@@ -79,14 +79,14 @@ def _argument(target: str) -> Check:
         return checks.record({"name": checks.name, "graph": _graph})(data)
 
     tensor = checks.record({"name": checks.name})
-    maybe = checks.either({"as_tensor": tensor, "as_none": checks.ignored})
+    maybe = checks.either({"as_tensor": tensor, "as_none": checks.any_value})
     sym_int, sym_float, sym_bool = (
         checks.either({"as_name": checks.name, kind: value})
         for kind, value in (("as_int", checks.integer), ("as_float", checks.number), ("as_bool", checks.flag))
     )
     return checks.either(
         {
-            "as_none": checks.ignored,
+            "as_none": checks.any_value,
             "as_tensor": tensor,
             "as_tensors": checks.each(tensor),
             "as_int": checks.integer,
@@ -103,7 +103,7 @@ def _argument(target: str) -> Check:
             "as_sym_bools": checks.each(sym_bool),
             "as_scalar_type": _dtype,
             "as_memory_format": checks.integer,
-            "as_layout": _strided,
+            "as_layout": _layout,
             "as_device": _processor,
             "as_string": text,
             "as_optional_tensor": maybe,
@@ -151,7 +151,7 @@ _TENSOR = checks.record(
         "device": _processor,
         "strides": checks.each(_SIZE),
         "storage_offset": _SIZE,
-        "layout": _strided,
+        "layout": _layout,
     }
 )
 _GRAPH = checks.record(
@@ -168,13 +168,13 @@ _GRAPH = checks.record(
             checks.name, checks.either({"as_expr": _EXPRESSION, "as_float": checks.number})
         ),
         "is_single_tensor_return": checks.flag,
-        "custom_obj_values": checks.table(checks.refused("an object of its own class"), checks.ignored),
+        "custom_obj_values": checks.table(checks.refuse("an object of its own class"), checks.any_value),
     },
 )
 _HELD = checks.record({"name": checks.name})
 _CONSTANT = checks.either(
     {
-        "as_none": checks.ignored,
+        "as_none": checks.any_value,
         "as_int": checks.integer,
         "as_float": checks.number,
         "as_bool": checks.flag,
@@ -184,9 +184,9 @@ _CONSTANT = checks.either(
 _INPUT = checks.either(
     {
         "user_input": checks.record({"arg": _argument("")}),
-        "parameter": checks.record({"arg": _HELD, "parameter_name": checks.dotted}),
-        "buffer": checks.record({"arg": _HELD, "buffer_name": checks.dotted, "persistent": checks.flag}),
-        "tensor_constant": checks.record({"arg": _HELD, "tensor_constant_name": checks.dotted}),
+        "parameter": checks.record({"arg": _HELD, "parameter_name": checks.weight_name}),
+        "buffer": checks.record({"arg": _HELD, "buffer_name": checks.weight_name, "persistent": checks.flag}),
+        "tensor_constant": checks.record({"arg": _HELD, "tensor_constant_name": checks.weight_name}),
         "constant_input": checks.record({"name": checks.name, "value": _CONSTANT}),
     }
 )
@@ -194,7 +194,7 @@ _CHANGED = "an output that changes a weight or an input: export the module in ev
 _OUTPUT = checks.either(
     {
         "user_output": checks.record({"arg": _argument("")}),
-        **dict.fromkeys(("buffer_mutation", "parameter_mutation", "user_input_mutation"), checks.refused(_CHANGED)),
+        **dict.fromkeys(("buffer_mutation", "parameter_mutation", "user_input_mutation"), checks.refuse(_CHANGED)),
     }
 )
 _RANGE = checks.record({"min_val": checks.optional(checks.integer), "max_val": checks.optional(checks.integer)})
@@ -206,11 +206,11 @@ _PROGRAM = checks.record(
                 "signature": checks.record({"input_specs": checks.each(_INPUT), "output_specs": checks.each(_OUTPUT)}),
                 "module_call_graph": lambda data: data,  # replaced, see `rewrite`
             },
-            {"metadata": checks.dropped, "treespec_namedtuple_fields": checks.dropped},
+            {"metadata": checks.drop_field, "treespec_namedtuple_fields": checks.drop_field},
         ),
         "opset_version": checks.table(checks.name, checks.integer),
         "range_constraints": checks.table(_symbol, _RANGE),
         "schema_version": checks.record({"major": checks.integer, "minor": checks.integer}),
     },
-    {"verifiers": checks.each(_dialect), "torch_version": checks.word, "guards_code": checks.dropped},
+    {"verifiers": checks.each(_dialect), "torch_version": checks.word, "guards_code": checks.drop_field},
 )

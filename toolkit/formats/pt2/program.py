@@ -77,7 +77,7 @@ class Program:
         """The shape of a tensor of the outermost graph, dynamic axes with the size that they were traced with; 1 for a
         size that only values tell, as of nonzero."""
         meta = self.graph["tensor_values"].get(name)
-        found = [_hinted(size) for size in meta["sizes"]] if meta else []
+        found = [_size_hint(size) for size in meta["sizes"]] if meta else []
         return tuple(1 if size is None else size for size in found)
 
 
@@ -88,9 +88,9 @@ def read(path: Path) -> Program:
         BadInput: no .pt2, damaged, or with something that could run code or does not compute with tensors alone.
         Unsupported: it draws random numbers, or has bfloat16.
     """
-    held = archive.opened(path)
+    held = archive.open_archive(path)
     try:
-        program = _described(held, fields.rebuilt(held.program))
+        program = _build_program(held, fields.rebuilt(held.program))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as exc:
         what = str(exc) if type(exc) is ValueError else f"a field of a wrong form ({exc})"
         raise BadInput(
@@ -139,7 +139,7 @@ def _check_drawing(program: Program) -> None:
         )
 
 
-def _described(held: archive.Archive, clean: dict[str, Any]) -> Program:
+def _build_program(held: archive.Archive, clean: dict[str, Any]) -> Program:
     module = clean["graph_module"]
     graph, signature = module["graph"], module["signature"]
     _check_weights(held, signature)
@@ -264,13 +264,13 @@ def _spec(label: str, tensor: str, graph: Mapping[str, Any], names: Mapping[str,
 
 
 def _example(size: Mapping[str, Any]) -> int:
-    found = _hinted(size)
+    found = _size_hint(size)
     if found is None:
         raise ValueError("an axis whose size is known only while it runs")
     return found
 
 
-def _hinted(size: Mapping[str, Any]) -> int | None:
+def _size_hint(size: Mapping[str, Any]) -> int | None:
     if "as_int" in size:
         return int(size["as_int"])
     hint = size["as_expr"].get("hint")

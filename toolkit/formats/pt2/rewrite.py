@@ -101,7 +101,7 @@ def _plain(module: Any, program: Program) -> Any:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
         elif str(node.target) == "aten.fill.Tensor":
-            _multiply(graph, node)
+            _lower_fill(graph, node)
     graph.eliminate_dead_code()
     for place in program.constants:
         graph.erase_node(inputs[place])
@@ -120,7 +120,7 @@ def _open(graph: Any, node: Any) -> None:
     graph.erase_node(node)
 
 
-def _multiply(graph: Any, node: Any) -> None:
+def _lower_fill(graph: Any, node: Any) -> None:
     """Fill with a number that is computed: ones times the number, which other tracers know."""
     import torch
 

@@ -54,16 +54,16 @@ def dense(
         or len(dimensions) != len(order)
         or len(set(blocks)) != len(blocks)
     ):
-        raise _damaged("dimensions")
+        raise _damage_error("dimensions")
     sizes = [dimensions[list(order).index(rank + i)].size for i in range(len(blocks))]
     if any(not 0 <= axis < rank or size < 1 or shape[axis] % size for axis, size in zip(blocks, sizes, strict=True)):
-        raise _damaged("blocks")
+        raise _damage_error("blocks")
     extents = [
         size // math.prod(s for axis, s in zip(blocks, sizes, strict=True) if axis == i) for i, size in enumerate(shape)
     ]
     places = _places([*extents, *sizes], order, dimensions)
     if len(places[0]) != len(values):
-        raise _damaged("values")
+        raise _damage_error("values")
     for i, (axis, size) in enumerate(zip(blocks, sizes, strict=True)):
         places[axis] = places[axis] * size + places[rank + i]
     full = np.zeros(shape, values.dtype)
@@ -81,15 +81,15 @@ def _places(extents: Sequence[int], order: Sequence[int], dimensions: Sequence[D
         if dimension.compressed:
             segments, indices = (np.asarray(side, np.int64) for side in (dimension.segments, dimension.indices))
             if len(segments) != int(position.max(initial=-1)) + 2 or segments[0] != 0 or segments[-1] != len(indices):
-                raise _damaged("segments")
+                raise _damage_error("segments")
             counts = np.diff(segments)
             if counts.min(initial=0) < 0 or (len(indices) and not 0 <= indices.min() <= indices.max() < extents[axis]):
-                raise _damaged("indices")
+                raise _damage_error("indices")
             parents = np.repeat(np.arange(len(position)), counts[position])
             own, position = indices, np.arange(len(indices))
         else:
             if dimension.size != extents[axis] or len(position) * dimension.size > math.prod(extents):
-                raise _damaged("sizes")
+                raise _damage_error("sizes")
             parents = np.repeat(np.arange(len(position)), dimension.size)
             own = np.tile(np.arange(dimension.size), len(position))
             position = np.repeat(position, dimension.size) * dimension.size + own
@@ -98,5 +98,5 @@ def _places(extents: Sequence[int], order: Sequence[int], dimensions: Sequence[D
     return places
 
 
-def _damaged(what: str) -> BadInput:
+def _damage_error(what: str) -> BadInput:
     return BadInput(f"the .tflite is damaged: the {what} of a sparse tensor do not fit.")

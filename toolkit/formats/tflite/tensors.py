@@ -17,22 +17,22 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Specs", "describe", "described", "given", "stored"]
+__all__ = ["Specs", "decode_value", "describe", "encode_value", "read_specs"]
 
 #: Names, dtypes and shapes of inputs and outputs, in the file's order.
 Specs = tuple[Sequence[TensorSpec], Sequence[TensorSpec]]
 
 
 def describe(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
-    """The text of a part's description, which `described` reads."""
+    """The text of a part's description, which `read_specs` reads."""
 
-    def listed(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+    def list_specs(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
         return [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
 
-    return json.dumps({"inputs": listed(inputs), "outputs": listed(outputs)}, indent=1) + "\n"
+    return json.dumps({"inputs": list_specs(inputs), "outputs": list_specs(outputs)}, indent=1) + "\n"
 
 
-def described(file: Path) -> Specs | None:
+def read_specs(file: Path) -> Specs | None:
     """The content of ``PART.json`` beside the .tflite `file`; None without it. Raises BadInput if it is damaged."""
     file = file.with_suffix(".json")
     if not file.exists():
@@ -48,7 +48,7 @@ def described(file: Path) -> Specs | None:
     return inputs, outputs
 
 
-def stored(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name: str) -> NDArray[Any]:
+def encode_value(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name: str) -> NDArray[Any]:
     """`value` in the file's numpy dtype; `steps` are the scale and the zero point of an integer dtype.
 
     Raises:
@@ -70,8 +70,8 @@ def stored(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name: str)
     return value.astype(dtype)
 
 
-def given(value: NDArray[Any], dtype: str, steps: tuple[float, int]) -> NDArray[Any]:
-    """`value` of the file in the dtype of the part's specification; `steps` as for `stored`."""
+def decode_value(value: NDArray[Any], dtype: str, steps: tuple[float, int]) -> NDArray[Any]:
+    """`value` of the file in the dtype of the part's specification; `steps` as for `encode_value`."""
     import numpy as np
 
     if value.dtype == dtype:

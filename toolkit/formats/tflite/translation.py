@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.tflite.reader import Graph, Operator, Subgraph
 
-__all__ = ["Translated", "translated"]
+__all__ = ["Translated", "translate_graph"]
 
 _FROM_TFLITE, _TO_TFLITE = (0, 3, 1, 2), (0, 2, 3, 1)
 _ACTIVATIONS: dict[int, Callable[[Tensor], Tensor] | None] = {0: None, 1: F.relu, 3: F.relu6, 4: torch.tanh}
@@ -33,7 +33,7 @@ _TRANSPOSED = "CUSTOM:Convolution2DTransposeBias"
 Make = Callable[["_Constants", Operator], nn.Module]
 
 
-def translated(graph: Graph) -> Translated:
+def translate_graph(graph: Graph) -> Translated:
     """The module of `graph`.
 
     Raises:
@@ -59,7 +59,7 @@ class Translated(nn.Module):
         for operator in main.operators:
             if operator.outputs and operator.outputs[0] in constants.values:
                 continue
-            self.steps.append(_made(constants, operator))
+            self.steps.append(_translate_operator(constants, operator))
             wires = tuple(at for at in operator.inputs if at >= 0 and at not in constants.values)
             self._wires.append((wires, operator.outputs[0]))
             self._names.append(operator.name)
@@ -84,10 +84,10 @@ class Translated(nn.Module):
         self.steps[-1] = nn.Identity()
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        values = {at: _turned(value, _FROM_TFLITE) for at, value in zip(self._inputs, inputs, strict=True)}
+        values = {at: _permute_axes(value, _FROM_TFLITE) for at, value in zip(self._inputs, inputs, strict=True)}
         for step, (wires, output) in zip(self.steps, self._wires, strict=True):
             values[output] = step(*(values[at] for at in wires))
-        return tuple(_turned(values[at], _TO_TFLITE) for at in self._outputs)
+        return tuple(_permute_axes(values[at], _TO_TFLITE) for at in self._outputs)
 
 
 class _Constants:
@@ -149,7 +149,7 @@ class _Layer(nn.Module):
         return self._activation(out) if self._activation else out
 
 
-def _made(constants: _Constants, operator: Operator) -> nn.Module:
+def _translate_operator(constants: _Constants, operator: Operator) -> nn.Module:
     make = _OPERATORS.get(operator.name)
     if make is None:
         raise Unsupported(
@@ -165,7 +165,7 @@ def _activation(number: int) -> Callable[[Tensor], Tensor] | None:
     return _ACTIVATIONS[number]
 
 
-def _turned(value: Tensor, order: tuple[int, ...]) -> Tensor:
+def _permute_axes(value: Tensor, order: tuple[int, ...]) -> Tensor:
     return value.permute(*order) if value.dim() == 4 else value
 
 
@@ -173,7 +173,7 @@ def _tensor(values: NDArray[Any]) -> Tensor:
     return torch.from_numpy(np.array(values, np.float32))
 
 
-def _filled(layer: Any, weight: NDArray[Any], bias: Tensor | None) -> nn.Module:
+def _fill_weights(layer: Any, weight: NDArray[Any], bias: Tensor | None) -> nn.Module:
     kernel = _tensor(weight)
     if kernel.shape != layer.weight.shape:
         raise BadInput(f"a layer of the .tflite has weights {list(kernel.shape)} for {list(layer.weight.shape)}.")
@@ -217,27 +217,29 @@ def _convolution(constants: _Constants, operator: Operator) -> nn.Module:
         bias=constants.bias(operator) is not None,
         device=_UNMADE,
     )
-    filled = _filled(layer, weight, constants.bias(operator))
+    filled = _fill_weights(layer, weight, constants.bias(operator))
     return _Layer(filled, (0, 0, 0, 0) if even else around, operator.options["activation"])
 
 
-def _transposed(constants: _Constants, operator: Operator) -> nn.Module:
+def _transposed_convolution(constants: _Constants, operator: Operator) -> nn.Module:
     weight, bias = constants.get(operator, 1), constants.bias(operator)
     before, after = constants.shape(operator.inputs[0]), constants.shape(operator.outputs[0])
     strides = (after[1] // before[1], after[2] // before[2])
     if strides != weight.shape[1:3]:
         raise Unsupported(f"operator {operator.index} is a transposed convolution whose kernels overlap.")
     layer = nn.ConvTranspose2d(before[3], weight.shape[0], strides, strides, bias=bias is not None, device=_UNMADE)
-    return _Layer(_filled(layer, weight.transpose(3, 0, 1, 2), bias), (0, 0, 0, 0), 0)
+    return _Layer(_fill_weights(layer, weight.transpose(3, 0, 1, 2), bias), (0, 0, 0, 0), 0)
 
 
-def _connected(constants: _Constants, operator: Operator) -> nn.Module:
+def _fully_connected(constants: _Constants, operator: Operator) -> nn.Module:
     weight = constants.get(operator, 1)
     bias = constants.bias(operator)
-    layer = _filled(nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device=_UNMADE), weight, bias)
+    layer = _fill_weights(
+        nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device=_UNMADE), weight, bias
+    )
     if operator.options.get("keep_dims"):
         raise Unsupported(f"operator {operator.index} (FULLY_CONNECTED) keeps its dimensions, which is not known here.")
-    flat = nn.Sequential(_Function(lambda x: _turned(x, _TO_TFLITE).reshape(-1, weight.shape[1])), layer)
+    flat = nn.Sequential(_Function(lambda x: _permute_axes(x, _TO_TFLITE).reshape(-1, weight.shape[1])), layer)
     return _Layer(flat, (), operator.options["activation"])
 
 
@@ -285,7 +287,7 @@ def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Make:
 
 def _reshape(constants: _Constants, operator: Operator) -> nn.Module:
     shape = constants.shape(operator.outputs[0])
-    return _Function(lambda x: _turned(_turned(x, _TO_TFLITE).reshape(shape), _FROM_TFLITE))
+    return _Function(lambda x: _permute_axes(_permute_axes(x, _TO_TFLITE).reshape(shape), _FROM_TFLITE))
 
 
 def _concatenation(constants: _Constants, operator: Operator) -> nn.Module:
@@ -362,7 +364,7 @@ _OPERATORS: dict[str, Make] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
     "DEPTH_TO_SPACE": _depth_to_space,
-    "FULLY_CONNECTED": _connected,
+    "FULLY_CONNECTED": _fully_connected,
     "HARD_SWISH": _plain(F.hardswish),
     "LOGISTIC": _plain(torch.sigmoid),
     "MAX_POOL_2D": _pool,
@@ -376,5 +378,5 @@ _OPERATORS: dict[str, Make] = {
     "RESIZE_BILINEAR": _resize,
     "SUB": _binary(torch.sub),
     "TANH": _plain(torch.tanh),
-    _TRANSPOSED: _transposed,
+    _TRANSPOSED: _transposed_convolution,
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from edgekit.core import Axis, TensorSpec
 from edgekit.errors import BadInput
 
-__all__ = ["Bounds", "Open", "bounded"]
+__all__ = ["Bounds", "Open", "apply_bounds"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Bounds:
     names: Mapping[str, str | int] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
-    def renamed(self, specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    def rename_axes(self, specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
         """`specs` with these names and sizes."""
         return tuple(
             replace(
@@ -40,7 +40,9 @@ class Bounds:
         )
 
 
-def bounded(axes: Mapping[str, Open], wanted: Mapping[str, tuple[int, int]], inputs: Sequence[TensorSpec]) -> Bounds:
+def apply_bounds(
+    axes: Mapping[str, Open], wanted: Mapping[str, tuple[int, int]], inputs: Sequence[TensorSpec]
+) -> Bounds:
     """The axes with the user's bounds.
 
     Args:
@@ -55,7 +57,7 @@ def bounded(axes: Mapping[str, Open], wanted: Mapping[str, tuple[int, int]], inp
     for name, limits in wanted.items():
         axis = _axis(name, axes)
         if axis is None:
-            raise BadInput(f"there is no dynamic axis {name!r}{_fixed(name, inputs)}.", hint=_offer(axes))
+            raise BadInput(f"there is no dynamic axis {name!r}{_describe_input(name, inputs)}.", hint=_offer(axes))
         chosen[axis] = (name if name.isidentifier() else axis, limits)
     out: dict[str, Axis] = {}
     names: dict[str, str | int] = {}
@@ -101,7 +103,7 @@ def _check(name: str, limits: tuple[int, int], held: Open) -> None:
         )
 
 
-def _fixed(name: str, inputs: Sequence[TensorSpec]) -> str:
+def _describe_input(name: str, inputs: Sequence[TensorSpec]) -> str:
     for spec in inputs:
         if name == spec.name or name.startswith((f"{spec.name}_", f"{spec.name}.")):
             return f": {spec.name} is {spec.dtype} {list(spec.shape)}"

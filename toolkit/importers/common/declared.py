@@ -11,7 +11,7 @@ from edgekit.core import Evaluation, Evidence, Identity, Model, Network, Part, U
 from edgekit.numerics import weighing
 from edgekit.registry import find
 
-__all__ = ["Import", "declared", "registry_name"]
+__all__ = ["Import", "declare_import", "registry_name"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Import:
     extra_bytes: int = 0
 
 
-def declared(imported: Import) -> Model:
+def declare_import(imported: Import) -> Model:
     """The declaration of an import."""
     task = find("tasks", imported.task)
     golden = imported.golden or task.golden

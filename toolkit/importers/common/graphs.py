@@ -16,24 +16,24 @@ from edgekit.formats import pt2
 from edgekit.formats.pt2 import Program
 from edgekit.formats.pt2.operators import short
 from edgekit.importers.common import stored
-from edgekit.importers.common.axes import Bounds, Open, bounded
-from edgekit.importers.common.declared import Import, declared
+from edgekit.importers.common.axes import Bounds, Open, apply_bounds
+from edgekit.importers.common.declared import Import, declare_import
 from edgekit.importers.common.graph_costs import work_of
 from edgekit.importers.common.masks import finite
-from edgekit.importers.common.rewriting import kept, told_apart
+from edgekit.importers.common.rewriting import keep_if_equivalent, told_apart
 from edgekit.importers.common.spectra import real
 from edgekit.tasks.tensors.arrays import read
 
-__all__ = ["bounds_of", "declared_graph", "inspected", "key_of"]
+__all__ = ["bounds_of", "declared_graph", "inspect_program", "key_of"]
 
 #: Tasks that a graph of tensors can serve, and what it must be like (`_check_task`).
 TASKS = ("tensors", "image-classification")
 
 
 def bounds_of(program: Program, wanted: Mapping[str, tuple[int, int]]) -> Bounds:
-    """The axes of the program with the user's bounds; see `edgekit.importers.common.axes.bounded`."""
+    """The axes of the program with the user's bounds; see `edgekit.importers.common.axes.apply_bounds`."""
     axes = {name: Open(held.least, held.most, held.example, held.places) for name, held in program.ranges.items()}
-    return bounded(axes, wanted, program.inputs)
+    return apply_bounds(axes, wanted, program.inputs)
 
 
 def key_of(what: str, program: Program, bounds: Bounds) -> str:
@@ -42,15 +42,15 @@ def key_of(what: str, program: Program, bounds: Bounds) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def inspected(source: str, kind: str, program: Program, bounds: Bounds, tasks: tuple[str, ...]) -> Inspection:
+def inspect_program(source: str, kind: str, program: Program, bounds: Bounds, tasks: tuple[str, ...]) -> Inspection:
     """The description of the program."""
     return Inspection(
         source=source,
         kind=kind,
         architecture=f"a graph of torch {program.torch_version}",
         tasks=tasks,
-        inputs=bounds.renamed(program.inputs),
-        outputs=bounds.renamed(program.outputs),
+        inputs=bounds.rename_axes(program.inputs),
+        outputs=bounds.rename_axes(program.outputs),
         operators=program.operators,
         parameters=program.parameters,
         notes=tuple(bounds.notes),
@@ -80,7 +80,7 @@ def declared_graph(
     Raises:
         Unsupported: the task is not for graphs of tensors. BadInput: inputs or outputs are not what the task needs.
     """
-    inputs, outputs = bounds.renamed(program.inputs), bounds.renamed(program.outputs)
+    inputs, outputs = bounds.rename_axes(program.inputs), bounds.rename_axes(program.outputs)
     task = options.task or "tensors"
     known = {**_task_facts(task, inputs, outputs, labels, _gives_probabilities(program)), **(facts or {})}
     if bounds.notes:
@@ -90,17 +90,17 @@ def declared_graph(
         inputs=inputs,
         outputs=outputs,
         axes=bounds.axes,
-        build=partial(_built, expected=program.inputs, samples=samples),
+        build=partial(_build_module, expected=program.inputs, samples=samples),
     )
     own = stored.files(samples)
     if task != "tensors":  # where the user's are noise, the task's own photographs tell more
         own = [] if synthetic else stored.pictures(samples)
-    return declared(
+    return declare_import(
         Import(
             source=source,
             importer=kind,
             parts=(part,),
-            weights=Weights(sources=(), prepare=partial(_prepared, known=known), hub=str(program.path)),
+            weights=Weights(sources=(), prepare=partial(_prepare_facts, known=known), hub=str(program.path)),
             parameters=program.parameters,
             works=(work_of("network", program),),
             task=task,
@@ -118,7 +118,7 @@ _TRIED = 3
 _SPECTRA = 1e-4
 
 
-def _built(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Path) -> Any:
+def _build_module(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Path) -> Any:
     """The module of the .pt2 at the checkpoint's path: real spectra, finite masks, outputs told apart.
 
     Raises:
@@ -132,10 +132,10 @@ def _built(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Pa
     held = [dict(read(file)) for file in files[:: max(1, len(files) // _TRIED)]]
     tried = [{name: sample[name] for name in order} for sample in held]
     module = told_apart(pt2.module_of(program))
-    return finite(kept(real(module), module, tried, _SPECTRA), tried)
+    return finite(keep_if_equivalent(real(module), module, tried, _SPECTRA), tried)
 
 
-def _prepared(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
+def _prepare_facts(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(known)
 
 

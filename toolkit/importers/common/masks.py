@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgekit.importers.common.rewriting import kept
+from edgekit.importers.common.rewriting import keep_if_equivalent
 from edgekit.numerics.masking import MASKED
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def finite(module: torch.fx.GraphModule, samples: Sequence[Mapping[str, NDArray[
     if not [node for node in graph.nodes if _bound(bounded, node)]:
         return module
     bounded.recompile()
-    return kept(bounded, module, samples, _SAME)
+    return keep_if_equivalent(bounded, module, samples, _SAME)
 
 
 def _bound(module: torch.fx.GraphModule, node: Any) -> bool:

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
     Module = torch.fx.GraphModule
 
-__all__ = ["kept", "told_apart"]
+__all__ = ["keep_if_equivalent", "told_apart"]
 
 
-def kept(made: Module, module: Module, samples: Sequence[Mapping[str, NDArray[Any]]], most: float) -> Module:
+def keep_if_equivalent(
+    made: Module, module: Module, samples: Sequence[Mapping[str, NDArray[Any]]], most: float
+) -> Module:
     """`made`, if its outputs are those of `module` for every sample, else `module`.
 
     Args:

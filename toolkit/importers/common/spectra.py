@@ -49,7 +49,7 @@ def real(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
             name = str(target).split(".")[1] if str(target).startswith("aten.") else str(target)
             if name not in _OPERATORS:
                 raise _Unknown(name)
-            bound = _named(target, args, kwargs)
+            bound = _bind_arguments(target, args, kwargs)
             return _OPERATORS[name](_Rewrite(self.node, self._constant, self.fetch_attr), bound)
 
         def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
@@ -94,7 +94,7 @@ def _complex(node: Any) -> bool:
     return bool(getattr(value, "dtype", None) is not None and value.dtype.is_complex)
 
 
-def _named(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def _bind_arguments(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a call by the names of the operator's schema, with its defaults."""
     names = [argument.name for argument in target._schema.arguments]
     defaults = {a.name: a.default_value for a in target._schema.arguments if a.has_default_value()}
@@ -200,12 +200,12 @@ def _windows(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
 
 def _held_window(rewrite: _Rewrite) -> Any:
     """The window of a transform where it is a constant of the graph, else None."""
-    known = _named(rewrite.node.target, rewrite.node.args, rewrite.node.kwargs)["window"]
+    known = _bind_arguments(rewrite.node.target, rewrite.node.args, rewrite.node.kwargs)["window"]
     constant = known is not None and known.op == "get_attr"
     return rewrite.held(known.target).detach().double() if constant else None
 
 
-def _overlapped(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
+def _overlap_add(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
     """istft: a transposed convolution with waves of the window's length, over what its overlaps add up to."""
     import torch
 
@@ -277,7 +277,7 @@ def _real_number(value: Any) -> None:
         raise _Unknown("a complex number")
 
 
-def _shaped(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
+def _move_values(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
     """Operators that move values and compute nothing."""
     first, *others = (argument.name for argument in rewrite.node.target._schema.arguments)
     held = bound[first]
@@ -300,7 +300,7 @@ def _angle(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
     return torch.atan2(bound["self"].im, bound["self"].re)
 
 
-def _joined(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
+def _view_as_real(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
     import torch
 
     return torch.stack([bound["self"].re, bound["self"].im], -1)
@@ -313,10 +313,10 @@ _MOVED = (
 )
 _OPERATORS: Mapping[str, Callable[[_Rewrite, Mapping[str, Any]], Any]] = {
     **dict.fromkeys(("fft_fft", "fft_ifft", "fft_rfft"), _transform),
-    **dict.fromkeys(_MOVED, _shaped),
+    **dict.fromkeys(_MOVED, _move_values),
     "fft_irfft": _backwards,
     "stft": _windows,
-    "istft": _overlapped,
+    "istft": _overlap_add,
     "mul": _times,
     "div": _over,
     "add": _sum,
@@ -328,7 +328,7 @@ _OPERATORS: Mapping[str, Callable[[_Rewrite, Mapping[str, Any]], Any]] = {
     "imag": lambda rewrite, bound: bound["self"].im,
     "abs": _length,
     "angle": _angle,
-    "view_as_real": _joined,
+    "view_as_real": _view_as_real,
     "view_as_complex": lambda rewrite, bound: _Pair(bound["self"].select(-1, 0), bound["self"].select(-1, 1)),
     "complex": lambda rewrite, bound: _Pair(bound["real"], bound["imag"]),
     "polar": lambda rewrite, bound: _Pair(bound["abs"] * bound["angle"].cos(), bound["abs"] * bound["angle"].sin()),

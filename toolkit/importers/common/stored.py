@@ -17,7 +17,7 @@ from edgekit.sources import cache_folder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["evidence_of", "files", "folder_of", "keep", "pictures", "published"]
+__all__ = ["evidence_of", "files", "folder_of", "keep", "pictures", "publish_folder"]
 
 _NOISE = "Noise shaped like the inputs: no real sample is known."
 
@@ -27,7 +27,7 @@ def folder_of(key: str) -> Path:
     return cache_folder() / "imports" / key[:32]
 
 
-def published(fresh: Path, place: Path) -> Path:
+def publish_folder(fresh: Path, place: Path) -> Path:
     """Move the whole folder `fresh` to `place` in one step; what another process has put there meanwhile stays."""
     place.parent.mkdir(parents=True, exist_ok=True)
     near = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
@@ -71,7 +71,7 @@ def pictures(folder: Path) -> list[Path]:
                 with np.load(file, allow_pickle=False) as sample:
                     (pixels,) = sample.values()
                 Image.fromarray(pixels[0]).save(Path(scratch, f"{file.stem}.png"))
-            published(Path(scratch), place)
+            publish_folder(Path(scratch), place)
     return sorted(place.glob("*.png"))
 
 

@@ -29,7 +29,7 @@ class GgufFile(Importer):
 
     def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
         headers, licence = _headers(source, options, progress)
-        shape, first = shape_of_file(headers, _stem(source)), headers[0]
+        shape, first = shape_of_file(headers, _last_component(source)), headers[0]
         notes = [f"trained for {shape.context} tokens"]
         if first.file_type:
             notes.append(f"its weights are {first.file_type}, {sum(header.size for header in headers) / 1e6:.0f} MB")
@@ -49,9 +49,9 @@ class GgufFile(Importer):
 
     def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
         headers, licence = _headers(source, options, progress)
-        shape = shape_of_file(headers, _stem(source))
+        shape = shape_of_file(headers, _last_component(source))
         return language_model(
-            registry_name(_stem(source)),
+            registry_name(_last_component(source)),
             shape,
             licence or "not stated",
             "",
@@ -81,7 +81,7 @@ def _headers(source: str, options: ImportOptions, progress: Progress) -> tuple[l
     return held, _licence(held[0])
 
 
-def _stem(source: str) -> str:
+def _last_component(source: str) -> str:
     """The name of a file or a repository, without what an address may carry behind it."""
     return source.partition("?")[0].rstrip("/").rpartition("/")[2]
 

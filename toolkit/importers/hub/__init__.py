@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.core import Checkpoint, Importer, ImportOptions, Inspection, Model, Part, Progress, Weights, Work
 from edgekit.errors import Unsupported
-from edgekit.importers.common.declared import Import, declared
+from edgekit.importers.common.declared import Import, declare_import
 from edgekit.importers.hub import noise
 from edgekit.importers.hub.choosing import choose, fitting, own_code
 from edgekit.importers.hub.families import described_as, family_of, member
@@ -34,7 +34,7 @@ class HubImporter(Importer):
         return source.startswith(SCHEME) or Path(source).expanduser().is_dir()
 
     def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
-        repository = _opened(source, options, progress)
+        repository = _open_source(source, options, progress)
         if own_code(repository, options):
             from edgekit.importers.hub.trusted.declaring import inspected_trusted
 
@@ -47,10 +47,10 @@ class HubImporter(Importer):
         described = Inspection(
             source, self.name, architecture, tasks, parameters=repository.parameters(), licence=repository.licence
         )
-        return _described(described, repository, options)
+        return _add_inputs_outputs(described, repository, options)
 
     def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
-        repository = _opened(source, options, progress)
+        repository = _open_source(source, options, progress)
         if own_code(repository, options):
             from edgekit.importers.hub.trusted.declaring import declared_trusted
 
@@ -60,12 +60,12 @@ class HubImporter(Importer):
         if (family := family_of(repository, options)) is not None:
             return family.declare(member(repository, self.name))
         progress(f"reading the settings of {source}", 0, 0)
-        return _declared(
+        return _declare_plan(
             repository, measured_once(plan_of(repository, choose(repository, options), options), repository)
         )
 
 
-def _opened(source: str, options: ImportOptions, progress: Progress) -> Repository:
+def _open_source(source: str, options: ImportOptions, progress: Progress) -> Repository:
     """The repository; of a language model its config.json alone, which tells size and memory."""
     settings = open_repository(source, options.offline, progress, settings=True)
     if "auto_map" not in settings.config and writes(settings, options):
@@ -73,7 +73,7 @@ def _opened(source: str, options: ImportOptions, progress: Progress) -> Reposito
     return open_repository(source, options.offline, progress)
 
 
-def _described(described: Inspection, repository: Repository, options: ImportOptions) -> Inspection:
+def _add_inputs_outputs(described: Inspection, repository: Repository, options: ImportOptions) -> Inspection:
     """`described` with inputs and outputs of the only or the chosen task; if there are several, with their names."""
     try:
         plan = plan_of(repository, choose(repository, options), options)
@@ -89,7 +89,7 @@ def _described(described: Inspection, repository: Repository, options: ImportOpt
     return replace(described, inputs=inputs, outputs=outputs, notes=plan.notes)
 
 
-def _declared(repository: Repository, plan: Plan) -> Model:
+def _declare_plan(repository: Repository, plan: Plan) -> Model:
     def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
         return plan.facts
 
@@ -99,7 +99,7 @@ def _declared(repository: Repository, plan: Plan) -> Model:
     size = first(repository.config, "vocab_size")
     words = size if isinstance(size, int) else 2
     free = plan.kind == "arrays"
-    return declared(
+    return declare_import(
         Import(
             source=repository.source,
             importer="hub",

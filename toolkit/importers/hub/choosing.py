@@ -74,7 +74,7 @@ def choose(repository: Repository, options: ImportOptions) -> Choice:
         if not options.task:
             _check_stated(repository, architecture)
         return Choice(task, architecture, architecture)
-    if task == "feature-extraction" and not options.task and not _pooled(repository, architecture):
+    if task == "feature-extraction" and not options.task and not _is_embedding_model(repository, architecture):
         raise Unsupported(
             f"{repository.source} ({architecture}) does not state how a sentence becomes a vector (modules.json).",
             hint="Choose: --task feature-extraction (the mean over the tokens) or --task tensors (a vector a token)",
@@ -98,7 +98,7 @@ def _check_stated(repository: Repository, architecture: str) -> None:
     )
 
 
-def _pooled(repository: Repository, architecture: str) -> bool:
+def _is_embedding_model(repository: Repository, architecture: str) -> bool:
     return repository.has("modules.json") or architecture in _EMBEDDING
 
 

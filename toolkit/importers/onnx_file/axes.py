@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edgekit.core import Axis, TensorSpec
 from edgekit.formats.onnx import Facts
-from edgekit.importers.common.axes import Bounds, Open, bounded
+from edgekit.importers.common.axes import Bounds, Open, apply_bounds
 
 __all__ = ["Axes", "axes_of", "candidates", "open_axes"]
 
@@ -37,14 +37,16 @@ class Axes:
 
     def of_graph(self, specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
         """`specs` of the graph as it is."""
-        return _renamed(specs, {name: name if name in self.kept else new for name, new in self.bounds.names.items()})
+        return _rename_axes(
+            specs, {name: name if name in self.kept else new for name, new in self.bounds.names.items()}
+        )
 
     def of_torch(self, specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
         """`specs` of the formats made from torch."""
-        return _renamed(specs, self.bounds.names)
+        return _rename_axes(specs, self.bounds.names)
 
 
-def _renamed(specs: Sequence[TensorSpec], names: Mapping[str, str | int]) -> tuple[TensorSpec, ...]:
+def _rename_axes(specs: Sequence[TensorSpec], names: Mapping[str, str | int]) -> tuple[TensorSpec, ...]:
     return tuple(
         TensorSpec(
             spec.name,
@@ -65,7 +67,7 @@ def axes_of(facts: Facts, wanted: Mapping[str, tuple[int, int]], sizes: Mapping[
         BadInput: a bound for an axis that does not exist.
     """
     opened = {name: Open(1, None, sizes.get(name, 1), places) for name, places in open_axes(facts).items()}
-    bounds = bounded(opened, wanted, facts.inputs)
+    bounds = apply_bounds(opened, wanted, facts.inputs)
     kept = dict(bounds.axes)
     for name, held in opened.items():
         size = held.example

@@ -12,14 +12,14 @@ from edgekit.core import Axis, Checkpoint, ImportOptions, Inspection, Model, Par
 from edgekit.errors import BadInput, ParityFailed, Unsupported
 from edgekit.formats.onnx import Opened, load, open_file
 from edgekit.importers.common import stored
-from edgekit.importers.common.declared import Import, declared
+from edgekit.importers.common.declared import Import, declare_import
 from edgekit.importers.onnx_file.axes import Axes, axes_of, open_axes
-from edgekit.importers.onnx_file.trial import Trial, plain_name, tried
+from edgekit.importers.onnx_file.trial import Trial, plain_name, run_trial_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["declaration", "inspected"]
+__all__ = ["declaration", "inspect_file"]
 
 _TASK = "tensors"
 #: The largest relative error of a translated graph against onnxruntime on the original.
@@ -28,9 +28,9 @@ _LIMIT = 1e-4
 _FIXED, _PLAIN, _MODULE = "fixed axes", "plain names", "module"
 
 
-def inspected(source: str, kind: str, options: ImportOptions) -> Inspection:
+def inspect_file(source: str, kind: str, options: ImportOptions) -> Inspection:
     """The description of the file, without its weights."""
-    opened = _opened(source)
+    opened = _open_source(source)
     facts = opened.facts
     notes = [f"opset {facts.opset}" + (f", written by {facts.producer}" if facts.producer else "")]
     if facts.quantized:
@@ -66,11 +66,11 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
     """The model whose part ``network`` is the graph."""
     if options.task not in ("", _TASK):
         raise _no_task(options.task)
-    opened = _opened(source)
+    opened = _open_source(source)
     facts = opened.facts
     axes_of(facts, options.axes, {})
     progress(f"a first run of {opened.file.name}", 0, 0)
-    trial = tried(opened, options.axes)
+    trial = run_trial_once(opened, options.axes)
     axes = axes_of(facts, options.axes, trial.sizes)
     notes = _notes(opened, axes)
     for note in notes:
@@ -86,12 +86,12 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
     held = "int8" if facts.quantized else "fp16" if trial.half else ""
     translated = not (held or facts.contrib or facts.loop)
     known = {"opset": facts.opset, "producer": facts.producer, "notes": notes}
-    model = declared(
+    model = declare_import(
         Import(
             source=source,
             importer=kind,
             parts=(part,),
-            weights=Weights(sources=(), prepare=partial(_prepared, known=known), hub=str(opened.file)),
+            weights=Weights(sources=(), prepare=partial(_prepare_facts, known=known), hub=str(opened.file)),
             parameters=facts.parameters,
             works=(trial.work,),
             task=_TASK,
@@ -117,7 +117,7 @@ def _with_plain_samples(model: Model, trial: Trial) -> Model:
     return replace(model, task=replace(model.task, golden=golden, evidence=evidence))
 
 
-def _opened(source: str) -> Opened:
+def _open_source(source: str) -> Opened:
     return open_file(Path(source).expanduser())
 
 
@@ -192,7 +192,7 @@ def _plain(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
     return tuple(replace(spec, name=plain_name(spec.name), shape=spec.shape or (1,)) for spec in specs)
 
 
-def _loaded(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...]) -> Any:
+def _load_model(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...]) -> Any:
     if open_file(checkpoint.path).facts.inputs != expected:
         raise BadInput(f"{checkpoint.path.name} has other inputs than the graph that was declared.")
     return load(checkpoint.path)
@@ -201,7 +201,7 @@ def _loaded(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...]) -> Any:
 def _graph(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], part: Part) -> Any:
     from edgekit.runtimes.onnxruntime.reference import OnnxGraph
 
-    return OnnxGraph(_loaded(checkpoint, expected), part)
+    return OnnxGraph(_load_model(checkpoint, expected), part)
 
 
 def _module(
@@ -223,7 +223,7 @@ def _module(
     from edgekit.runtimes.onnxruntime.runner import OnnxRunner
     from edgekit.tasks.tensors.arrays import read
 
-    model = _loaded(checkpoint, expected)
+    model = _load_model(checkpoint, expected)
     feeds = read(stored.files(samples)[0])
     used = [value for value in model.graph.input if value.name not in open_file(checkpoint.path).facts.unused]
     tensors = [torch.from_numpy(feeds[value.name]) for value in used]
@@ -260,5 +260,5 @@ def _error(made: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> floa
     return max(errors)
 
 
-def _prepared(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
+def _prepare_facts(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(known)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-__all__ = ["Trial", "plain_name", "tried"]
+__all__ = ["Trial", "plain_name", "run_trial_once"]
 
 _RECORD = "record.json"
 #: Operators that draw random numbers (Dropout does while training).
@@ -60,7 +60,7 @@ class Trial:
     plain: Path
 
 
-def tried(opened: Opened, wanted: Mapping[str, tuple[int, int]]) -> Trial:
+def run_trial_once(opened: Opened, wanted: Mapping[str, tuple[int, int]]) -> Trial:
     """The first run of a file, or what an earlier one has shown.
 
     Args:
@@ -74,18 +74,18 @@ def tried(opened: Opened, wanted: Mapping[str, tuple[int, int]]) -> Trial:
     files = [opened.file, *(opened.file.parent / name for name in opened.facts.external)]
     parts = ("onnx", edgekit.__version__, *map(hash_file, files), repr(sorted(wanted.items())))
     place = stored.folder_of(hashlib.sha256("\n".join(parts).encode()).hexdigest())
-    trial = _kept(place)
+    trial = _read_trial(place)
     if trial is None:
         with boundary(), limited_memory(), tempfile.TemporaryDirectory() as work:
             _make(opened, wanted, Path(work) / "trial")
-            stored.published(Path(work) / "trial", place)
-        trial = _kept(place)
+            stored.publish_folder(Path(work) / "trial", place)
+        trial = _read_trial(place)
     if trial is None:
         raise BadInput(f"the cache folder {place} cannot be read back.", hint="Remove it, and try again.")
     return trial
 
 
-def _kept(place: Path) -> Trial | None:
+def _read_trial(place: Path) -> Trial | None:
     try:
         record = json.loads((place / _RECORD).read_bytes())
         outputs = tuple(TensorSpec(name, dtype, tuple(shape)) for name, dtype, shape in record["outputs"])
@@ -118,7 +118,7 @@ def _make(opened: Opened, wanted: Mapping[str, tuple[int, int]], place: Path) ->
     record = {
         "sizes": sizes,
         "outputs": [[name, array.dtype.name, list(array.shape)] for name, array in outputs.items()],
-        "work": asdict(work_of("network", _fixed(model, sizes, outputs))),
+        "work": asdict(work_of("network", _fix_axes(model, sizes, outputs))),
         "half": _is_half(model),
     }
     (place / _RECORD).write_text(json.dumps(record), encoding="utf-8")
@@ -231,7 +231,7 @@ def _is_half(model: onnx.ModelProto) -> bool:
     return counts[onnx.TensorProto.FLOAT16] > counts[onnx.TensorProto.FLOAT]
 
 
-def _fixed(model: onnx.ModelProto, sizes: Mapping[str, int], outputs: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:
+def _fix_axes(model: onnx.ModelProto, sizes: Mapping[str, int], outputs: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:
     """A copy of the graph with every axis at the size of the trial."""
     import onnx
 

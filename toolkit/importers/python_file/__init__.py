@@ -24,11 +24,11 @@ class PythonFile(Importer):
     def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
         from dataclasses import replace
 
-        from edgekit.importers.common.graphs import bounds_of, inspected
+        from edgekit.importers.common.graphs import bounds_of, inspect_program
 
-        held = _traced(source, options, progress)
+        held = _trace_file(source, options, progress)
         bounds = bounds_of(held.program, options.axes)
-        answer = inspected(source, self.name, held.program, bounds, ("tensors",))
+        answer = inspect_program(source, self.name, held.program, bounds, ("tensors",))
         return replace(
             answer,
             architecture=held.facts["architecture"],
@@ -40,7 +40,7 @@ class PythonFile(Importer):
         from edgekit.importers.common.foreign.metric import declares, evaluation_of
         from edgekit.importers.common.graphs import bounds_of, declared_graph
 
-        held = _traced(source, options, progress)
+        held = _trace_file(source, options, progress)
         bounds = bounds_of(held.program, options.axes)
         for note in (*bounds.notes, *_notes(held.facts)):
             progress(note, 0, 0)
@@ -66,8 +66,8 @@ class PythonFile(Importer):
         )
 
 
-def _traced(source: str, options: ImportOptions, progress: Progress) -> Any:
-    from edgekit.importers.common.foreign.traced import traced
+def _trace_file(source: str, options: ImportOptions, progress: Progress) -> Any:
+    from edgekit.importers.common.foreign.traced import trace_in_child
 
     file, function = _split(source)
     path = Path(file).expanduser()
@@ -77,7 +77,7 @@ def _traced(source: str, options: ImportOptions, progress: Progress) -> Any:
     with boundary():
         path = path.resolve()
         asked = {"file": str(path), "function": function, "axes": dict(options.axes)}
-        return traced("edgekit.importers.python_file.tracing:trace", path.name, path.parent, asked)
+        return trace_in_child("edgekit.importers.python_file.tracing:trace", path.name, path.parent, asked)
 
 
 def _split(source: str) -> tuple[str, str]:

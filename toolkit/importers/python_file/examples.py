@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, NDArray[Any]]
 
-__all__ = ["MOST", "Examples", "collected"]
+__all__ = ["MOST", "Examples", "collect_examples"]
 
 #: Evidence is 16 to 64 samples.
 MOST = 64
@@ -36,7 +36,7 @@ class Examples(NamedTuple):
     notes: Sequence[str]
 
 
-def collected(module: ModuleType, network: Any, label: str, *, wide: bool = False) -> Examples:
+def collect_examples(module: ModuleType, network: Any, label: str, *, wide: bool = False) -> Examples:
     """The first `MOST` examples of the file.
 
     Args:
@@ -67,15 +67,15 @@ def collected(module: ModuleType, network: Any, label: str, *, wide: bool = Fals
         where = f"{label}: example {i}"
         sample = {
             name: _array(value, f"{where}, {name!r}", notes, wide)
-            for name, value in _named(item, own, open_ended, where)
+            for name, value in _bind_arguments(item, own, open_ended, where)
         }
-        sample = carried.added(sample, names)
+        sample = carried.add_states(sample, names)
         _check_same(sample, samples, where)
         samples.append(sample)
     if not samples:
         raise BadInput(f"{label}: examples() yields nothing.", hint="Yield 16 or more real inputs.")
     if examples is None:
-        samples = [_shuffled(samples[0], seed) for seed in range(SAMPLES)]
+        samples = [_shuffle_values(samples[0], seed) for seed in range(SAMPLES)]
     return Examples(samples, examples is None, preprocess is not None, list(notes))
 
 
@@ -98,7 +98,7 @@ def _parameters(network: Any) -> tuple[list[str], bool]:
     return named, any(p.kind is kinds.VAR_POSITIONAL for p in parameters)
 
 
-def _named(item: Any, names: Sequence[str], open_ended: bool, where: str) -> list[tuple[str, Any]]:
+def _bind_arguments(item: Any, names: Sequence[str], open_ended: bool, where: str) -> list[tuple[str, Any]]:
     """The arguments of a call by name."""
     if isinstance(item, Mapping):
         order = {name: i for i, name in enumerate(names)}
@@ -151,7 +151,7 @@ def _check_same(sample: Arrays, earlier: Sequence[Arrays], where: str) -> None:
             raise BadInput(f"{where}: {name!r} is {array.dtype}; in example 0 it is {first[name].dtype}.")
 
 
-def _shuffled(sample: Arrays, seed: int) -> Arrays:
+def _shuffle_values(sample: Arrays, seed: int) -> Arrays:
     """Noise with the values of a sample in another order."""
     import numpy as np
 

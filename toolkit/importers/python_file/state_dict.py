@@ -22,7 +22,7 @@ def load_weights(network: Any, file: Path, label: str) -> None:
     if not file.is_file():
         raise BadInput(f"{label}: build() names the weights {str(file)!r}, and there is no such file.")
     try:
-        held = _held(file)
+        held = _read_state_dict(file)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError) as exc:
         raise BadInput(
             f"{label}: {file.name}, which build() names, holds no tensors that can be read without running code.",
@@ -46,7 +46,7 @@ def load_weights(network: Any, file: Path, label: str) -> None:
     network.load_state_dict(held)
 
 
-def _held(file: Path) -> Any:
+def _read_state_dict(file: Path) -> Any:
     if file.suffix == ".safetensors":
         from safetensors.torch import load_file
 

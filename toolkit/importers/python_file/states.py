@@ -43,7 +43,7 @@ class States:
     def names(self) -> frozenset[str]:
         return frozenset(self._held)
 
-    def added(self, sample: Mapping[str, NDArray[Any]], order: Sequence[str]) -> dict[str, NDArray[Any]]:
+    def add_states(self, sample: Mapping[str, NDArray[Any]], order: Sequence[str]) -> dict[str, NDArray[Any]]:
         """The sample with the states of its call, in the order of forward; then the network is called with it.
 
         Raises:

@@ -16,7 +16,7 @@ from edgekit.importers.common import stored
 from edgekit.importers.common.foreign import user_file
 from edgekit.importers.common.foreign.child import begin, place_of, stage
 from edgekit.importers.common.foreign.traced import PROGRAM, SAMPLES
-from edgekit.importers.python_file.examples import collected
+from edgekit.importers.python_file.examples import collect_examples
 from edgekit.importers.python_file.outputs import named_outputs
 from edgekit.importers.python_file.state_dict import load_weights
 from edgekit.importers.python_file.varying import Varying, dimensions, traceable, varying_axes
@@ -47,13 +47,13 @@ def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
         import torch
     begin()
     path = Path(arguments["file"])
-    module = user_file.loaded(path)
+    module = user_file.import_file(path)
     network, notes = _network(module, arguments["function"], path.name)
-    examples = collected(module, network, path.name, wide=bool(notes))
+    examples = collect_examples(module, network, path.name, wide=bool(notes))
     wanted = {str(name): Varying(int(least), int(most)) for name, (least, most) in arguments["axes"].items()}
     varying = varying_axes(examples, wanted, path.name)
     with torch.no_grad():
-        program = _exported(network, examples.samples, varying, path.name)
+        program = _export_program(network, examples.samples, varying, path.name)
         stage("saving")
         program.example_inputs = None  # a pickle, which nobody will open
         torch.export.save(program, scratch / PROGRAM)
@@ -103,7 +103,7 @@ def _labels(module: types.ModuleType, label: str) -> list[str]:
     return list(labels)
 
 
-def _exported(
+def _export_program(
     network: Any, samples: Sequence[Arrays], varying: Mapping[tuple[str, int], Varying], label: str
 ) -> torch.export.ExportedProgram:
     """The traced program. Axes of other inputs that must be as long as a varying one vary with it."""
@@ -111,7 +111,7 @@ def _exported(
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
     stage("tracing of forward()")
-    flat, original = _flattened(network, label), network.forward
+    flat, original = _wrap_forward(network, label), network.forward
     network.forward = types.MethodType(flat, network)
     logging.disable(logging.ERROR)  # torch logs the traceback of what it then raises
     try:
@@ -153,7 +153,7 @@ def _attempt(network: Any, inputs: Mapping[str, Any], dims: Mapping[str, Any]) -
     return torch.export.export(network, tuple(inputs.values()), dynamic_shapes=shapes, strict=False)
 
 
-def _flattened(network: Any, label: str) -> Any:
+def _wrap_forward(network: Any, label: str) -> Any:
     """forward with its tensors as a dict by name, whatever it returns; its signature is kept."""
     import functools
 

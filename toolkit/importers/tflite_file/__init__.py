@@ -18,9 +18,9 @@ class TfliteFile(Importer):
         return Path(source).suffix.lower() == ".tflite" and "://" not in source
 
     def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
-        from edgekit.importers.tflite_file.declaring import inspected
+        from edgekit.importers.tflite_file.declaring import inspect_file
 
-        return inspected(source, self.name, options)
+        return inspect_file(source, self.name, options)
 
     def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
         from edgekit.importers.tflite_file.declaring import declaration

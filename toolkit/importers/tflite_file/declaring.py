@@ -17,11 +17,11 @@ from edgekit.core import Checkpoint, ImportOptions, Inspection, Model, Part, Pro
 from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.formats import tflite
 from edgekit.importers.common import stored
-from edgekit.importers.common.declared import Import, declared
+from edgekit.importers.common.declared import Import, declare_import
 from edgekit.importers.common.synthetic import SAMPLES, noise
 from edgekit.importers.tflite_file.costs import chip_costs, work_of
 
-__all__ = ["declaration", "inspected"]
+__all__ = ["declaration", "inspect_file"]
 
 _TASK = "tensors"
 #: A flatbuffer's offsets have 31 bits.
@@ -53,10 +53,10 @@ class _File:
         return sum(tensor.count for tensor in main.tensors if tensor.data is not None and tensor.dtype in _PRECISIONS)
 
 
-def inspected(source: str, kind: str, options: ImportOptions) -> Inspection:
+def inspect_file(source: str, kind: str, options: ImportOptions) -> Inspection:
     """The description of the file."""
     _check(options)
-    file = _opened(source)
+    file = _open_source(source)
     notes = ["it is taken as it is, for LiteRT" + (" and for C on a microcontroller" if file.integer else "")]
     notes.append(f"most weights are {file.precision or 'fp32'}")
     if any(operator.startswith("CUSTOM") for operator in file.operators):
@@ -77,16 +77,16 @@ def inspected(source: str, kind: str, options: ImportOptions) -> Inspection:
 def declaration(source: str, kind: str, options: ImportOptions, progress: Progress) -> Model:
     """The model whose part ``network`` is the file."""
     _check(options)
-    file = _opened(source)
+    file = _open_source(source)
     samples = _noise(file)
     part = Part("network", file.inputs, file.outputs, {}, None)
     note = f"the file is {file.precision or 'fp32'}, and is taken as it is" if file.precision else ""
-    model = declared(
+    model = declare_import(
         Import(
             source=source,
             importer=kind,
             parts=(part,),
-            weights=Weights(sources=(), prepare=partial(_prepared, note=note), hub=str(file.path)),
+            weights=Weights(sources=(), prepare=partial(_prepare_facts, note=note), hub=str(file.path)),
             parameters=file.parameters,
             works=(work_of("network", file.graph),),
             task=_TASK,
@@ -119,7 +119,7 @@ def _check(options: ImportOptions) -> None:
         )
 
 
-def _opened(source: str) -> _File:
+def _open_source(source: str) -> _File:
     path = Path(source).expanduser()
     if not path.is_file():
         raise BadInput(f"there is no file {source!r}.", hint="Check the path.")
@@ -159,9 +159,9 @@ def _noise(file: _File) -> Path:
         rows = {spec.name: {"int8": 127, "uint8": 255}.get(spec.dtype, 0) for spec in file.inputs}
         with tempfile.TemporaryDirectory() as work, boundary():
             stored.keep((noise(file.inputs, {}, rows, seed) for seed in range(SAMPLES)), Path(work) / "samples")
-            stored.published(Path(work) / "samples", place)
+            stored.publish_folder(Path(work) / "samples", place)
     return place
 
 
-def _prepared(checkpoint: Checkpoint, folder: Path, note: str) -> Mapping[str, Any]:
+def _prepare_facts(checkpoint: Checkpoint, folder: Path, note: str) -> Mapping[str, Any]:
     return {"notes": [note]} if note else {}

@@ -23,13 +23,13 @@ import msgspec
 
 from edgekit.errors import BadInput, EdgekitError, FetchFailed, boundary
 from edgekit.gate.frontier import Point
-from edgekit.pipeline.adapting import adapted
+from edgekit.pipeline.adapting import weights_with_adapter
 from edgekit.pipeline.job import Asked, Run
 from edgekit.pipeline.resolving import job_of, read, weights_of
 from edgekit.pipeline.search.limits import Limits
-from edgekit.pipeline.search.trials import key_of_trials, measured
+from edgekit.pipeline.search.trials import key_of_trials, measure_recipe
 from edgekit.pipeline.tracing import trace
-from edgekit.pipeline.writing import prepared, shared_files
+from edgekit.pipeline.writing import prepare_run, shared_files
 
 __all__ = ["main"]
 
@@ -75,7 +75,7 @@ def _trial(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[s
     """Recipe -> its point; or, where this machine can do no trial, a function that raises why."""
     try:
         with boundary():
-            return _begun(begin, stack)
+            return _prepare_trials(begin, stack)
     except EdgekitError as exc:
         reason = exc
 
@@ -85,18 +85,18 @@ def _trial(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[s
         return refuse
 
 
-def _begun(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[str], Point]:
+def _prepare_trials(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[str], Point]:
     """Make all that the trials share.
 
     Raises:
         BadInput: this machine resolves another job than the one that searches. FetchFailed: it cannot get the samples.
         Others: as `edgekit.export`.
     """
-    asked, folder = _asked(begin["request"]), Path(begin["folder"])
+    asked, folder = _decode_request(begin["request"]), Path(begin["folder"])
     job = job_of(asked)
     _check_tools(job.tools(), begin["tools"])
     weights, source = weights_of(job, asked.weights, asked.tell)
-    weights, adapter = stack.enter_context(adapted(weights, asked.adapter, folder / "merged", asked.tell))
+    weights, adapter = stack.enter_context(weights_with_adapter(weights, asked.adapter, folder / "merged", asked.tell))
     job, checkpoint = read(replace(job, adapter=adapter), weights, asked.tell)
     for name in ("stage", "work"):
         (folder / name).mkdir()
@@ -106,17 +106,17 @@ def _begun(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[s
             "its files or its code are not those of the machine that searches.",
             hint="Install the same edgekit and the same packages there.",
         )
-    run = prepared(run)
+    run = prepare_run(run)
     reference = trace(run)
     if len(reference.samples.judged) != begin["judged"]:
         why = reference.samples.absent or "its samples are others"
         raise FetchFailed(f"{why}.", hint="Give it a network, or the pinned files: EDGEKIT_MIRROR")
     shared_files(run, reference)
-    recipes = job.offered(begin["size"], hurried=begin["hurried"])
-    return lambda name: measured(run, reference, name, recipes[name])
+    recipes = job.recipes_to_try(begin["size"], hurried=begin["hurried"])
+    return lambda name: measure_recipe(run, reference, name, recipes[name])
 
 
-def _asked(request: Mapping[str, Any]) -> Asked:
+def _decode_request(request: Mapping[str, Any]) -> Asked:
     """The request of a search; tuples came as lists."""
     dynamic = {axis: (least, most) for axis, (least, most) in (request["dynamic"] or {}).items()}
     return Asked(**{**request, "dynamic": dynamic, "limits": Limits()})

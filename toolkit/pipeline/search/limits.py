@@ -11,7 +11,7 @@ from edgekit.core import Recipe
 from edgekit.errors import BadInput, GateFailed, OverBudget
 from edgekit.gate.frontier import Point
 
-__all__ = ["MINUTES", "TOO_LARGE", "Limits", "chosen", "limits_of", "slow"]
+__all__ = ["MINUTES", "TOO_LARGE", "Limits", "choose_point", "limits_of", "slow"]
 
 #: Time after which a search begins no further trial.
 MINUTES = 20.0
@@ -50,12 +50,12 @@ class Limits:
         return self.size is not None and self.loss is None
 
     @property
-    def filled(self) -> int | None:
+    def size_budget(self) -> int | None:
         """Bytes that the estimate of a recipe may have, where the limit of size is filled; None: no limit."""
         return None if self.size is None else int(_FILLED * self.size)
 
     @property
-    def told(self) -> str:
+    def limits_text(self) -> str:
         """The limits as text; "" without any."""
         limits = [
             f"a size of at most {figure(self.size, 'B')}" if self.size is not None else "",
@@ -64,11 +64,11 @@ class Limits:
         ]
         return ", ".join(limit for limit in limits if limit)
 
-    def judged(self, point: Point) -> Point:
+    def judge_point(self, point: Point) -> Point:
         """`point`; failed, with the reason, where it exceeds a limit or lacks the figure that a limit is about."""
         if point.verdict not in ("pass", "undecided"):
             return point
-        for what, value, most, unit in self._compared(point):
+        for what, value, most, unit in self._comparisons(point):
             if most is None:
                 continue
             if value is None:
@@ -86,12 +86,12 @@ class Limits:
         """By what factor a measured point exceeds its worst limit; infinite where a figure is missing."""
         ratios = [
             math.inf if value is None else value / most if most else (math.inf if value else 0.0)
-            for _, value, most, _ in self._compared(point)
+            for _, value, most, _ in self._comparisons(point)
             if most is not None
         ]
         return max(ratios, default=math.inf)
 
-    def _compared(self, point: Point) -> list[tuple[str, float | None, float | None, str]]:
+    def _comparisons(self, point: Point) -> list[tuple[str, float | None, float | None, str]]:
         """Name, measured value, limit and unit of each."""
         loss = point.loss.value if point.loss is not None else None
         return [
@@ -102,7 +102,7 @@ class Limits:
 
 
 def slow(point: Point) -> bool:
-    """Whether a point fails for its latency, as `Limits.judged` tells it."""
+    """Whether a point fails for its latency, as `Limits.judge_point` tells it."""
     return point.verdict == "fail" and point.reason.startswith(_LATENCY) and point.seconds is not None
 
 
@@ -119,7 +119,7 @@ def limits_of(precision: str | None, limits: Limits | None) -> Limits | None:
     return limits
 
 
-def chosen(points: Sequence[Point], limits: Limits, recipes: Mapping[str, Recipe]) -> Point:
+def choose_point(points: Sequence[Point], limits: Limits, recipes: Mapping[str, Recipe]) -> Point:
     """The smallest point that passed, of equal ones that with the least loss. Where a size is to be spent, that with
     the least loss; of equal ones the smallest of those with all their bits, and without such that with the most bits.
 
@@ -145,7 +145,7 @@ def chosen(points: Sequence[Point], limits: Limits, recipes: Mapping[str, Recipe
     measured = [point for point in points if point.size is not None and math.isfinite(limits.excess(point))]
     if points and all(point.reason.endswith(TOO_LARGE) for point in points):
         raise OverBudget(
-            f"no recipe has {limits.told}. The smallest is {points[0].recipe}: {points[0].reason}.",
+            f"no recipe has {limits.limits_text}. The smallest is {points[0].recipe}: {points[0].reason}.",
             hint="Raise the limit of the size.",
         )
     if not measured:
@@ -153,7 +153,7 @@ def chosen(points: Sequence[Point], limits: Limits, recipes: Mapping[str, Recipe
     nearest = min(measured, key=limits.excess)
     facts = [figure(nearest.size, "B"), nearest.pace, f"a loss of {nearest.loss}" if nearest.loss else ""]
     raise OverBudget(
-        f"no recipe that was tried has {limits.told}. The nearest is {nearest.recipe}: "
+        f"no recipe that was tried has {limits.limits_text}. The nearest is {nearest.recipe}: "
         f"{', '.join(fact for fact in facts if fact not in ('', '-'))}.{tried}",
         hint="Raise the limit that it exceeds; what was measured is kept, so the next search takes seconds.",
     )

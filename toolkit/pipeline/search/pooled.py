@@ -42,7 +42,7 @@ _FILES = ("model", "weights", "adapter", "calibration", "data", "metric")
 def check_pool(job: Job) -> None:
     """Raise DeviceFailed where `job` wants a pool that is not there, or has no worker; MissingExtra without Dask."""
     if job.asked is not None and job.asked.workers:
-        with client.connected(job.asked.workers) as pool:
+        with client.connect_pool(job.asked.workers) as pool:
             pool.require(_HOST)
 
 
@@ -58,7 +58,7 @@ def tried_on_pool(search: Search, reference: Reference, journal: Journal, asked:
     files = _parcels(search.run.job, asked)
     spec = _spec(search, reference, asked, files)
     trials = _Trials(search, journal, spec, [item.parcel for item in files.values()])
-    with client.connected(asked.workers or "") as pool:
+    with client.connect_pool(asked.workers or "") as pool:
         pool.require(_HOST)
         try:
             with client.Batch(pool, trials.tasks(), ahead=1) as batch:
@@ -83,7 +83,7 @@ class _Trials:
         self, search: Search, journal: Journal, spec: Mapping[str, Any], files: Sequence[parcels.Parcel]
     ) -> None:
         self._search, self._journal, self._spec, self._files = search, journal, spec, files
-        self._known = {name: search.limits.judged(point) for name, point in journal.points.items()}
+        self._known = {name: search.limits.judge_point(point) for name, point in journal.points.items()}
         self.points: dict[str, Point] = {}
         self.tickets: dict[str, str] = {}
 
@@ -97,16 +97,16 @@ class _Trials:
             self._tell(f"trying {name} on the pool")
             self.tickets[name] = uuid.uuid4().hex
             spec = {**self._spec, "recipe": name, "ticket": self.tickets[name]}
-            yield name, client.Task(_HOST, remote.there, spec, partial(parcels.packed, self._files))
+            yield name, client.Task(_HOST, remote.there, spec, partial(parcels.pack_parcels, self._files))
 
     def keep(self, name: str, answer: Mapping[str, Any]) -> None:
         """Keep the point of `name`, at once. Raises DeviceFailed where the worker could not try at all."""
         self.points[name] = point = _point(name, answer)
         if "point" in answer:
             self._journal.add(point)
-        self._known[name] = self._search.limits.judged(point)
+        self._known[name] = self._search.limits.judge_point(point)
         where = f" on {answer['worker']}" if "worker" in answer else ""
-        self._tell(f"tried {name}{where}: {self._known[name].told}")
+        self._tell(f"tried {name}{where}: {self._known[name].verdict_text}")
 
     def hopeless(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that cannot win, by what has arrived."""

@@ -59,16 +59,16 @@ class Search:
         """Which of `points` computes the same as the recipe `name`, and takes too long; "" if none does."""
         for point in points:
             late = self.limits.latency is not None and (point.seconds or 0) > _SURELY * self.limits.latency
-            if late and self._computed(point.recipe) == self._computed(name):
+            if late and self._recipe_without_bits(point.recipe) == self._recipe_without_bits(name):
                 return f"computed as {point.recipe}, which takes {figure(point.seconds, 's')}"
         return ""
 
-    def _computed(self, name: str) -> Recipe:
+    def _recipe_without_bits(self, name: str) -> Recipe:
         """A recipe without the bits that its weights have in a packed file: opened, all have 8."""
         recipe = self.recipes[name]
         return replace(recipe, options={key: value for key, value in recipe.options.items() if key != "bits"})
 
-    def refined(self, points: Iterable[Point]) -> Search | None:
+    def fill_size_limit(self, points: Iterable[Point]) -> Search | None:
         """This search with the recipe that fills the limit of size, by what was measured of the one with most bits.
 
         Sizes of recipes with fewer bits are estimates. They are corrected by the line through the last two that were
@@ -81,11 +81,11 @@ class Search:
         known = [(self.run.job.model.costs.size(self.recipes[name]), sizes[name]) for name in narrow[-2:]]
         (low, small), (high, large) = known if len(known) == 2 and known[0][1] < known[1][1] else ((0, 0), known[-1])
         size = int(high + (_FILLED * self.limits.size - large) * (high - low) / (large - small))
-        offered = self.run.job.offered(size)
+        offered = self.run.job.recipes_to_try(size)
         added = {name: recipe for name, recipe in offered.items() if name not in self.recipes}
         return replace(self, size=size, recipes={**self.recipes, **added}) if added else None
 
-    def hurried(self, points: Sequence[Point]) -> Search | None:
+    def add_faster_recipes(self, points: Sequence[Point]) -> Search | None:
         """This search with recipes that take less time and lose more; None where none is needed, or there are none.
 
         They are needed where nothing passes, and something is too slow.
@@ -95,7 +95,7 @@ class Search:
         """
         if any(point.verdict == "pass" for point in points) or not any(map(slow, points)):
             return None
-        offered = self.run.job.offered(self.size, hurried=True)
+        offered = self.run.job.recipes_to_try(self.size, hurried=True)
         added = {name: recipe for name, recipe in offered.items() if name not in self.recipes}
         return replace(self, recipes={**self.recipes, **added}, faster=frozenset(added)) if added else None
 

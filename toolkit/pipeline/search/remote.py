@@ -50,10 +50,10 @@ def there(spec: Mapping[str, Any], payload: bytes | None) -> dict[str, Any] | No
     with client.alone():
         answer = _refusal(spec)
         if answer is None:
-            places = parcels.received([parcels.Parcel(*item) for item in spec["files"].values()], payload)
+            places = parcels.receive_parcels([parcels.Parcel(*item) for item in spec["files"].values()], payload)
             if places is None:
                 return None
-            answer = _tried(spec, places)
+            answer = _run_trial(spec, places)
         return {**answer, "worker": client.own_address()}
 
 
@@ -94,14 +94,14 @@ def _differences(spec: Mapping[str, Any]) -> list[str]:
     return [name for name in host.differences(spec["machine"], host.describe()) if name in _PROCESSOR]
 
 
-def _tried(spec: Mapping[str, Any], places: Sequence[Path]) -> dict[str, Any]:
+def _run_trial(spec: Mapping[str, Any], places: Sequence[Path]) -> dict[str, Any]:
     """The answer of the process; without times, where they are another processor's than those of the search."""
     global _session
     if _session is None or _session.search != spec["search"] or not _session.alive:
         if _session is not None:
             _session.close()
         _session = _Session(spec, places)
-    answer = _session.tried(spec["recipe"], spec["ticket"])
+    answer = _session.try_recipe(spec["recipe"], spec["ticket"])
     if "point" in answer and _differences(spec):
         answer["point"] |= {"seconds": None, "speed": None}
     return answer
@@ -140,7 +140,7 @@ class _Session:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def tried(self, recipe: str, ticket: str) -> dict[str, Any]:
+    def try_recipe(self, recipe: str, ticket: str) -> dict[str, Any]:
         """The answer to a recipe; ``{"lost": reason}`` if the process ends before it has one."""
         self.ticket = ticket
         if _stopped & {ticket, self.search}:  # while the process was started
@@ -171,7 +171,7 @@ class _Session:
 
     def _send(self, message: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # it has ended, and `tried` will see that it gives no answer
+        with contextlib.suppress(OSError):  # it has ended, and `try_recipe` will see that it gives no answer
             self._process.stdin.write(json.dumps(message, default=str).encode() + b"\n")
             self._process.stdin.flush()
 

@@ -9,10 +9,10 @@ from edgekit.gate import frontier_plot
 from edgekit.gate.frontier import Point
 from edgekit.pipeline.job import Run
 from edgekit.pipeline.search.journal import Journal, journal_of
-from edgekit.pipeline.search.limits import Limits, chosen
+from edgekit.pipeline.search.limits import Limits, choose_point
 from edgekit.pipeline.search.pooled import tried_on_pool
 from edgekit.pipeline.search.pruning import Search
-from edgekit.pipeline.search.trials import key_of_trials, measured
+from edgekit.pipeline.search.trials import key_of_trials, measure_recipe
 from edgekit.pipeline.tracing import Reference
 
 __all__ = ["smallest"]
@@ -28,30 +28,30 @@ def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
     if journal.file.exists() and (count := len(journal)):
         known = "1 recipe" if count == 1 else f"{count} recipes"
         run.tell(f"going on with {known} that {journal.file} has measured", 0, 0)
-    search = Search(run, limits, run.job.offered(limits.filled), limits.filled)
-    points = _tried(search, reference, journal)
-    if (refined := search.refined(points)) is not None:
+    search = Search(run, limits, run.job.recipes_to_try(limits.size_budget), limits.size_budget)
+    points = _try_recipes(search, reference, journal)
+    if (refined := search.fill_size_limit(points)) is not None:
         search = refined
-        points = _tried(search, reference, journal)
-    if (hurried := search.hurried(points)) is not None:
+        points = _try_recipes(search, reference, journal)
+    if (hurried := search.add_faster_recipes(points)) is not None:
         search = hurried
-        points = _tried(search, reference, journal)
-    best = chosen(points, limits, search.recipes)
+        points = _try_recipes(search, reference, journal)
+    best = choose_point(points, limits, search.recipes)
     frontier_plot.write(points, best.recipe, run.stage)
     tried = sum(point.size is not None for point in points) - 1
     return replace(run, job=replace(run.job, recipe=search.recipes[best.recipe]), tried=tried, compared=tried)
 
 
-def _tried(search: Search, reference: Reference, journal: Journal) -> list[Point]:
+def _try_recipes(search: Search, reference: Reference, journal: Journal) -> list[Point]:
     """A point for every recipe; what `journal` knows is not tried again."""
     earlier, asked = journal.points, search.run.job.asked
     if asked is not None and asked.workers:
         pooled = tried_on_pool(search, reference, journal, asked)
-        return _judged(search, earlier, lambda name: pooled.get(name) or search.late(name))
-    return _judged(search, earlier, lambda name: _tried_here(search, reference, journal, name))
+        return _collect_points(search, earlier, lambda name: pooled.get(name) or search.late(name))
+    return _collect_points(search, earlier, lambda name: _tried_here(search, reference, journal, name))
 
 
-def _judged(search: Search, earlier: Mapping[str, Point], trial: Callable[[str], Point]) -> list[Point]:
+def _collect_points(search: Search, earlier: Mapping[str, Point], trial: Callable[[str], Point]) -> list[Point]:
     """A point for every recipe: of an earlier search, or of a `trial`, if it can win."""
     points: list[Point] = []
     for name in search.recipes:
@@ -59,7 +59,7 @@ def _judged(search: Search, earlier: Mapping[str, Point], trial: Callable[[str],
         if point is None:
             why = search.hopeless(name, points)
             point = Point(name, "not tried", why) if why else trial(name)
-        points.append(search.limits.judged(point))
+        points.append(search.limits.judge_point(point))
     return points
 
 
@@ -68,5 +68,5 @@ def _tried_here(search: Search, reference: Reference, journal: Journal, name: st
     search.run.tell(f"trying {name}", order.index(name), len(order))
     if search.over:
         return search.late(name)
-    journal.add(point := measured(search.run, reference, name, search.recipes[name]))
+    journal.add(point := measure_recipe(search.run, reference, name, search.recipes[name]))
     return point

@@ -15,7 +15,7 @@ from edgekit.pipeline.proving import prove
 from edgekit.pipeline.reuse import key_of
 from edgekit.pipeline.tracing import Reference
 
-__all__ = ["key_of_trials", "measured"]
+__all__ = ["key_of_trials", "measure_recipe"]
 
 
 def key_of_trials(run: Run) -> str:
@@ -23,7 +23,7 @@ def key_of_trials(run: Run) -> str:
     return key_of(replace(run.job, limits=None), run.checkpoint.path)
 
 
-def measured(run: Run, reference: Reference, name: str, recipe: Recipe) -> Point:
+def measure_recipe(run: Run, reference: Reference, name: str, recipe: Recipe) -> Point:
     """`recipe`, made and measured; with the reason, if it was refused."""
     job, place = run.job, run.work / "trial"
     shutil.copytree(run.stage, place)

@@ -31,15 +31,15 @@ __all__ = [
     "Inverse",
     "Rounded",
     "check_finite",
-    "descended",
+    "descend_coordinates",
     "entropy",
     "hessian",
     "inverse",
     "loss",
     "nearest",
-    "rounded",
-    "shrunk",
-    "walked",
+    "round_by_gptq",
+    "run_gptq",
+    "shrink_hessian",
 ]
 
 #: What is added to the diagonal, of its mean; ten times more where that is not enough.
@@ -128,7 +128,7 @@ def check_finite(inputs: Floats) -> None:
         )
 
 
-def shrunk(curvature: Doubles, rows: int = 0, share: float = _SHRINKAGE) -> Doubles:
+def shrink_hessian(curvature: Doubles, rows: int = 0, share: float = _SHRINKAGE) -> Doubles:
     """Hessians [..., K, K] with `share` of their mean added to the diagonal, times inputs for each of the `rows` that
     were recorded (0: as if there were as many rows as inputs).
 
@@ -148,7 +148,7 @@ def nearest(weights: Floats, grid: Grid, importance: Doubles | None = None) -> R
     return Rounded(steps.astype(np.int8), scales, grid)
 
 
-def rounded(weights: Floats, curvature: Doubles, grid: Grid) -> Rounded:
+def round_by_gptq(weights: Floats, curvature: Doubles, grid: Grid) -> Rounded:
     """Weights [K, N] rounded by GPTQ.
 
     Inputs that were always 0 are rounded to nearest, as is everything where all were, or where that loses less.
@@ -167,20 +167,20 @@ def rounded(weights: Floats, curvature: Doubles, grid: Grid) -> Rounded:
 
     if prepared is None:
         return near
-    walked(weights[None], prepared, snap)
+    run_gptq(weights[None], prepared, snap)
     made = Rounded(steps[0], near.scales, grid)
     return made if loss(made, weights, curvature) < loss(near, weights, curvature) else near
 
 
 def inverse(curvature: Doubles) -> Inverse | None:
-    """What `walked` needs of Hessians [G, K, K], and can be used for many weights; None where nothing was recorded."""
+    """What `run_gptq` needs of Hessians [G, K, K], for any number of weights; None where nothing was recorded."""
     order = np.argsort(-np.diagonal(curvature, axis1=1, axis2=2), axis=1, kind="stable")
     groups = np.arange(len(curvature))
     factor = _factor(curvature[groups[:, None, None], order[:, :, None], order[:, None]])
     return None if factor is None else Inverse(order, factor)
 
 
-def walked(weights: Floats, prepared: Inverse, snap: Snap) -> Floats:
+def run_gptq(weights: Floats, prepared: Inverse, snap: Snap) -> Floats:
     """What GPTQ makes of weights on any grid, [G, K, N].
 
     Args:
@@ -202,13 +202,13 @@ def walked(weights: Floats, prepared: Inverse, snap: Snap) -> Floats:
     return made
 
 
-def descended(made: Floats, weights: Floats, curvature: Floats, snap: Snap) -> Floats:
+def descend_coordinates(made: Floats, weights: Floats, curvature: Floats, snap: Snap) -> Floats:
     """Rounded weights [1, K, N], each of them moved to the grid's value that is best beside all the others, once.
 
     Coordinate descent on the squared error, which never grows (QuantEase, Behdin et al. 2023, arXiv:2309.01885).
 
     Args:
-        curvature: float32 [K, K]; inputs that were always 0 are left alone. snap: as in `walked`.
+        curvature: float32 [K, K]; inputs that were always 0 are left alone. snap: as in `run_gptq`.
     """
     count, made, own = len(curvature), made.copy(), np.diagonal(curvature)
     slope = curvature @ (made - weights)[0]
@@ -243,20 +243,20 @@ def _factor(curvature: Doubles) -> Floats | None:
             # Of H in the opposite order, a lower factor; in this order it is an upper one: H = R R^T. So its inverse is
             # R^-T R^-1, and R^-1 what is wanted. H itself is never inverted.
             upper = np.linalg.cholesky(damped[:, ::-1, ::-1])[:, ::-1, ::-1]
-            return _inverted(upper).astype(np.float32)
+            return _invert_triangular(upper).astype(np.float32)
         except np.linalg.LinAlgError:
             damping *= 10
     return None
 
 
-def _inverted(upper: Doubles) -> Doubles:
+def _invert_triangular(upper: Doubles) -> Doubles:
     """The inverses of upper triangular matrices, [G, K, K], by halves."""
     count = upper.shape[-1]
     if count <= _STRIPE:
         return np.linalg.inv(upper).astype(np.float64, copy=False)
     half, made = count // 2, np.zeros_like(upper)
     first, last = made[:, :half, :half], made[:, half:, half:]
-    first[:], last[:] = _inverted(upper[:, :half, :half]), _inverted(upper[:, half:, half:])
+    first[:], last[:] = _invert_triangular(upper[:, :half, :half]), _invert_triangular(upper[:, half:, half:])
     made[:, :half, half:] = -first @ (upper[:, :half, half:] @ last)
     return made
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.quantization.weights.gptq import Grid, check_finite, inverse, shrunk, walked
+from edgekit.quantization.weights.gptq import Grid, check_finite, inverse, run_gptq, shrink_hessian
 from edgekit.quantization.weights.palettes import Palette, nearest_values, palettes
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
 
-__all__ = ["CALLS", "Inputs", "Snapped", "Window", "half", "snapped"]
+__all__ = ["CALLS", "Inputs", "Snapped", "Window", "half", "snap_to_grid"]
 
 #: Rows of inputs that a layer is rounded by: so many times its inputs, within these bounds; of at most so many calls.
 _TIMES, _LEAST, _MOST, CALLS = 4, 500, 4000, 64
@@ -133,7 +133,7 @@ class Snapped:
     shift: Floats
 
 
-def snapped(
+def snap_to_grid(
     weights: Floats, inputs: Inputs, grid: Grid | Palette = _GRID, *, per_channel: bool = True, biased: bool = True
 ) -> Snapped:
     """Weights [outputs, (height, width,) inputs of a group] on a grid.
@@ -148,12 +148,12 @@ def snapped(
     if inputs.count >= _FEWEST and grouped.shape[1] <= _LARGEST:
         curvature = inputs.curvature(centred=biased)
         # Of convolutions it is not: mobilenet-v1-025-vww in int8 is 2.0 % away on 100 photographs, and 2.6 % with it.
-        curvature = shrunk(curvature, inputs.count) if inputs.window is None else curvature
+        curvature = shrink_hessian(curvature, inputs.count) if inputs.window is None else curvature
     snap = _palette(grouped, curvature, grid) if isinstance(grid, Palette) else _steps(grouped, grid, per_channel)
     made = snap((...,), grouped)
     prepared = None if curvature is None else inverse(curvature)
     if curvature is not None and prepared is not None:
-        walk = walked(grouped, prepared, snap)
+        walk = run_gptq(grouped, prepared, snap)
         worse = _losses(walk - grouped, curvature) >= _losses(made - grouped, curvature)
         made = np.where(worse[:, None], made, walk)
     off = np.einsum("gkn,gk->gn", (grouped - made).astype(np.float64), mean)

@@ -12,13 +12,13 @@ from edgekit.core import Report
 from edgekit.errors import BadInput
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell, Matrix
-from edgekit.reports.comparing.reports import check_patterns, compare_reports, regressed, rows_json, table
+from edgekit.reports.comparing.reports import check_patterns, compare_reports, regressions, rows_json, table
 from edgekit.reports.comparing.rows import Row
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Comparison", "compare", "compare_matrices", "json_of", "losses", "shown"]
+__all__ = ["Comparison", "compare", "compare_matrices", "json_of", "losses", "render_comparisons"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def compare_matrices(
     check_patterns(max_regression if isinstance(max_regression, Mapping) else {}, reports)
     if len(base.cells) == len(new.cells) == 1:
         pairs: list[tuple[str, Cell | None, Cell | None]]
-        pairs = [(_titled(base.cells[0], new.cells[0]), base.cells[0], new.cells[0])]
+        pairs = [(_comparison_label(base.cells[0], new.cells[0]), base.cells[0], new.cells[0])]
     else:
         olds, news = ({cells.key(cell): cell for cell in matrix.cells} for matrix in (base, new))
         if not set(olds) & set(news):
@@ -76,7 +76,7 @@ def compare_matrices(
             )
         keys = [*olds, *(key for key in news if key not in olds)]
         pairs = [(cells.label(olds.get(key) or news[key]), olds.get(key), news.get(key)) for key in keys]
-    return [_compared(label, old, now, max_regression, force) for label, old, now in pairs]
+    return [_compare_cells(label, old, now, max_regression, force) for label, old, now in pairs]
 
 
 def losses(diffs: Sequence[Comparison]) -> list[str]:
@@ -84,7 +84,7 @@ def losses(diffs: Sequence[Comparison]) -> list[str]:
     texts = []
     for comparison in diffs:
         where = f"{comparison.label}: " if len(diffs) > 1 else ""
-        texts += [f"{where}{row.loss}" for row in regressed(comparison.rows)]
+        texts += [f"{where}{row.loss}" for row in regressions(comparison.rows)]
         texts += [f"{where}{comparison.note}"] if comparison.lost else []
     return texts
 
@@ -96,7 +96,7 @@ def json_of(diffs: Sequence[Comparison]) -> list[dict[str, Any]]:
     return [{"cell": item.label, "lost": item.lost, "note": item.note, "rows": rows_json(item.rows)} for item in diffs]
 
 
-def shown(diffs: Sequence[Comparison]) -> list[RenderableType]:
+def render_comparisons(diffs: Sequence[Comparison]) -> list[RenderableType]:
     """The comparisons for a terminal."""
     from rich.text import Text
 
@@ -109,12 +109,12 @@ def shown(diffs: Sequence[Comparison]) -> list[RenderableType]:
     return parts
 
 
-def _titled(base: Cell, new: Cell) -> str:
+def _comparison_label(base: Cell, new: Cell) -> str:
     before, after = cells.label(base), cells.label(new)
     return before if before == after else f"{before} -> {after}"
 
 
-def _compared(
+def _compare_cells(
     label: str, old: Cell | None, now: Cell | None, allowed: float | Mapping[str, float], force: bool
 ) -> Comparison:
     base, new = (cell.report if cell else None for cell in (old, now))

@@ -27,7 +27,7 @@ def proofs(base: Report, new: Report) -> tuple[dict[str, Measurement], dict[str,
     They are exact: the same networks give the same answers to the same samples.
     """
     better, skipped = _direction(base, new), other_data(base, new)  # under --force these are not set side by side
-    return _measured(base, better, skipped), _measured(new, better, skipped)
+    return _proof_measurements(base, better, skipped), _proof_measurements(new, better, skipped)
 
 
 def names(report: Report) -> list[str]:
@@ -77,7 +77,7 @@ def _number(value: Any) -> float | None:
     return float(value) if known else None
 
 
-def _measured(report: Report, better: Better, skipped: Collection[str]) -> dict[str, Measurement]:
+def _proof_measurements(report: Report, better: Better, skipped: Collection[str]) -> dict[str, Measurement]:
     values = {name: _value(report, name) for name in _FACTS if name not in skipped}
     units = {
         ACCURACY: str(_facts(report, ACCURACY).get("metric")),

@@ -28,13 +28,22 @@ from edgekit.reports.summary import BUNDLE_SIZE, title
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = ["allowed", "apart", "check_patterns", "compare_reports", "incomparable", "regressed", "rows_json", "table"]
+__all__ = [
+    "apart",
+    "check_patterns",
+    "compare_reports",
+    "incomparable",
+    "parse_regression_limits",
+    "regressions",
+    "rows_json",
+    "table",
+]
 
 #: The default accepted loss: with ten processes a side, a true loss of 5 % is detected nine times in ten.
 ALLOWED = 0.03
 
 
-def allowed(texts: Sequence[str]) -> dict[str, float]:
+def parse_regression_limits(texts: Sequence[str]) -> dict[str, float]:
     """Pattern -> fraction, of the values of ``--max-regression``: ``0.05``, ``rss.peak=0.1``, ``latency=0.02``,
     ``load.*=off``. A name without a wildcard also matches metrics that end in ".NAME"; the last match counts. A
     fraction alone has the pattern "": it is for what matches no other, and is not for exact counts.
@@ -67,7 +76,7 @@ def compare_reports(
 
     Args:
         max_regression: the accepted loss as a fraction (0.05: 5 % slower or larger), or pattern -> fraction as
-            from `allowed`; for metrics that match no pattern `ALLOWED`, and nothing for exact counts.
+            from `parse_regression_limits`; for metrics that match no pattern `ALLOWED`, and nothing for exact counts.
         force: compare even if `incomparable` has reasons against it.
 
     Raises:
@@ -97,8 +106,8 @@ def compare_reports(
 
 
 def check_patterns(limits: Mapping[str, float], reports: Iterable[Report]) -> None:
-    """Raise BadInput for a pattern of `allowed` that matches no measurement of `reports`, with the nearest name: a
-    limit that nothing can exceed is no limit."""
+    """Raise BadInput for a pattern of `parse_regression_limits` that matches no measurement of `reports`, with the
+    nearest name: a limit that nothing can exceed is no limit."""
     known = {name for report in reports for name in (*(i.name for i in report.measurements), *proofs.names(report))}
     for pattern in filter(None, limits):
         if not any(_matches(pattern, name) for name in known):
@@ -156,7 +165,7 @@ def apart(base: Report, new: Report) -> str:
     )
 
 
-def regressed(rows: Sequence[Row]) -> list[Row]:
+def regressions(rows: Sequence[Row]) -> list[Row]:
     """The rows that got worse by more than accepted."""
     return [row for row in rows if row.regressed]
 

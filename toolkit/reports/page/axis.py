@@ -39,7 +39,7 @@ class Axis:
 
     def at(self, value: float) -> float:
         """The position of a value; values outside are on the edge."""
-        low, high, value = self._scaled(self.low), self._scaled(self.high), self._scaled(value)
+        low, high, value = self._scale_value(self.low), self._scale_value(self.high), self._scale_value(value)
         share = (value - low) / (high - low) if high > low else 0.5
         return self.start + min(1.0, max(0.0, share)) * (self.end - self.start)
 
@@ -48,11 +48,11 @@ class Axis:
         decades = _decades(self.low, self.high, most) if self.log else []
         return decades if len(decades) > 1 else _steps(self.low, self.high, most)
 
-    def _scaled(self, value: float) -> float:
+    def _scale_value(self, value: float) -> float:
         return math.log10(max(value, self.low)) if self.log else value
 
 
-def fitted(values: Sequence[float], start: float, end: float, *, zero: bool = False) -> Axis:
+def fit_axis(values: Sequence[float], start: float, end: float, *, zero: bool = False) -> Axis:
     """An axis that holds all `values` (finite, at least 0) with a little room. `zero`: it is linear, from 0."""
     low, high = (min(value, _LARGEST) for value in (min(values), max(values)))
     if zero:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgekit.bench.statistics import repeated
 from edgekit.common.drawing import breadth
 from edgekit.common.figures import NOT_MEASURED, figure
-from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, cut, fitted
+from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, cut, fit_axis
 from edgekit.reports.page.elements import Page, short, text
 from edgekit.reports.page.entries import Entry, labels, with_interval
 from edgekit.reports.summary import layer_rows
@@ -41,7 +41,7 @@ def medians(page: Page, entries: Sequence[Entry], name: str) -> str:
     unit, names = items[0][1].unit, labels([entry for entry, _ in items])
     sums = [entry.summary(item) for entry, item in items]
     ends = [value for s in sums for value in (s.median, s.low, s.high) if value is not None]
-    axis = fitted(ends, _LEFT + 4, _RIGHT)
+    axis = fit_axis(ends, _LEFT + 4, _RIGHT)
     rows = [
         _Row(label, _whisker(axis, s.low, s.median, s.high), figure(s.median, unit))
         for label, s in zip(names, sums, strict=True)
@@ -52,7 +52,7 @@ def medians(page: Page, entries: Sequence[Entry], name: str) -> str:
         drawn,
         height,
         width=WIDTH,
-        description=_listed(rows),
+        description=_describe_rows(rows),
         note="median and 95 % interval" + (", logarithmic" if axis.log else "") + _left_out(rows),
         header=("cell", "median", "95 % interval"),
         rows=([entry.name, *with_interval(entry, item)] for entry, item in items),
@@ -62,11 +62,11 @@ def medians(page: Page, entries: Sequence[Entry], name: str) -> str:
 
 def memory(page: Page, entries: Sequence[Entry]) -> str:
     """Memory of processes: anonymous and file-backed bytes stacked, the kernel's peak as a line."""
-    cells = [entry for entry in entries if any(name in entry.measured for name in _MEMORY)]
+    cells = [entry for entry in entries if any(name in entry.measurements_by_name for name in _MEMORY)]
     if not cells:
         return ""
     sizes = [[entry.median(name) for name in _MEMORY] for entry in cells]
-    axis = fitted([max((s[0] or 0.0) + (s[1] or 0.0), s[2] or 0.0) for s in sizes], _LEFT, _RIGHT, zero=True)
+    axis = fit_axis([max((s[0] or 0.0) + (s[1] or 0.0), s[2] or 0.0) for s in sizes], _LEFT, _RIGHT, zero=True)
     names = labels(cells) if len(cells) > 1 else ["peak"]
     rows = [
         _Row(name, _stack(axis, *size), figure(size[2], "B") if size[2] is not None else NOT_MEASURED)
@@ -78,7 +78,7 @@ def memory(page: Page, entries: Sequence[Entry]) -> str:
         drawn,
         height,
         width=WIDTH,
-        description=_listed(rows),
+        description=_describe_rows(rows),
         note="peak resident bytes, medians; the parts peak at times of their own" + _left_out(rows),
         header=("cell", "anonymous", "file-backed", "peak (kernel)"),
         rows=([entry.name, *(figure(value, "B") for value in size)] for entry, size in zip(cells, sizes, strict=True)),
@@ -91,7 +91,7 @@ def sizes(page: Page, entry: Entry, most: int = _ROWS) -> str:
     if not items:
         return ""
     values = [entry.summary(item).median for item in items]
-    axis = fitted(values, _LEFT, _RIGHT, zero=True)
+    axis = fit_axis(values, _LEFT, _RIGHT, zero=True)
     rows = [_Row(item.name, _bar(axis, value), figure(value, "B")) for item, value in zip(items, values, strict=True)]
     shown = _largest(rows, values, most)
     drawn, height = _rows(shown, axis, "B")
@@ -100,7 +100,7 @@ def sizes(page: Page, entry: Entry, most: int = _ROWS) -> str:
         drawn,
         height,
         width=WIDTH,
-        description=_listed(shown),
+        description=_describe_rows(shown),
         note="bytes, medians" + _unshown(rows, shown),
         header=("kind", "bytes"),
         rows=[(row.name, row.value) for row in rows],
@@ -115,7 +115,7 @@ def layers(page: Page, entry: Entry, most: int = _ROWS) -> str:
     counts = [
         repeated.median([float(value) for value in layer["instructions"]] or [0.0]) for layer in entry.report.layers
     ]
-    axis = fitted(counts, _LEFT, _RIGHT, zero=True)
+    axis = fit_axis(counts, _LEFT, _RIGHT, zero=True)
     rows = [_Row(name, _bar(axis, value), share) for (name, _, share), value in zip(table, counts, strict=True)]
     shown = _largest(rows, counts, most)
     drawn, height = _rows(shown, axis, "instructions")
@@ -124,7 +124,7 @@ def layers(page: Page, entry: Entry, most: int = _ROWS) -> str:
         drawn,
         height,
         width=WIDTH,
-        description=_listed(shown),
+        description=_describe_rows(shown),
         note="instructions of each, in the order in which they run, and the share of all" + _unshown(rows, shown),
         header=("layer", "instructions", "share"),
         rows=table,
@@ -180,7 +180,7 @@ def _whisker(axis: Axis, low: float | None, middle: float, high: float | None) -
     return f'{line}<circle class="a" cx="{x:.1f}" cy="{y:g}" r="4"/>'
 
 
-def _listed(rows: Sequence[_Row]) -> str:
+def _describe_rows(rows: Sequence[_Row]) -> str:
     """The first rows in words, for screen readers; the table has all of them."""
     more = f"; and {len(rows) - _DESCRIBED} more, in the table" if len(rows) > _DESCRIBED else ""
     return "; ".join(f"{row.name}: {row.value}" for row in rows[:_DESCRIBED]) + f"{more}."

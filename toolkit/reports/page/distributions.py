@@ -14,7 +14,7 @@ from typing import NamedTuple
 from edgekit.bench.statistics import repeated
 from edgekit.common.figures import figure
 from edgekit.core import Measurement
-from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, fitted
+from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, fit_axis
 from edgekit.reports.page.elements import Page, short, text
 from edgekit.reports.page.entries import Entry
 
@@ -37,7 +37,7 @@ READING = (
 )
 
 
-def timed(entry: Entry) -> list[Measurement]:
+def repeated_timings(entry: Entry) -> list[Measurement]:
     """The measurements with a distribution: times measured more than once per process."""
     return [
         item for item in entry.report.measurements if item.unit == "s" and max(len(group) for group in item.values) > 1
@@ -56,7 +56,7 @@ class Density(NamedTuple):
 
 def density(entries: Sequence[Entry]) -> Density:
     """The largest density that keeps a page of these cells small."""
-    wanted = [len(timed(entry)) for entry in entries]
+    wanted = [len(repeated_timings(entry)) for entry in entries]
     crowd = max(1.0, len(entries) / _CELLS)
     figures = _share(_FIGURES, len(entries), crowd)
     count = sum(min(figures, number) for number in wanted)
@@ -72,7 +72,7 @@ def _share(bounds: tuple[int, int, int], count: int, crowd: float) -> int:
 def distributions(page: Page, entry: Entry, most: Density) -> list[str]:
     """A figure for each measurement with a distribution, the cell's cost first. Measurements without a figure on a
     page of many cells are named."""
-    shown = sorted(timed(entry), key=lambda item: item is not entry.cost)
+    shown = sorted(repeated_timings(entry), key=lambda item: item is not entry.cost)
     drawn = [_distribution(page, entry, item, most) for item in shown[: most.figures]]
     left = ", ".join(item.name for item in shown[most.figures :])
     return [*drawn, f'<p class="dim">Not drawn on a page of so many cells: {text(left)}.</p>'] if left else drawn
@@ -123,13 +123,13 @@ class _Lane:
     step: int = 1
 
     @property
-    def drawn(self) -> list[tuple[int, float]]:
+    def points_to_draw(self) -> list[tuple[int, float]]:
         """(turn, value): every step-th, and the largest."""
         top = max(range(len(self.values)), key=self.values.__getitem__)
         return [(at, value) for at, value in enumerate(self.values) if at % self.step == 0 or at == top]
 
     @property
-    def early(self) -> Sequence[float]:
+    def warmups_to_draw(self) -> Sequence[float]:
         return self.warmups[:: 1 + (len(self.warmups) - 1) // 40] if self.warmups else ()
 
 
@@ -142,8 +142,8 @@ def _lanes(item: Measurement) -> list[_Lane]:
 def _axis(values: Sequence[float], lanes: Sequence[_Lane]) -> Axis:
     """Warm-ups may be many times slower: the axis includes only those that need little room."""
     reach = max(values) + 0.6 * (max(values) - min(values))
-    near = [value for lane in lanes for value in lane.early if min(values) <= value <= reach]
-    return fitted([*values, *near], _LEFT, _RIGHT)
+    near = [value for lane in lanes for value in lane.warmups_to_draw if min(values) <= value <= reach]
+    return fit_axis([*values, *near], _LEFT, _RIGHT)
 
 
 def _marks(lanes: Sequence[_Lane], tops: Sequence[float], axis: Axis, overall: str) -> str:
@@ -153,9 +153,11 @@ def _marks(lanes: Sequence[_Lane], tops: Sequence[float], axis: Axis, overall: s
         low, middle, high = (axis.at(repeated.percentile(lane.values, q)) for q in (25.0, 50.0, 75.0))
         wide, turns = max(0.5, high - low), max(1, len(lane.values) - 1)
         boxes.append(f"M{low:.1f} {top:g}h{wide:.1f}v{_LANE:g}h-{wide:.1f}z")
-        dots += [f"M{axis.at(value):.0f} {top + 3 + at / turns * (_LANE - 6):.0f}h0" for at, value in lane.drawn]
+        dots += [
+            f"M{axis.at(value):.0f} {top + 3 + at / turns * (_LANE - 6):.0f}h0" for at, value in lane.points_to_draw
+        ]
         medians.append(f"M{middle:.1f} {top:g}v{_LANE:g}")
-        near = [value for value in lane.early if axis.low <= value <= axis.high]
+        near = [value for value in lane.warmups_to_draw if axis.low <= value <= axis.high]
         early += [f"M{axis.at(value):.1f} {top + _LANE + 4:g}v{_WARM - 6:g}" for value in near]
     kinds = (("x", boxes), ("d", dots), ("k", medians), ("w", early))
     return "".join(f'<path class="{kind}" d="{"".join(paths)}"/>' for kind, paths in kinds if paths)
@@ -196,11 +198,17 @@ def _processes(count: int) -> str:
 
 def _row(lane: _Lane, unit: str) -> list[str]:
     ends = [figure(repeated.percentile(lane.values, q), unit) for q in (0.0, 25.0, 50.0, 75.0, 100.0)]
-    drawn = [value for _, value in lane.drawn]
-    return [str(lane.number), str(len(lane.values)), *ends, _listed(lane.early, unit), _listed(drawn, unit)]
+    drawn = [value for _, value in lane.points_to_draw]
+    return [
+        str(lane.number),
+        str(len(lane.values)),
+        *ends,
+        _format_values(lane.warmups_to_draw, unit),
+        _format_values(drawn, unit),
+    ]
 
 
-def _listed(values: Sequence[float], unit: str) -> str:
+def _format_values(values: Sequence[float], unit: str) -> str:
     """Values with their unit, which is not repeated while it stays the same: "9.8, 10.1, 10.2 ms"."""
     words: list[str] = []
     for word in (figure(value, unit) for value in values):

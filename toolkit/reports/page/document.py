@@ -17,7 +17,7 @@ from edgekit.errors import BadInput
 from edgekit.reports.cells import Cell
 from edgekit.reports.page.distributions import READING, Density, density
 from edgekit.reports.page.elements import Page, short, text
-from edgekit.reports.page.entries import Entry, grouped
+from edgekit.reports.page.entries import Entry, group_cells
 from edgekit.reports.page.overview import machines, not_measured, overview, warnings
 from edgekit.reports.page.scatter import frontiers
 from edgekit.reports.page.section import section
@@ -41,7 +41,7 @@ def render(reports: Sequence[Report], cells: Sequence[Cell] = ()) -> str:
     if not reports and not cells:
         raise BadInput("there is no report to show.", hint="Make one with: edgekit bench BUNDLE --out report.json")
     page, entries = Page(), [Entry(at, report) for at, report in enumerate(reports, 1)]
-    models = grouped(entries, lambda entry: entry.model)
+    models = group_cells(entries, lambda entry: entry.model)
     frontier = frontiers(page, entries)
     blocks = [
         warnings(entries, cells),

@@ -47,7 +47,7 @@ def number(value: Any) -> float | None:
     return float(value) if 0 <= value < 1e300 else None
 
 
-def shown(value: Any, depth: int = 0) -> str:
+def format_value(value: Any, depth: int = 0) -> str:
     """A JSON value for people: numbers with four digits, lists and mappings without brackets. Not escaped."""
     if value is None or isinstance(value, str) or depth > _DEPTH:
         return printable(value)
@@ -56,9 +56,9 @@ def shown(value: Any, depth: int = 0) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{printable(key)} {shown(item, depth + 1)}" for key, item in value.items())
+        return ", ".join(f"{printable(key)} {format_value(item, depth + 1)}" for key, item in value.items())
     if isinstance(value, Sequence):
-        return "; ".join(shown(item, depth + 1) for item in value)
+        return "; ".join(format_value(item, depth + 1) for item in value)
     return printable(value)
 
 
@@ -82,7 +82,7 @@ def facts(items: Mapping[str, Any]) -> str:
 
 def _fact(key: str, value: Any) -> str:
     size = number(value) if key in ("size", "memory") else None
-    return shown(value) if size is None else figure(size, "B")
+    return format_value(value) if size is None else figure(size, "B")
 
 
 class Page:

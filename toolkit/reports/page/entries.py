@@ -30,7 +30,7 @@ class Entry:
     _cache: dict[str, Summary] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
-    def measured(self) -> Mapping[str, Measurement]:
+    def measurements_by_name(self) -> Mapping[str, Measurement]:
         return {item.name: item for item in self.report.measurements}
 
     @cached_property
@@ -64,8 +64,8 @@ class Entry:
         """The measurement of its speed: the latency of the whole model, instructions, tokens per second, or another
         count or time."""
         for name in _COSTS:
-            if name in self.measured:
-                return self.measured[name]
+            if name in self.measurements_by_name:
+                return self.measurements_by_name[name]
         timed = [item for item in self.report.measurements if item.unit in ("s", "instructions", "cycles")]
         return timed[0] if timed else None
 
@@ -106,7 +106,7 @@ class Entry:
         return self._cache[item.name]
 
     def median(self, name: str) -> float | None:
-        item = self.measured.get(name)
+        item = self.measurements_by_name.get(name)
         return self.summary(item).median if item else None
 
     def link(self, words: str | None = None) -> str:
@@ -114,7 +114,7 @@ class Entry:
         return f'<a href="#cell-{self.at}">{text(self.name if words is None else words)}</a>'
 
 
-def grouped(cells: Sequence[Entry], key: Callable[[Entry], Any]) -> list[list[Entry]]:
+def group_cells(cells: Sequence[Entry], key: Callable[[Entry], Any]) -> list[list[Entry]]:
     """Groups of cells with equal keys, in the order of their first cells."""
     groups: dict[Any, list[Entry]] = {}
     for cell in cells:
@@ -168,7 +168,7 @@ def accuracy(entry: Entry) -> str:
 def metric_text(name: str, value: float | None, form: str = "") -> str:
     """A value of a metric as the gate shows it; the plain figure for an unknown metric."""
     known = metrics.METRICS.get(name)
-    return figure(value, "1") if known is None else metrics.shown(known, value, form)
+    return figure(value, "1") if known is None else metrics.format_value(known, value, form)
 
 
 def gate_rows(entry: Entry) -> list[tuple[str, str]]:
@@ -176,7 +176,7 @@ def gate_rows(entry: Entry) -> list[tuple[str, str]]:
     gate = entry.gate
     if entry.accuracy is None and number(gate.get("samples")) in (None, 0.0):
         return []
-    lost, low, high = (metric_text(entry.metric, _signed(gate.get(key)), "+") for key in ("drop", "low", "high"))
+    lost, low, high = (metric_text(entry.metric, _signed_number(gate.get(key)), "+") for key in ("drop", "low", "high"))
     return [
         (entry.metric or "metric", metric_text(entry.metric, entry.accuracy)),
         ("the same in fp32", metric_text(entry.metric, number(gate.get("reference")))),
@@ -187,7 +187,7 @@ def gate_rows(entry: Entry) -> list[tuple[str, str]]:
     ]
 
 
-def _signed(value: Any) -> float | None:
+def _signed_number(value: Any) -> float | None:
     """A finite number out of JSON, of either sign."""
     negative = isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0
     size = number(-value if negative else value)

@@ -11,7 +11,7 @@ from edgekit.common.figures import NOT_MEASURED, figure, printable
 from edgekit.reports.cells import Cell
 from edgekit.reports.page import bars
 from edgekit.reports.page.elements import MEANING, Page, badge, facts, text
-from edgekit.reports.page.entries import Entry, accuracy, grouped, machine_name, verdict, with_interval
+from edgekit.reports.page.entries import Entry, accuracy, group_cells, machine_name, verdict, with_interval
 
 #: Most cells that a warning names; the others are counted.
 _NAMED = 8
@@ -52,13 +52,13 @@ def _warning(group: Sequence[tuple[Entry, str]]) -> str:
 
 def overview(page: Page, entries: Sequence[Entry]) -> str:
     """A table and figures for every machine: no column mixes machines or fidelities."""
-    return "".join(_machine(page, group) for group in grouped(entries, lambda entry: entry.machine))
+    return "".join(_machine(page, group) for group in group_cells(entries, lambda entry: entry.machine))
 
 
 def _machine(page: Page, group: Sequence[Entry]) -> str:
     first = group[0]
     costs = list(dict.fromkeys(item.name for entry in group if (item := entry.cost)))
-    tables = [_table(page, entries) for entries in grouped(group, lambda entry: entry.cost and entry.cost.name)]
+    tables = [_table(page, entries) for entries in group_cells(group, lambda entry: entry.cost and entry.cost.name)]
     plots = [bars.medians(page, group, name) for name in costs] + [bars.memory(page, group) if len(group) > 1 else ""]
     drawn = f'<div class="plots">{"".join(plots)}</div>' if any(plots) else ""
     return (
@@ -71,7 +71,7 @@ def _table(page: Page, group: Sequence[Entry]) -> str:
     """The table of cells whose cost is the same measurement."""
     cost = group[0].cost
     header = ["cell", "gate", "accuracy", cost.name if cost else "latency", "95 % interval"]
-    processes = any("rss.peak" in entry.measured for entry in group)
+    processes = any("rss.peak" in entry.measurements_by_name for entry in group)
     memory = "rss.peak" if processes else "footprint.ram"
     header += ["peak memory" if processes else "RAM", "bundle", "warnings"]
     return page.table(
@@ -118,7 +118,7 @@ def machines(entries: Sequence[Entry]) -> str:
         changing = ("run", "load_average", "frequency", "temperature", "time")
         return {key: value for key, value in entry.report.host.items() if key not in changing}
 
-    groups = grouped(entries, lambda entry: (printable(here(entry)), printable(entry.report.versions)))
+    groups = group_cells(entries, lambda entry: (printable(here(entry)), printable(entry.report.versions)))
     return "".join(
         f"<h3>{text(machine_name(group[0]))} {badge(group[0].report.fidelity)}</h3>"
         f'<p class="dim">Measured there: {", ".join(entry.link() for entry in group)}</p>'

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgekit.bench import metrics
-from edgekit.common.drawing import Box, Label, placed
+from edgekit.common.drawing import Box, Label, place_labels
 from edgekit.common.figures import NOT_MEASURED, figure, printable
-from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, cut, fitted
+from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, cut, fit_axis
 from edgekit.reports.page.elements import Page, text
-from edgekit.reports.page.entries import Entry, grouped, labels, machine_name, metric_text
+from edgekit.reports.page.entries import Entry, group_cells, labels, machine_name, metric_text
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, WIDTH - 16.0, 12.0, 212.0
 
@@ -35,7 +35,7 @@ class _Quantity:
     unit: str
     higher: bool = False
 
-    def shown(self, value: float | None) -> str:
+    def format_value(self, value: float | None) -> str:
         return figure(value, self.unit) if self.unit else metric_text(self.name, value)
 
 
@@ -51,7 +51,7 @@ class _Point:
 
 def frontiers(page: Page, entries: Sequence[Entry]) -> str:
     """The plots of every group of at least two comparable cells, with headings; empty without such a group."""
-    groups = grouped([entry for entry in entries if entry.cost], _basis(entries))
+    groups = group_cells([entry for entry in entries if entry.cost], _basis(entries))
     return "".join(_group(page, group) for group in groups if len(group) > 1)
 
 
@@ -60,17 +60,17 @@ def _basis(entries: Sequence[Entry]) -> Any:
     known: dict[Any, str] = {}
     for entry in entries:
         if entry.accuracy is not None:
-            known.setdefault((entry.machine, entry.model), _judged(entry))
+            known.setdefault((entry.machine, entry.model), _describe_metric(entry))
 
     def basis(entry: Entry) -> Any:
         inputs = tuple(printable(item.get("sha256") or item) for item in entry.report.inputs)
-        judged = _judged(entry) if entry.accuracy is not None else known.get((entry.machine, entry.model), "")
+        judged = _describe_metric(entry) if entry.accuracy is not None else known.get((entry.machine, entry.model), "")
         return entry.machine, inputs, judged, entry.cost.name if entry.cost else "", entry.cost and entry.cost.unit
 
     return basis
 
 
-def _judged(entry: Entry) -> str:
+def _describe_metric(entry: Entry) -> str:
     return f"{entry.metric} on {printable(entry.gate.get('data') or 'unnamed data')}"
 
 
@@ -91,7 +91,7 @@ def _group(page: Page, group: Sequence[Entry]) -> str:
         plots += [_plot(page, rows, speed, quality), _plot(page, rows, size, quality)]
     plots.append(_plot(page, rows, speed, size))
     title = f"{', '.join(dict.fromkeys(entry.model for entry in group))}"
-    basis = _judged(judge) if judge is not None else f"accuracy: {NOT_MEASURED}"
+    basis = _describe_metric(judge) if judge is not None else f"accuracy: {NOT_MEASURED}"
     return (
         f"<h3>{text(title)} {first.badge}</h3>"
         f'<p class="dim">{text(basis)}; on {text(machine_name(first))}.</p><div class="plots">{"".join(plots)}</div>'
@@ -121,8 +121,8 @@ def _plot(page: Page, cells: Sequence[_Cells], x: _Quantity, y: _Quantity) -> st
     known = [point for point in points if point.y is not None]
     if not known:
         return ""
-    axis = fitted([point.x for point in points], _LEFT + 8, _RIGHT - 8)
-    up = fitted([point.y for point in known if point.y is not None], _BOTTOM - 8, _TOP + 6)
+    axis = fit_axis([point.x for point in points], _LEFT + 8, _RIGHT - 8)
+    up = fit_axis([point.y for point in known if point.y is not None], _BOTTOM - 8, _TOP + 6)
     unknown = any(point.y is None for point in points)
     bottom = _BOTTOM + (_BAND if unknown else 0.0)
     drawing = [across(axis, x.unit, _TOP, bottom), _upwards(up, y), _line(known, axis, up, x.higher)]
@@ -172,7 +172,7 @@ def _line(points: Sequence[_Point], axis: Axis, up: Axis, right: bool) -> str:
 def _upwards(axis: Axis, y: _Quantity) -> str:
     drawn, names = [], set()
     for value in axis.ticks():
-        name, at = y.shown(value), axis.at(value)
+        name, at = y.format_value(value), axis.at(value)
         if name not in names:
             names.add(name)
             drawn.append(f'<path class="g" d="M{_LEFT:g} {at:.1f}H{_RIGHT:g}"/>')
@@ -190,7 +190,7 @@ def _marks(points: Sequence[_Point], axis: Axis, up: Axis) -> tuple[str, int]:
     room = Box(_LEFT, 0.0, WIDTH, _BOTTOM if measured == len(points) else _BOTTOM + _BAND)
     count = sum(point.leads for point in points) if len(points) > _CROWD else len(points)
     words = [] if measured == len(points) else [Box(_LEFT, _BOTTOM, _LEFT + 200.0, _BOTTOM + LINE + 3)]
-    kept = placed(places, names, count, room, words)
+    kept = place_labels(places, names, count, room, words)
     drawn = [
         f'<circle class="{"n" if point.y is None else "a" if point.leads else "h"}" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
         + (_label(name, (x, y), label, point.leads) if label else "")
@@ -212,7 +212,9 @@ def _label(name: str, point: tuple[float, float], label: Label, leads: bool) -> 
 
 
 def _description(points: Sequence[_Point], x: _Quantity, y: _Quantity) -> str:
-    front = [f"{p.name} ({x.shown(p.x)}, {y.shown(p.y)})" for p in sorted(points, key=lambda p: p.x) if p.leads]
+    front = [
+        f"{p.name} ({x.format_value(p.x)}, {y.format_value(p.y)})" for p in sorted(points, key=lambda p: p.x) if p.leads
+    ]
     return f"{len(points)} cells; on the frontier: {', '.join(front)}."
 
 
@@ -221,6 +223,6 @@ def _rows(
 ) -> list[Sequence[str]]:
     leads: Mapping[str, bool] = {point.name: point.leads for point in points}
     return [
-        (cell.entry.name, x.shown(across), y.shown(up), "yes" if leads.get(cell.name) else "no")
+        (cell.entry.name, x.format_value(across), y.format_value(up), "yes" if leads.get(cell.name) else "no")
         for cell, across, up in values
     ]

@@ -77,13 +77,13 @@ def _comparison(page: Page, entry: Entry, base: Entry) -> str:
     if reasons:
         return f'<p class="dim">{against}: not comparable: {text("; ".join(reasons))}.</p>'
     header = ("measurement", "base", "new", "ratio", "95 % interval", "verdict")
-    table = page.table(f"Against {base.name}", header, (_compared(row) for row in differences), raw=(5,))
+    table = page.table(f"Against {base.name}", header, (_comparison_row(row) for row in differences), raw=(5,))
     note = apart(base.report, entry.report)
     remark = f'<p class="dim">Note: {text(note)}.</p>' if note else ""
     return f"<p>{against}:</p>{remark}{table}"
 
 
-def _compared(row: Row) -> Sequence[str]:
+def _comparison_row(row: Row) -> Sequence[str]:
     kind = "regressed" if row.regressed else row.verdict.replace(" ", "-")
     words = f"{row.verdict} (regression)" if row.regressed else row.verdict
     cells = (row.name, *row.cells)

@@ -40,7 +40,7 @@ class _Runner(Runner):
         except (KeyError, ValueError, TypeError, AttributeError) as exc:
             raise BadInput(f"{file.name} does not say what its inputs are: edgekit did not make it.") from exc
 
-    def _checked(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+    def _validate_feeds(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         given = checked_feeds("Core ML", self.inputs, feeds)
         for spec, array in zip(self.inputs, given, strict=True):
             for have, axis in zip(array.shape, spec.shape, strict=True):
@@ -52,7 +52,7 @@ class _Runner(Runner):
                     )
         return {spec.name: array for spec, array in zip(self.inputs, given, strict=True)}
 
-    def _named(self, values: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    def _cast_outputs(self, values: dict[str, Any]) -> dict[str, NDArray[Any]]:
         return {spec.name: values[spec.name].astype(spec.dtype) for spec in self.outputs}
 
 
@@ -60,7 +60,7 @@ class InterpretedRunner(_Runner):
     """The program, operator by operator, in torch: fp16 values, sums in fp32. Raises BadInput: it is damaged."""
 
     def __init__(self, file: Path, threads: int) -> None:
-        model = _opened(file)
+        model = _open_package(file)
         self._take(file, model)
         self._program = program.Program(file)
         if unknown := self._program.unknown:
@@ -75,7 +75,7 @@ class InterpretedRunner(_Runner):
         before = torch.get_num_threads()
         torch.set_num_threads(self._threads)
         try:
-            return self._named(self._program(self._checked(feeds)))
+            return self._cast_outputs(self._program(self._validate_feeds(feeds)))
         except (RuntimeError, ValueError, IndexError) as exc:
             raise BadInput(f"the program could not be run: {exc}") from exc
         finally:
@@ -88,7 +88,7 @@ class NativeRunner(_Runner):
     def __init__(self, file: Path) -> None:
         import coremltools as ct
 
-        self._take(file, _opened(file))
+        self._take(file, _open_package(file))
         try:
             self._model = ct.models.MLModel(str(file))
         except Exception as exc:
@@ -98,12 +98,13 @@ class NativeRunner(_Runner):
         import numpy as np
 
         given = {
-            name: array.astype(HELD.get(array.dtype.name, "int32")) for name, array in self._checked(feeds).items()
+            name: array.astype(HELD.get(array.dtype.name, "int32"))
+            for name, array in self._validate_feeds(feeds).items()
         }
-        return self._named({name: np.asarray(value) for name, value in self._model.predict(given).items()})
+        return self._cast_outputs({name: np.asarray(value) for name, value in self._model.predict(given).items()})
 
 
-def _opened(file: Path) -> Any:
+def _open_package(file: Path) -> Any:
     import coremltools as ct
 
     specification = file / "Data" / "com.apple.CoreML" / "model.mlmodel"

@@ -32,13 +32,13 @@ def describe(content: bytes, inputs: Sequence[TensorSpec], outputs: Sequence[Ten
         most: dynamic axis -> its upper bound, which the program has memory for.
     """
 
-    def listed(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+    def list_specs(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
         return [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
 
     facts = {
         "sha256": hashlib.sha256(content).hexdigest(),
-        "inputs": listed(inputs),
-        "outputs": listed(outputs),
+        "inputs": list_specs(inputs),
+        "outputs": list_specs(outputs),
         "most": most,
     }
     return json.dumps(facts, indent=1) + "\n"
@@ -54,13 +54,13 @@ def load(file: Path, threads: int) -> ExecutorchRunner:
         content = file.read_bytes()
     except OSError as exc:
         raise CannotRun(f"ExecuTorch refuses {file.name}: {exc.strerror}.") from exc
-    inputs, outputs, most, told = _described(file.with_suffix(".json"))
+    inputs, outputs, most, told = _read_description(file.with_suffix(".json"))
     if hashlib.sha256(content).hexdigest() != told:
         raise BadInput(f"{file.name} is not the program that its description is of: it is damaged.", hint=_RETRY)
     return ExecutorchRunner(content, threads, (inputs, outputs), most, file.name)
 
 
-def _described(file: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], dict[str, int], str]:
+def _read_description(file: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], dict[str, int], str]:
     try:
         facts = json.loads(file.read_bytes())
         inputs, outputs = (

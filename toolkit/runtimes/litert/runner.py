@@ -10,7 +10,7 @@ from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, CannotRun, need
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Specs, described, given, stored
+from edgekit.formats.tflite.tensors import Specs, decode_value, encode_value, read_specs
 from edgekit.runtimes.common.feeds import checked_feeds, first_line
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def load(file: Path, threads: int) -> LitertRunner:
         graph = tflite.read(content, dynamic=True)  # LiteRT follows a file's offsets unchecked
     except BadInput as exc:
         raise CannotRun(f"LiteRT refuses {file.name}: {exc.message}", hint=exc.hint) from exc
-    return opened(content, threads, described(file), file.name, graph)
+    return open_runner(content, threads, read_specs(file), file.name, graph)
 
 
-def opened(content: bytes, threads: int, specs: Specs | None, what: str, graph: tflite.Graph) -> LitertRunner:
+def open_runner(content: bytes, threads: int, specs: Specs | None, what: str, graph: tflite.Graph) -> LitertRunner:
     """A runner for the file's bytes, which are those of `graph`. Raises as `LitertRunner`."""
     kind = StatefulRunner if _STATEFUL & {op.name for one in graph.subgraphs for op in one.operators} else LitertRunner
     return kind(content, threads, specs, what)
@@ -103,13 +103,15 @@ class LitertRunner(Runner):
             self._resize(values)
             for facts, value in zip(self._ins, values, strict=True):
                 dtype = np.dtype(facts["dtype"])
-                self._interpreter.set_tensor(facts["index"], stored(value, dtype, facts["quantization"], facts["name"]))
+                self._interpreter.set_tensor(
+                    facts["index"], encode_value(value, dtype, facts["quantization"], facts["name"])
+                )
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as exc:
             self._open()  # what failed half-way may not be used again
             raise CannotRun(f"LiteRT could not run the part: {first_line(exc)}") from exc
         return {
-            spec.name: given(self._interpreter.get_tensor(facts["index"]), spec.dtype, facts["quantization"])
+            spec.name: decode_value(self._interpreter.get_tensor(facts["index"]), spec.dtype, facts["quantization"])
             for facts, spec in zip(self._outs, self.outputs, strict=True)
         }
 

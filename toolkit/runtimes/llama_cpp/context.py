@@ -82,7 +82,7 @@ class Model:
         return Context(self, settings, watch)
 
     @property
-    def trained(self) -> int:
+    def training_context(self) -> int:
         """The context length that the model was trained for, in tokens."""
         return int(self.api.llama_model_n_ctx_train(self.handle))
 
@@ -91,7 +91,7 @@ class Model:
 _OPEN: weakref.WeakValueDictionary[tuple[str, int, int], Model] = weakref.WeakValueDictionary()
 
 
-def opened(file: Path) -> Model:
+def open_shared_model(file: Path) -> Model:
     """The model in `file`, shared with whoever has it open. Raises as `Model` does."""
     facts = file.stat()
     key = (str(file.resolve()), facts.st_mtime_ns, facts.st_size)
@@ -110,7 +110,7 @@ class Context:
     """
 
     def __init__(self, model: Model, settings: Settings, watch: Watcher | None) -> None:
-        check_length(settings.context, model.trained)
+        check_length(settings.context, model.training_context)
         what, need = (
             f"keys and values of {settings.context} tokens",
             room.cache_size(model.header.plain, settings.context, settings.cache),
@@ -232,25 +232,25 @@ def telling(what: str, kind: type[EdgekitError], hint: str = "") -> Iterator[Cal
     """Map a failed call inside the block to an error with the library's own last words. Yields what it logs so far."""
     library.forget()
     try:
-        yield library.said
+        yield library.log_lines
     except _Failed as exc:
         raise kind(f"{what}: {_last()}", hint=hint) from exc
 
 
-def failed() -> Exception:
+def call_failure() -> Exception:
     """What to raise inside of `telling`."""
     return _Failed()
 
 
 def _last() -> str:
     """The log's first line that tells a reason: later ones only say that all of it failed."""
-    lines = [line.strip() for line in library.said() if line.strip()]
+    lines = [line.strip() for line in library.log_lines() if line.strip()]
     reasons = [line for line in lines if "error" in line.lower() or "fail" in line.lower()]
     return (reasons or lines[-1:] or ["it gave no reason"])[0][:300]
 
 
 def check_length(context: int, trained: int) -> None:
-    """Raise BadInput for a context that is empty or longer than the model was trained for (`trained`; 0: not known)."""
+    """Raise BadInput for a context that is empty or longer than `training_context`, if that is known (not 0)."""
     if context < 1:
         raise BadInput(f"a context of {context} tokens is none.")
     if trained and context > trained:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from edgekit.runtimes.llama_cpp.caching.cache import Cache
 from edgekit.runtimes.llama_cpp.context import Context
 
-__all__ = ["DRAFT", "Drafts", "generate", "possible", "proposed"]
+__all__ = ["DRAFT", "Drafts", "generate", "possible", "propose_tokens"]
 
 #: Most tokens that are proposed at a time, and the endings that are looked up, in tokens.
 DRAFT = 8
@@ -35,7 +35,7 @@ def possible(context: Context) -> bool:
     return not stateful and int(api.llama_model_n_swa(model.handle)) == 0
 
 
-def proposed(tokens: Sequence[int], most: int) -> list[int]:
+def propose_tokens(tokens: Sequence[int], most: int) -> list[int]:
     """At most `most` tokens that followed the last earlier place with the same ending, the longest ending first."""
     for length in range(_LONGEST, _SHORTEST - 1, -1):
         ending = list(tokens[-length:])
@@ -62,10 +62,10 @@ def generate(
             if len(said) - len(prompt) >= most or len(said) > context.settings.context or stop():
                 return
         left = min(most - (len(said) - len(prompt)), context.settings.context - context.used) - 1
-        ready = _verified(cache, ready[-1], proposed(said, min(DRAFT, left)), drafts)
+        ready = _verify_draft(cache, ready[-1], propose_tokens(said, min(DRAFT, left)), drafts)
 
 
-def _verified(cache: Cache, token: int, draft: list[int], drafts: Drafts) -> list[int]:
+def _verify_draft(cache: Cache, token: int, draft: list[int], drafts: Drafts) -> list[int]:
     """As much of `draft` as the model would choose after `token`, and its choice then; none where it was stopped."""
     before = cache.context.used + 1
     if not cache.step([token, *draft], outputs=1 + len(draft)):

@@ -125,7 +125,7 @@ def score(
             for i in range(count):
                 tell("reading the text", i, count)
                 truth = chunked[i, context // 2 + 1 :]
-                for start, logits in _logits(place, _begun(chunked[i], runner), half, step):
+                for start, logits in _logits(place, _set_begin_token(chunked[i], runner), half, step):
                     rows = slice(start, min(scored, start + len(logits)))
                     logp = log_softmax(logits[: rows.stop - start])
                     losses = -logp[np.arange(len(logp)), truth[rows]].astype(np.float64)
@@ -163,7 +163,7 @@ def _logits(
             yield done + start, logits[start : start + rows]
 
 
-def _begun(chunk: NDArray[np.int32], runner: Scorable) -> NDArray[np.int32]:
+def _set_begin_token(chunk: NDArray[np.int32], runner: Scorable) -> NDArray[np.int32]:
     if not runner.begins:
         return chunk
     begun = chunk.copy()

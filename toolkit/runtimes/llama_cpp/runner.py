@@ -17,7 +17,7 @@ from edgekit.runtimes.llama_cpp import sampler as llama_sampler
 from edgekit.runtimes.llama_cpp import speed as llama_speed
 from edgekit.runtimes.llama_cpp.caching import stored
 from edgekit.runtimes.llama_cpp.caching.cache import Cache
-from edgekit.runtimes.llama_cpp.context import Context, Settings, check_length, opened
+from edgekit.runtimes.llama_cpp.context import Context, Settings, check_length, open_shared_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,11 +49,11 @@ class LlamaRunner(Runner):
     outputs = (TensorSpec("logits", "float32", ("tokens", "vocabulary")),)
 
     def __init__(self, file: Path, threads: int, *, flash_attention: str = "auto", cache: str = "f16") -> None:
-        self._model, self._threads, self._flash = opened(file), max(1, threads), flash_attention
+        self._model, self._threads, self._flash = open_shared_model(file), max(1, threads), flash_attention
         self._kind, self._cache, self.drafts, self.from_disk = cache, Cache(), lookup.Drafts(), 0
         self._api, self._vocabulary = self._model.api, self._model.vocabulary
         self.metadata: Mapping[str, Any] = self._model.header.plain
-        self.context_length, self.vocabulary = self._model.trained, self._model.size
+        self.context_length, self.vocabulary = self._model.training_context, self._model.size
         tokens = range(self.vocabulary)
         self.end_tokens = frozenset(t for t in tokens if self._api.llama_vocab_is_eog(self._vocabulary, t))
         self.begin_token = int(self._api.llama_vocab_bos(self._vocabulary))
@@ -62,7 +62,7 @@ class LlamaRunner(Runner):
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         import numpy as np
 
-        tokens = self._checked(np.asarray(feeds["tokens"]))
+        tokens = self._validate_tokens(np.asarray(feeds["tokens"]))
         logits = np.empty((len(tokens), self.vocabulary), np.float32)
         context = self.context(len(tokens), outputs=_SLICE, batch=_SLICE)
         try:
@@ -156,13 +156,13 @@ class LlamaRunner(Runner):
             BadInput: an empty prompt, a prompt that does not fit, a context longer than the model was trained for, or a
                 schema that no grammar holds.
         """
-        prompt = [int(token) for token in self._checked(tokens)]
+        prompt = [int(token) for token in self._validate_tokens(tokens)]
         room = self._room(len(prompt), most, context)
         chosen = llama_sampler.Sampling(**sampling)
         grammar = None if schema is None else grammar_of(schema)
         alone = look_up and chosen.temperature == 0 and grammar is None
         self._cache.reserve(self.context, room, cache or self._kind, lookup.DRAFT + 1 if alone else 1)
-        first = [int(token) for token in self._checked(beginning)] if len(beginning) else []
+        first = [int(token) for token in self._validate_tokens(beginning)] if len(beginning) else []
         self.from_disk = stored.begin(self._model, self._cache, first) if first else 0
         if alone and lookup.possible(self._cache.context):
             return self._look_up(prompt, most, cancel)
@@ -263,7 +263,7 @@ class LlamaRunner(Runner):
                 sizes[name] += round(float(match[3]) * _MEBI)
         return sizes
 
-    def _checked(self, tokens: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
+    def _validate_tokens(self, tokens: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
         import numpy as np
 
         array = np.asarray(tokens)

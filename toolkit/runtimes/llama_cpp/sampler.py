@@ -49,12 +49,12 @@ class Sampler:
         token = int(self._api.llama_sampler_sample(self._free, context.handle, -1))
         if self._strict is None:
             return token
-        if self._allowed(token):
+        if self._is_grammatical(token):
             self._api.llama_sampler_accept(self._strict, token)
             return token
         return int(self._api.llama_sampler_sample(self._strict, context.handle, -1))  # which accepts it, too
 
-    def _allowed(self, token: int) -> bool:
+    def _is_grammatical(self, token: int) -> bool:
         one = self._api.llama_token_data(id=token, logit=1.0, p=0.0)
         single = self._api.llama_token_data_array(data=ctypes.pointer(one), size=1, selected=-1, sorted=False)
         self._api.llama_sampler_apply(self._grammar, ctypes.byref(single))

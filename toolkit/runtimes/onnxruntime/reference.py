@@ -29,12 +29,12 @@ class OnnxGraph(OnnxRunner):
     """
 
     def __init__(self, model: onnx.ModelProto, part: Part) -> None:
-        self.model = _tidied(model, part)
+        self.model = _canonicalize_model(model, part)
         super().__init__(self.model.SerializeToString(), usable_processors())
         self.inputs, self.outputs = part.inputs, part.outputs
 
 
-def _tidied(model: onnx.ModelProto, part: Part) -> onnx.ModelProto:
+def _canonicalize_model(model: onnx.ModelProto, part: Part) -> onnx.ModelProto:
     """A copy of `model` as the exporter's census and quantizers read it. No weight changes."""
     import onnx
     from onnx import numpy_helper

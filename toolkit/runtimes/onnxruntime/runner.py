@@ -85,7 +85,9 @@ class OnnxRunner(Runner):
                 break
             except Exception as exc:  # onnxruntime's exceptions share no base but Exception
                 if precise == exact[-1]:
-                    raise CannotRun(f"onnxruntime {onnxruntime.__version__} refuses {what}: {_said(exc)}") from exc
+                    raise CannotRun(
+                        f"onnxruntime {onnxruntime.__version__} refuses {what}: {_describe_exception(exc)}"
+                    ) from exc
         if self._tables:
             self._tables.forget()
 
@@ -94,7 +96,7 @@ class OnnxRunner(Runner):
         try:
             values = self._session.run(self._names, feeds)
         except (ValueError, RuntimeError, MemoryError, *self._refusals) as exc:
-            raise CannotRun(f"onnxruntime could not run the part: {_said(exc)}") from exc
+            raise CannotRun(f"onnxruntime could not run the part: {_describe_exception(exc)}") from exc
         if self._tables:
             self._tables.forget()
         return dict(zip(self._names, values, strict=True))
@@ -116,5 +118,5 @@ def _spec(value: Any) -> TensorSpec:
     return TensorSpec(value.name, _DTYPES.get(dtype, dtype), shape)
 
 
-def _said(exc: Exception) -> str:
+def _describe_exception(exc: Exception) -> str:
     return first_line(exc).replace("std::bad_alloc", "it asks for more memory than is free")

@@ -55,7 +55,7 @@ class Openvino(Runtime):
         with need("openvino", "Exporting for OpenVINO"):
             from edgekit.runtimes.openvino import runner
 
-            runner.opened()
+            runner.import_openvino()
 
     def lower(self, artifact: Artifact, folder: Path) -> Artifact:
         """`artifact` with the operators that OpenVINO makes of it, by dtype.

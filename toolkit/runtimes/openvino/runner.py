@@ -21,7 +21,7 @@ _DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "boolean": "boo
 _PRODUCTS = ("Convolution", "GroupConvolution", "FullyConnected", "MatMul")
 
 
-def opened() -> Any:
+def import_openvino() -> Any:
     """The package ``openvino``, without the part that tells its makers of every start, from a forked process."""
     sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))
     import openvino
@@ -41,7 +41,7 @@ class OpenvinoRunner(Runner):
 
     def __init__(self, model: Path, threads: int) -> None:
         with need("openvino", "Running a model with OpenVINO"):
-            openvino = opened()
+            openvino = import_openvino()
         # One call at a time; and float means float32, also where a processor has bfloat16.
         wish = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -50,7 +50,7 @@ class OpenvinoRunner(Runner):
             "INFERENCE_PRECISION_HINT": "f32",
         }
         try:
-            with signal_stack.kept():
+            with signal_stack.preserve_signal_stack():
                 with plain(model) as whole:
                     self._compiled = openvino.Core().compile_model(str(whole), "CPU", wish)
                 self._request = self._compiled.create_infer_request()

@@ -7,7 +7,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 
-__all__ = ["kept"]
+__all__ = ["preserve_signal_stack"]
 
 
 class _Stack(ctypes.Structure):
@@ -17,7 +17,7 @@ class _Stack(ctypes.Structure):
 
 
 @contextlib.contextmanager
-def kept() -> Iterator[None]:
+def preserve_signal_stack() -> Iterator[None]:
     """After the block this thread's alternate signal stack is the one that it was before.
 
     OpenVINO's processor plugin sets one of its own for the thread that compiles, and frees it with the last network,

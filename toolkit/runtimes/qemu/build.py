@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
 from edgekit.runtimes.qemu.description import description_of, tensor_specs
-from edgekit.runtimes.qemu.vouching import vouched
+from edgekit.runtimes.qemu.vouching import read_vouched_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +82,7 @@ def load(source: Path) -> NetworkRunner | FrontendRunner:
         BadInput: nobody has vouched for it (`edgekit.runtimes.qemu.vouching`), or it is not described.
         ExportFailed, MissingExtra: it does not compile here.
     """
-    files, name = vouched(source.parent), source.stem
+    files, name = read_vouched_files(source.parent), source.stem
     facts = description_of(files, name)
     inputs, outputs = (tensor_specs(facts[side]) for side in ("inputs", "outputs"))
     # What is compiled is what was checked: the bundle is not read again.

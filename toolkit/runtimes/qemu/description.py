@@ -34,10 +34,10 @@ def describe(
 ) -> str:
     """The text of a part's description, which `load` reads; `sources` are the C files that it needs beside its own."""
 
-    def listed(specs: Sequence[TensorSpec]) -> list[Mapping[str, Any]]:
+    def list_specs(specs: Sequence[TensorSpec]) -> list[Mapping[str, Any]]:
         return [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
 
-    head = {"kind": kind, "inputs": listed(inputs), "outputs": listed(outputs), "sources": list(sources)}
+    head = {"kind": kind, "inputs": list_specs(inputs), "outputs": list_specs(outputs), "sources": list(sources)}
     return json.dumps({**head, **facts}, indent=1) + "\n"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgekit.errors import BadInput, boundary
 
-__all__ = ["HINT", "KNOWN", "is_vouched", "place_of", "read", "refusal", "vouch", "vouched"]
+__all__ = ["HINT", "KNOWN", "is_vouched", "place_of", "read", "read_vouched_files", "refusal", "vouch"]
 
 #: Digests of the folders that this process wrote or checked. Of a whole folder: files that are each fine may not fit
 #: together.
@@ -37,7 +37,7 @@ def is_vouched(files: Mapping[str, bytes]) -> bool:
     return _digest(files) in KNOWN
 
 
-def vouched(folder: Path) -> dict[str, bytes]:
+def read_vouched_files(folder: Path) -> dict[str, bytes]:
     """The files of `folder`, name -> content.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Checkpoint, Feeds, Part, Runner, TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Specs, described, given, stored
+from edgekit.formats.tflite.tensors import Specs, decode_value, encode_value, read_specs
 from edgekit.runtimes.common.feeds import checked_feeds
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def load(file: Path) -> Runner:
     main = tflite.read(content).subgraphs[0]
     ends = [[main.tensors[i] for i in side] for side in (main.inputs, main.outputs)]
     own = [[TensorSpec(tensor.name, tensor.dtype, tensor.shape) for tensor in side] for side in ends]
-    return _Converted(content, ends, own, described(file) or (own[0], own[1]))
+    return _Converted(content, ends, own, read_specs(file) or (own[0], own[1]))
 
 
 def of_part(checkpoint: Checkpoint, part: Part) -> MicroRunner:
@@ -113,9 +113,9 @@ class _Converted(Runner):
 
         values = checked_feeds("TensorFlow Lite Micro", self.inputs, feeds)
         ins = zip(self._runner.inputs, values, self._steps[0], strict=True)
-        made = self._runner({own.name: stored(v, np.dtype(own.dtype), steps, own.name) for own, v, steps in ins})
+        made = self._runner({own.name: encode_value(v, np.dtype(own.dtype), steps, own.name) for own, v, steps in ins})
         outs = zip(self.outputs, self._runner.outputs, self._steps[1], strict=True)
-        return {spec.name: given(made[own.name], spec.dtype, steps) for spec, own, steps in outs}
+        return {spec.name: decode_value(made[own.name], spec.dtype, steps) for spec, own, steps in outs}
 
     def reset(self) -> None:
         """Forget all state."""

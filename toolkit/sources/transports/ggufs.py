@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from edgekit.errors import BadInput
 from edgekit.formats.gguf import shards_of
 
-__all__ = ["chosen", "nothing_else"]
+__all__ = ["choose_files", "nothing_else"]
 
 #: The type where nobody names one: what llama.cpp's own programs fetch.
 _USUAL = "q4_k_m"
@@ -24,7 +24,7 @@ def nothing_else(names: Iterable[str]) -> bool:
     return any(name.endswith(".gguf") for name in held) and not any(name.endswith(_OTHER_WEIGHTS) for name in held)
 
 
-def chosen(repo: str, names: Iterable[str], choice: str) -> list[str]:
+def choose_files(repo: str, names: Iterable[str], choice: str) -> list[str]:
     """The file that `choice` means, or all its shards in order.
 
     Args:

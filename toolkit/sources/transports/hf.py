@@ -126,7 +126,7 @@ def _from_json(listing: Path) -> Source:
 
 def source_of(repo: str, revision: str | None, choice: str = "") -> Source:
     """The files of a repository that a checkpoint needs, at the commit that `revision` names now; or the .gguf that
-    `choice` means (`ggufs.chosen`), and that of a repository with nothing else.
+    `choice` means (`ggufs.choose_files`), and that of a repository with nothing else.
 
     Large files come with the hub's own sha256 and size; small ones stay unpinned. Which weights: safetensors (whole or
     sharded), else CTranslate2's ``model.bin``, else ``pytorch_model.bin``, else SpeechBrain's ``embedding_model.ckpt``.
@@ -140,7 +140,7 @@ def source_of(repo: str, revision: str | None, choice: str = "") -> Source:
     entries = {entry.rfilename: entry for entry in info.siblings or ()}
     licence = str((info.card_data or {}).get("license") or "unknown")
     if choice or ggufs.nothing_else(entries):
-        held = (_file(entries[name], repo, info.sha) for name in ggufs.chosen(repo, entries, choice))
+        held = (_file(entries[name], repo, info.sha) for name in ggufs.choose_files(repo, entries, choice))
         flat = tuple(replace(file, name=file.name.rpartition("/")[2]) for file in held)
         return Source(uri=f"hf://{repo}", revision=str(info.sha), licence=licence, files=flat)
     wanted = _weights(repo, list(entries)) + [name for name in _BESIDE if name in entries]

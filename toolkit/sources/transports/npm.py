@@ -37,11 +37,11 @@ class Tarballs(Packages):
 
     @classmethod
     def source(cls, address: str, cache: Path, offline: bool) -> Source:
-        _, version, member = _parsed(address)
+        _, version, member = _parse_uri(address)
         return single(address, version, Path(member).name)
 
     def get(self, piece: str, out: Path, bounds: Bounds) -> None:
-        name, version, member = _parsed(piece)
+        name, version, member = _parse_uri(piece)
         wanted = (name, version)
         if wanted not in self._have:
             self._have[wanted] = self._download(f"{name}@{version}")
@@ -74,7 +74,7 @@ class Tarballs(Packages):
         return tarballs[0]
 
 
-def _parsed(uri: str) -> tuple[str, str, str]:
+def _parse_uri(uri: str) -> tuple[str, str, str]:
     """Package, version and member. Raises BadInput if there are none."""
     match = _TARBALL.fullmatch(uri)
     if not match:

@@ -37,12 +37,12 @@ class Wheels(Packages):
 
     @classmethod
     def source(cls, address: str, cache: Path, offline: bool) -> Source:
-        _, version, member = _parsed(address)
+        _, version, member = _parse_uri(address)
         return single(address, version, Path(member).name)
 
     def get(self, piece: str, out: Path, bounds: Bounds) -> None:
         plain, platform = _platform(piece)
-        name, version, member = _parsed(plain)
+        name, version, member = _parse_uri(plain)
         requirement = f"{name}=={version}"
         wanted = (requirement, platform)
         if wanted not in self._have:
@@ -63,7 +63,7 @@ class Wheels(Packages):
         return wheels[0]
 
 
-def _parsed(uri: str) -> tuple[str, str, str]:
+def _parse_uri(uri: str) -> tuple[str, str, str]:
     """Distribution, version and member. Raises BadInput if there are none."""
     match = _WHEEL.fullmatch(uri)
     if not match:

@@ -27,7 +27,7 @@ def word_samples(folder: Path, labels: tuple[str, ...], loose: bool = False) -> 
     """
     listing = folder / "labels.csv"
     if listing.is_file():
-        return _listed(listing, labels)
+        return _read_listing(listing, labels)
     sounds = sounds_below(folder)
     if not sounds or (not loose and any(path.parent == folder for path in sounds)):
         raise BadInput(
@@ -43,7 +43,7 @@ def word_samples(folder: Path, labels: tuple[str, ...], loose: bool = False) -> 
     ]
 
 
-def _listed(listing: Path, labels: tuple[str, ...]) -> list[Sample]:
+def _read_listing(listing: Path, labels: tuple[str, ...]) -> list[Sample]:
     samples = []
     lines = read_text(listing).splitlines()
     for number, line in enumerate(lines[1:], 2):

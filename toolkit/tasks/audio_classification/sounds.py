@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Prediction, Predictor, Runner
-from edgekit.tasks.common.labels import labelled, top_of
+from edgekit.tasks.common.labels import rank_labels, top_of
 from edgekit.tasks.common.waveforms import Waveforms
 
 __all__ = ["Sounds"]
@@ -46,4 +46,4 @@ class Sounds(Predictor):
             feeds = {spec.name: features}
         values = self._network(feeds)[self._network.outputs[0].name]
         notes = [*wave.notes, *(["it is longer than the network takes; its end is left out"] if wave.more else [])]
-        return labelled(values, self._labels, self._activation, top, notes, {"audio_seconds": wave.seconds})
+        return rank_labels(values, self._labels, self._activation, top, notes, {"audio_seconds": wave.seconds})

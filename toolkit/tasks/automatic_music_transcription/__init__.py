@@ -49,9 +49,9 @@ def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, f
 
 
 def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.automatic_music_transcription.drawn import drawn
+    from edgekit.tasks.automatic_music_transcription.drawn import draw_prediction
 
-    return drawn(prediction)
+    return draw_prediction(prediction)
 
 
 TASK = Task(

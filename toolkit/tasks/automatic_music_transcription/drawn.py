@@ -6,13 +6,13 @@ from typing import Any
 
 from edgekit.core import Prediction
 
-__all__ = ["drawn"]
+__all__ = ["draw_prediction"]
 
 #: Semitones above and below the notes, and the least that are shown.
 _AROUND, _LEAST = 2, 12
 
 
-def drawn(prediction: Prediction) -> Any:
+def draw_prediction(prediction: Prediction) -> Any:
     """A bar for each note, over seconds and MIDI pitches: a PIL image."""
     from edgekit.tasks.common.drawing import Axes
 

@@ -73,10 +73,10 @@ class Transcriber(Predictor):
             progress(samples / self._rate, audio.seconds)
         count = samples * self._fps // self._rate
         found = framed_notes(np.concatenate(frames)[:count], np.concatenate(onsets)[:count], rules)
-        notes = sorted((self._timed(note) for note in found), key=lambda note: (note["start"], note["pitch"]))
+        notes = sorted((self._note_in_seconds(note) for note in found), key=lambda note: (note["start"], note["pitch"]))
         write(notes)
         details = {"events": notes, "lines": _lines(notes), "seconds": samples / self._rate, "notes": list(audio.notes)}
-        return Prediction(_told(notes), details, {"audio_seconds": samples / self._rate}, score=notes)
+        return Prediction(_describe_notes(notes), details, {"audio_seconds": samples / self._rate}, score=notes)
 
     def _windows(self, audio: Audio) -> Iterator[tuple[NDArray[np.float32], int]]:
         """Windows float32 [window], the first beginning half an overlap before the sound, the last filled with zeros;
@@ -95,7 +95,7 @@ class Transcriber(Predictor):
             yield window, samples
             start += hop
 
-    def _timed(self, note: FramedNote) -> dict[str, Any]:
+    def _note_in_seconds(self, note: FramedNote) -> dict[str, Any]:
         return {
             "start": self._seconds(note.start),
             "end": self._seconds(note.end),
@@ -138,7 +138,7 @@ def _lines(notes: list[dict[str, Any]]) -> list[str]:
     return [*shown, *([f"and {len(notes) - _SHOWN} more: --out notes.mid"] if len(notes) > _SHOWN else [])]
 
 
-def _told(notes: list[dict[str, Any]]) -> str:
+def _describe_notes(notes: list[dict[str, Any]]) -> str:
     if not notes:
         return "no notes"
     count = f"{len(notes)} notes" if len(notes) > 1 else "1 note"

@@ -24,7 +24,7 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
 
 
 def _text(prediction: Prediction) -> str:
-    return str(prediction.scored)
+    return str(prediction.metric_input)
 
 
 def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:

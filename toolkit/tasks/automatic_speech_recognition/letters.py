@@ -13,7 +13,7 @@ from edgekit.tasks.common.waveforms import Wave, Waveforms
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Letters", "decoded"]
+__all__ = ["Letters", "decode_ctc"]
 
 
 class Letters(Predictor):
@@ -40,7 +40,7 @@ class Letters(Predictor):
         texts, seconds, notes = [], 0.0, list[str]()
         for wave, logits in self._moments(sample):
             best = [int(i) for i in logits.argmax(axis=-1)]
-            texts.append(decoded(best, self._vocabulary, self._blank, self._delimiter))
+            texts.append(decode_ctc(best, self._vocabulary, self._blank, self._delimiter))
             seconds, notes = seconds + wave.seconds, list(wave.notes)
             if progress:
                 progress(seconds, seconds)
@@ -71,7 +71,7 @@ def _log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
     return result
 
 
-def decoded(best: Sequence[int], vocabulary: Sequence[str], blank: int, delimiter: str) -> str:
+def decode_ctc(best: Sequence[int], vocabulary: Sequence[str], blank: int, delimiter: str) -> str:
     """The text of the likeliest letter at each moment: one that stays counts once, `blank` separates equal ones."""
     kept = [at for i, at in enumerate(best) if at != blank and (not i or at != best[i - 1])]
     text = "".join(vocabulary[at] if 0 <= at < len(vocabulary) else "" for at in kept)

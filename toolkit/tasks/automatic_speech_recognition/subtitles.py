@@ -39,16 +39,16 @@ def _cues(details: Mapping[str, Any]) -> list[tuple[float, float, str]]:
     words = details.get("words")
     if not words:
         return [(s["start"], s["end"], s["text"]) for s in details.get("segments") or ()]
-    return [(group[0]["start"], group[-1]["end"], _wrapped(group)) for group in _grouped(words)]
+    return [(group[0]["start"], group[-1]["end"], _wrap_subtitle(group)) for group in _group_words(words)]
 
 
-def _grouped(words: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+def _group_words(words: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     """Words by subtitle: a pause, the end of a sentence that is long enough, or two full lines end it."""
     groups: list[list[Mapping[str, Any]]] = []
     for word in words:
         group = groups[-1] if groups else []
-        ended = group and group[-1]["word"][-1:] in ".?!\u3002\uff1f\uff01" and len(_spoken(group)) > _LINE // 2
-        full = len(_spoken([*group, word])) > _LINE * _LINES
+        ended = group and group[-1]["word"][-1:] in ".?!\u3002\uff1f\uff01" and len(_join_words(group)) > _LINE // 2
+        full = len(_join_words([*group, word])) > _LINE * _LINES
         if not group or ended or full or word["start"] - group[-1]["end"] > _PAUSE:
             groups.append([word])
         else:
@@ -56,13 +56,13 @@ def _grouped(words: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]
     return groups
 
 
-def _spoken(words: Sequence[Mapping[str, Any]]) -> str:
+def _join_words(words: Sequence[Mapping[str, Any]]) -> str:
     return " ".join(word["word"] for word in words)
 
 
-def _wrapped(words: Sequence[Mapping[str, Any]]) -> str:
+def _wrap_subtitle(words: Sequence[Mapping[str, Any]]) -> str:
     """The text of a subtitle, broken once where it is longer than a line."""
-    text = _spoken(words)
+    text = _join_words(words)
     if len(text) <= _LINE:
         return text
     at = min((i for i, letter in enumerate(text) if letter == " "), key=lambda i: abs(i - len(text) / 2), default=0)

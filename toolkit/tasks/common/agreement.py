@@ -37,7 +37,7 @@ _DECIMALS = 4
 
 def label(prediction: Prediction) -> str:
     """The top label of an answer: of a ranking (`Prediction.score`, best first) the first."""
-    scored = prediction.scored
+    scored = prediction.metric_input
     return str(scored[0]) if isinstance(scored, (tuple, list)) else str(scored)
 
 

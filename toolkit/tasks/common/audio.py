@@ -94,7 +94,7 @@ def open_audio(sample: Any, rate: int) -> Audio:
     own = _rate(own)
     channels = array.shape[1] if array.ndim == 2 else 1
     blocks = (array[i : i + own * _BLOCK_SECONDS] for i in range(0, len(array), own * _BLOCK_SECONDS))
-    return _converted(blocks, own, rate, channels, len(array) / own, [])
+    return _convert_audio(blocks, own, rate, channels, len(array) / own, [])
 
 
 def _rate(value: Any) -> int:
@@ -133,10 +133,10 @@ def _open_file(path: Path, rate: int) -> Audio:
                     return
                 yield block
 
-    return _converted(blocks(), file.samplerate, rate, file.channels, file.frames / file.samplerate, notes)
+    return _convert_audio(blocks(), file.samplerate, rate, file.channels, file.frames / file.samplerate, notes)
 
 
-def _converted(
+def _convert_audio(
     blocks: Iterator[Samples], own: int, rate: int, channels: int, seconds: float, notes: list[str]
 ) -> Audio:
     if channels > 1:
@@ -144,7 +144,7 @@ def _converted(
         blocks = (block.mean(axis=1) if block.ndim == 2 else block for block in blocks)
     if own != rate:
         notes.append(f"resampled from {own} Hz to {rate} Hz")
-        blocks = _resampled(blocks, own, rate)
+        blocks = _resample_blocks(blocks, own, rate)
     return Audio(rate, seconds, notes, _flat(blocks))
 
 
@@ -155,7 +155,7 @@ def _flat(blocks: Iterator[Samples]) -> Iterator[Samples]:
         yield np.ascontiguousarray(block.reshape(-1), dtype=np.float32)
 
 
-def _resampled(blocks: Iterator[Samples], own: int, rate: int) -> Iterator[Samples]:
+def _resample_blocks(blocks: Iterator[Samples], own: int, rate: int) -> Iterator[Samples]:
     import numpy as np
 
     with need("run", "Resampling audio"):

@@ -15,7 +15,7 @@ from edgekit.tasks.common.pictures import open_image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["COLOURS", "Axes", "Canvas", "lettered", "picture_of"]
+__all__ = ["COLOURS", "Axes", "Canvas", "picture_of", "render_text"]
 
 #: Colours that people with any colour vision can tell apart (Okabe and Ito 2008), the strongest first.
 COLOURS = (
@@ -51,11 +51,11 @@ def picture_of(sample: Any) -> Any:
     return Image.fromarray(array)
 
 
-def lettered(lines: Sequence[str], width: int = 900) -> Any:
+def render_text(lines: Sequence[str], width: int = 900) -> Any:
     """Lines of text, black on white, wrapped: a PIL image of this width."""
     from PIL import Image, ImageDraw
 
-    wrapped = [piece for line in lines for piece in _wrapped(line)] or [""]
+    wrapped = [piece for line in lines for piece in _wrap_line(line)] or [""]
     step = _LETTERS * 3 // 2
     image = Image.new("RGB", (width, step * len(wrapped) + step), _PAPER)
     pen = ImageDraw.Draw(image)
@@ -84,14 +84,14 @@ class Canvas:
 
     def polygon(self, corners: Sequence[Point], label: str = "", number: int = 0) -> None:
         """A closed line with a label at its first corner."""
-        colour, placed = COLOURS[number % len(COLOURS)], self._placed(corners)
+        colour, placed = COLOURS[number % len(COLOURS)], self._scale_points(corners)
         self._pen().line([*placed, placed[0]], fill=colour, width=self._line, joint="curve")
         if label:
             self._label(placed[0], label, colour)
 
     def points(self, points: Sequence[Point], links: Sequence[tuple[int, int]] = (), number: int = 0) -> None:
         """Dots, and lines between the dots of these indices."""
-        pen, placed, reach = self._pen(), self._placed(points), self._line + 1
+        pen, placed, reach = self._pen(), self._scale_points(points), self._line + 1
         for first, second in links:
             pen.line([placed[first], placed[second]], fill=COLOURS[(number + 1) % len(COLOURS)], width=self._line)
         for x, y in placed:
@@ -122,7 +122,7 @@ class Canvas:
         """Lines of text below the picture, with a bar of `colour` at their left."""
         from PIL import Image, ImageDraw
 
-        text = lettered(lines, self.image.width)
+        text = render_text(lines, self.image.width)
         ImageDraw.Draw(text).rectangle((0, 2, 4, text.height - 3), fill=colour)
         whole = Image.new("RGB", (self.image.width, self.image.height + text.height), _PAPER)
         whole.paste(self.image, (0, 0))
@@ -139,7 +139,7 @@ class Canvas:
 
         return ImageDraw.Draw(self.image)
 
-    def _placed(self, points: Sequence[Point]) -> list[Point]:
+    def _scale_points(self, points: Sequence[Point]) -> list[Point]:
         return [(x * self._scale, y * self._scale) for x, y in points]
 
     def _label(self, at: Point, label: str, colour: Colour) -> None:
@@ -234,7 +234,7 @@ class Axes:
         self._pen.text((left + 4, top), names[1], fill=_INK, font=_font())
 
 
-def _wrapped(line: str) -> list[str]:
+def _wrap_line(line: str) -> list[str]:
     import textwrap
 
     return textwrap.wrap(line, _COLUMNS, drop_whitespace=False) or [""]

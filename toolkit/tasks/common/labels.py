@@ -12,7 +12,7 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["labelled", "top_of"]
+__all__ = ["rank_labels", "top_of"]
 
 #: Labels of an answer's ranking that metrics use.
 _RANKED = 10
@@ -27,7 +27,7 @@ def top_of(options: Mapping[str, Any]) -> int:
     return top
 
 
-def labelled(
+def rank_labels(
     values: Any, labels: Sequence[str], activation: str, top: int, notes: Sequence[str], units: Mapping[str, float]
 ) -> Prediction:
     """The answer of a classifier.

@@ -92,7 +92,7 @@ def pixels_of(sample: Any, rule: Mapping[str, Any] | None, height: int, width: i
 
     Args:
         sample: a file, or an array uint8 [height, width, 3] of any size; of this size it is taken as it is.
-        rule: see `fitted`.
+        rule: see `fit_image`.
 
     Raises:
         BadInput: it is neither, or cannot be read.
@@ -101,7 +101,7 @@ def pixels_of(sample: Any, rule: Mapping[str, Any] | None, height: int, width: i
 
     if isinstance(sample, (str, Path)):
         image, notes = open_image(sample)
-        return fitted(image, rule, height, width), notes
+        return fit_image(image, rule, height, width), notes
     array = np.asarray(sample)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise BadInput(f"pixels are uint8 [height, width, 3], not {array.dtype} {list(array.shape)}.")
@@ -109,10 +109,10 @@ def pixels_of(sample: Any, rule: Mapping[str, Any] | None, height: int, width: i
         return array, []
     from PIL import Image
 
-    return fitted(Image.fromarray(array), rule, height, width), []
+    return fit_image(Image.fromarray(array), rule, height, width), []
 
 
-def fitted(image: Any, rule: Mapping[str, Any] | None, height: int, width: int) -> NDArray[Any]:
+def fit_image(image: Any, rule: Mapping[str, Any] | None, height: int, width: int) -> NDArray[Any]:
     """The image as a network takes it: uint8 [height, width, 3].
 
     Args:
@@ -126,19 +126,19 @@ def fitted(image: Any, rule: Mapping[str, Any] | None, height: int, width: int) 
         "down" in rule.get("crop", ""),
     )
     if "short_side" in rule:
-        return cropped(image, int(rule["short_side"]), height, width, kind, down=down)
+        return resize_and_crop(image, int(rule["short_side"]), height, width, kind, down=down)
     high, wide = rule.get("size", (height, width))
     if "size" in rule or not rule.get("crop"):
         image = image.resize((int(wide), int(high)), _filter(kind))
     return _middle(image, height, width, down)
 
 
-def resized(image: Any, height: int, width: int) -> NDArray[Any]:
+def resize_image(image: Any, height: int, width: int) -> NDArray[Any]:
     """The whole image at another size, bilinear with antialiasing: uint8 [height, width, 3]."""
-    return fitted(image, None, height, width)
+    return fit_image(image, None, height, width)
 
 
-def cropped(
+def resize_and_crop(
     image: Any, short_side: int, height: int, width: int, kind: str = "bicubic", *, down: bool = False
 ) -> NDArray[Any]:
     """The middle of the image once its shorter side is `short_side`: uint8 [height, width, 3].

@@ -55,7 +55,7 @@ class Tokens:
 
     def ids(self, text: str, pair: str | None = None, most: int | None = None) -> list[int]:
         """The tokens of a text, or of two, cut to `most`."""
-        return list(self._encoded(text, pair, most).ids)
+        return list(self._encode_text(text, pair, most).ids)
 
     def token(self, at: int) -> str:
         """The token with a number, as text ("" if there is none)."""
@@ -82,7 +82,7 @@ class Tokens:
 
         fixed = specs[0].shape[1]
         most = min(self._most, fixed) if isinstance(fixed, int) else self._most
-        encoded = self._encoded(text, pair, most)
+        encoded = self._encode_text(text, pair, most)
         cut = bool(encoded.overflowing)
         length = fixed if isinstance(fixed, int) else most if self._whole else max(2, len(encoded.ids))
         rows = {
@@ -98,7 +98,7 @@ class Tokens:
             feeds[spec.name] = np.asarray([row], np.dtype(spec.dtype))
         return feeds, cut
 
-    def _encoded(self, text: str, pair: str | None, most: int | None) -> Any:
+    def _encode_text(self, text: str, pair: str | None, most: int | None) -> Any:
         with tokenizing(self._file):
             self._tokenizer.enable_truncation(most or self._most)
             return self._tokenizer.encode(text, pair)

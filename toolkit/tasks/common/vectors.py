@@ -53,11 +53,17 @@ class Embedder(Predictor):
             raise BadInput(f"{len(samples)} samples cannot be compared at once: 2 to {_MOST_TOGETHER} can.")
         made = [self.vector(sample) for sample in samples]
         pairs: list[dict[str, Any]] = [
-            {"a": _shown(samples[i]), "b": _shown(samples[j]), "score": float(made[i][0] @ made[j][0])}
+            {
+                "a": _describe_sample(samples[i]),
+                "b": _describe_sample(samples[j]),
+                "score": float(made[i][0] @ made[j][0]),
+            }
             for i, j in combinations(range(len(samples)), 2)
         ]
         notes = [
-            f"{_shown(sample)}: {note}" for sample, (_, notes) in zip(samples, made, strict=True) for note in notes
+            f"{_describe_sample(sample)}: {note}"
+            for sample, (_, notes) in zip(samples, made, strict=True)
+            for note in notes
         ]
         units, details = {"samples": float(len(samples))}, {"pairs": pairs, "notes": notes}
         if len(samples) == 2:
@@ -79,7 +85,7 @@ def unit(values: Any) -> Vector:
     return (flat / np.float32(length)).astype(np.float32)
 
 
-def _shown(sample: Any) -> str:
+def _describe_sample(sample: Any) -> str:
     if not isinstance(sample, (str, Path)):
         return "an array"
     text = " ".join(str(sample).split())

@@ -35,16 +35,16 @@ class Pipe:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self._rest = file, _exactly(file, 12)
+        self._file, self._rest = file, _read_exactly(file, 12)
         self.rate, self.channels, self._dtype, self.described = _RATE, 1, "<i2", "16-bit samples at 16000 Hz, no header"
-        if kind := self._packed():
+        if kind := self._detect_compression():
             hint = "Name the file in place of -, or pipe its samples: ffmpeg -i FILE -f wav - | edgekit run ..."
             raise BadInput(f"standard input is {kind}, which is not read from a pipe.", hint=hint)
         if self._rest[:4] == b"RIFF" and self._rest[8:12] == b"WAVE":
             self._rest = b""
             self._header()
 
-    def _packed(self) -> str:
+    def _detect_compression(self) -> str:
         """The kind of a file whose sound is packed, else "". Samples may begin as one frame of MP3 does, by chance;
         that a second one follows where the first ends is none."""
         for begin, kind in _PACKED.items():
@@ -53,7 +53,7 @@ class Pipe:
         length = frame_length(self._rest)
         if not length:
             return ""
-        self._rest += _exactly(self._file, max(0, length + 4 - len(self._rest)))
+        self._rest += _read_exactly(self._file, max(0, length + 4 - len(self._rest)))
         following = self._rest[length : length + 4]
         return "MP3" if frame_length(following) and same_stream(self._rest, following) else ""
 
@@ -83,7 +83,7 @@ class Pipe:
     def _header(self) -> None:
         form = b""
         while True:
-            head = _exactly(self._file, 8)
+            head = _read_exactly(self._file, 8)
             if len(head) < 8:
                 raise BadInput("the WAV on standard input breaks off in its header.")
             name, size = head[:4], struct.unpack("<I", head[4:])[0]
@@ -91,7 +91,7 @@ class Pipe:
                 break
             if size > _MOST:
                 raise BadInput(f"the WAV on standard input has a chunk {name!r} of {size} bytes before its samples.")
-            content = _exactly(self._file, size + size % 2)
+            content = _read_exactly(self._file, size + size % 2)
             form = content if name == b"fmt " else form
         if len(form) < 16:
             raise BadInput("the WAV on standard input does not say what its samples are.")
@@ -107,7 +107,7 @@ class Pipe:
         self.described = f"WAV, {bits} bits, {self.rate} Hz, {self.channels} channel{'s' if self.channels > 1 else ''}"
 
 
-def _exactly(file: BinaryIO, size: int) -> bytes:
+def _read_exactly(file: BinaryIO, size: int) -> bytes:
     """So many bytes, fewer only at the end of the file."""
     data = b""
     while len(data) < size and (more := file.read(size - len(data))):

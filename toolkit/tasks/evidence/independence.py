@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.common.files import described
+from edgekit.common.files import describe_content
 from edgekit.core import Sample
 from edgekit.errors import EdgekitError
 
@@ -54,7 +54,7 @@ def independent_sources(samples: Sequence[Sample]) -> list[int]:
         if sample.source:
             named[sample.source].append(at)
     numbers: dict[int, int] = {}
-    roots = _joined(len(samples), [*named.values(), *near_duplicates(samples)])
+    roots = _find_roots(len(samples), [*named.values(), *near_duplicates(samples)])
     return [numbers.setdefault(root, len(numbers)) for root in roots]
 
 
@@ -88,12 +88,12 @@ def near_duplicates(samples: Sequence[Sample]) -> list[list[int]]:
         near = _alike if kind in ("picture", "sound") else _resembling if kind == "text" else _equal
         pairs += [(places[i], places[j]) for i, j in near(of_kind)]
     groups = defaultdict[int, list[int]](list)
-    for at, root in enumerate(_joined(len(samples), pairs)):
+    for at, root in enumerate(_find_roots(len(samples), pairs)):
         groups[root].append(at)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _joined(count: int, groups: Sequence[Sequence[int]]) -> list[int]:
+def _find_roots(count: int, groups: Sequence[Sequence[int]]) -> list[int]:
     """The root of each place after the members of each group are joined (union-find)."""
     parents = list(range(count))
 
@@ -124,7 +124,7 @@ def _print(value: Any) -> tuple[str, Any]:
     if arrays and all(isinstance(array, np.ndarray) and array.dtype.kind == "f" for array in arrays.values()):
         form = " ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items())
         return form, np.concatenate([np.ravel(array) for array in arrays.values()]).astype(np.float32)
-    return described(value), np.zeros(0, np.float32)
+    return describe_content(value), np.zeros(0, np.float32)
 
 
 def _of_picture(value: Any) -> Floats:

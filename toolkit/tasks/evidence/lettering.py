@@ -13,7 +13,7 @@ from typing import Any
 from edgekit.core import Evidence, Sample, Source, SourceFile
 from edgekit.tasks.evidence.texts import SENTENCES
 
-__all__ = ["LETTERING", "lettered"]
+__all__ = ["LETTERING", "render_text"]
 
 #: Pictures of each half; letters of a line; size of a picture in pixels; margin that text keeps when it is turned.
 _COUNT, _LETTERS, _SIZE = 16, (14, 34), (640, 480)
@@ -69,7 +69,7 @@ class _Look:
     colours: tuple[tuple[int, int, int], tuple[int, int, int]] = _COLOURS[0]
 
 
-def lettered(lines: Sequence[str], font: Any, look: _Look, seed: int = 0) -> Any:
+def render_text(lines: Sequence[str], font: Any, look: _Look, seed: int = 0) -> Any:
     """Lines of text in a PIL image of 640 x 480 pixels."""
     import numpy as np
     from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -104,7 +104,7 @@ def _samples(folder: Path) -> Sequence[Sample]:
             longest = max(len(line) for line in lines)
             size = min((18, 24, 34, 44)[k % 4], 1000 // longest)
             look = _Look(size, angle, _BLURS[k % len(_BLURS)], _NOISES[k % len(_NOISES)], _COLOURS[k // 2 % 4])
-            picture = lettered(lines, folder / fonts[k % 2][0], look, 100 * half + k)
+            picture = render_text(lines, folder / fonts[k % 2][0], look, 100 * half + k)
             name = f"{('caladea', 'source-sans')[half]}-{k + 1:02d}"
             samples.append(Sample(np.asarray(picture, np.uint8), "\n".join(lines), name, "en"))
     return samples

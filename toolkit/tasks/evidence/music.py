@@ -11,7 +11,7 @@ from edgekit.core import Evidence, Sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RATE", "SCORES", "pipe", "played", "string"]
+__all__ = ["RATE", "SCORES", "pipe", "string", "synthesize_notes"]
 
 RATE = 22_050
 #: Scores of each half; notes of a score.
@@ -42,7 +42,7 @@ def string(frequency: float, seconds: float, seed: int) -> NDArray[Any]:
         mixed_before = mixed
         held[place] = before
         out[i] = value
-    return _faded(out)
+    return _fade_and_normalize(out)
 
 
 def pipe(frequency: float, seconds: float, seed: int) -> NDArray[Any]:
@@ -52,10 +52,10 @@ def pipe(frequency: float, seconds: float, seed: int) -> NDArray[Any]:
     time = np.arange(round(seconds * RATE)) / RATE
     harmonics = [h for h in range(1, 6) if h * frequency < RATE / 2]
     tone = sum(np.sin(2 * np.pi * h * frequency * time + seed * h) / h**1.5 for h in harmonics)
-    return _faded(np.minimum(1.0, time / 0.02) * tone)
+    return _fade_and_normalize(np.minimum(1.0, time / 0.02) * tone)
 
 
-def _faded(tone: NDArray[Any]) -> NDArray[Any]:
+def _fade_and_normalize(tone: NDArray[Any]) -> NDArray[Any]:
     import numpy as np
 
     end = min(len(tone), round(0.03 * RATE))
@@ -63,7 +63,7 @@ def _faded(tone: NDArray[Any]) -> NDArray[Any]:
     return tone / max(1e-9, float(np.abs(tone).max()))
 
 
-def played(notes: Sequence[dict[str, Any]], voice: Voice) -> NDArray[Any]:
+def synthesize_notes(notes: Sequence[dict[str, Any]], voice: Voice) -> NDArray[Any]:
     """The sound of notes (``start``, ``end`` in seconds, ``pitch`` as MIDI counts): float32 [samples] at `RATE`."""
     import numpy as np
 
@@ -97,7 +97,7 @@ def _sample(half: int, k: int) -> Sample:
             notes.append({"start": at, "end": at + 0.95 * length, "pitch": base + 12 * octave + steps[step]})
         at += length
     unlike = {(note["start"], note["pitch"]): note for note in notes}
-    sound = played(list(unlike.values()), (string, pipe)[k % 2])
+    sound = synthesize_notes(list(unlike.values()), (string, pipe)[k % 2])
     level = _NOISES[k % len(_NOISES)]
     if level is not None:
         sound = sound + np.float32(10 ** (level / 20)) * random.standard_normal(len(sound), np.float32)

@@ -29,7 +29,7 @@ def _samples(folder: Path) -> Sequence[Sample]:
     clips = VOICES.samples(folder)
     middle = len(clips) // 2
     return [
-        _joined(of_one, k, f"{name}-{k + 1:02d}")
+        _join_clips(of_one, k, f"{name}-{k + 1:02d}")
         for name, half in (("first", clips[:middle]), ("second", clips[middle:]))
         for k, of_one in enumerate(_together(half)[:_COUNT])
     ]
@@ -47,7 +47,7 @@ def _together(clips: Sequence[Sample]) -> list[list[Sample]]:
     ]
 
 
-def _joined(clips: Sequence[Sample], k: int, name: str) -> Sample:
+def _join_clips(clips: Sequence[Sample], k: int, name: str) -> Sample:
     """The k-th sound of a half: pause, clip, pause, clip, pause. Its truth is spans of speech, in seconds."""
     import numpy as np
 

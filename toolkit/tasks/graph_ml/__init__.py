@@ -25,7 +25,7 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
 
 
 def _answer(prediction: Prediction) -> Any:
-    return [[round(value, 2) for value in row] for row in prediction.scored["log_probabilities"]]
+    return [[round(value, 2) for value in row] for row in prediction.metric_input["log_probabilities"]]
 
 
 def _same(answers: Sequence[Any], reference: Sequence[Any]) -> Sequence[bool]:
@@ -41,9 +41,9 @@ def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, f
 
 
 def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.graph_ml.showing import drawn
+    from edgekit.tasks.graph_ml.showing import draw_prediction
 
-    return drawn(prediction)
+    return draw_prediction(prediction)
 
 
 TASK = Task(

@@ -6,13 +6,13 @@ from typing import Any
 
 from edgekit.core import Prediction
 
-__all__ = ["drawn"]
+__all__ = ["draw_prediction"]
 
 #: Pixels of a cell, and residues of a strip.
 _CELL, _STRIP = 14, 64
 
 
-def drawn(prediction: Prediction) -> Any:
+def draw_prediction(prediction: Prediction) -> Any:
     """Darker is more probable, and the file's own amino acid has a frame: strips of 64 residues, as a PIL image."""
     import numpy as np
     from PIL import Image, ImageDraw

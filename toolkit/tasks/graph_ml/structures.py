@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ATOMS", "LETTERS", "Structure", "packed", "samples", "structure_of"]
+__all__ = ["ATOMS", "LETTERS", "Structure", "read_structures", "samples", "structure_of"]
 
 #: Atoms of a residue's backbone, in order.
 ATOMS = ("N", "CA", "C", "O")
@@ -79,7 +79,7 @@ def samples(folder: Path) -> Sequence[Sample]:
     return [Sample(str(file), structure_of(file).letters, file.name) for file in files]
 
 
-def packed(file: Traversable) -> Sequence[Sample]:
+def read_structures(file: Traversable) -> Sequence[Sample]:
     """The structures in a .npz of the package: of each the arrays ``NAME.coordinates``, ``.numbers``, ``.letters``.
 
     NAME is ENTRY-CHAIN; the entry is the source.

@@ -23,7 +23,7 @@ class Classifier(Predictor):
 
     `facts`: ``height``, ``width`` (pixels), ``labels``; ``scale`` and ``zero_point`` if the network's scores are
     int8; ``activation`` "softmax" if they are logits; ``resize`` if a picture is not just scaled whole
-    (`edgekit.tasks.common.pictures.fitted`).
+    (`edgekit.tasks.common.pictures.fit_image`).
 
     A network with int8 pixels gets their values minus 128, which is the same as a camera's bytes with
     the top bit flipped.
@@ -75,7 +75,7 @@ class Classifier(Predictor):
         return scores
 
 
-def drawn(sample: Any, prediction: Prediction) -> Any:
+def draw_prediction(sample: Any, prediction: Prediction) -> Any:
     """The picture with the best labels below it, as a PIL image."""
     canvas = Canvas(picture_of(sample))
     canvas.caption([f"{entry['score']:.3f}  {entry['label']}" for entry in prediction.details["scores"]], COLOURS[0])

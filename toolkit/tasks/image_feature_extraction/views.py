@@ -18,7 +18,7 @@ __all__ = ["Views", "samples"]
 
 
 class Views(Embedder):
-    """Pictures as vectors. `facts`: ``height``, ``width``, ``resize`` (`edgekit.tasks.common.pictures.fitted`)."""
+    """Pictures as vectors. `facts`: ``height``, ``width``, ``resize`` (`edgekit.tasks.common.pictures.fit_image`)."""
 
     def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
         self._network, self._rule = parts["network"], facts.get("resize")

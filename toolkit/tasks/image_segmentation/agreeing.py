@@ -20,7 +20,7 @@ def answer(prediction: Prediction) -> list[int]:
     """The classes at the middles of 64 x 64 cells, as runs: class, length, class, length .."""
     import numpy as np
 
-    classes = np.asarray(prediction.scored)
+    classes = np.asarray(prediction.metric_input)
     rows, columns = (((np.arange(_SIDE) + 0.5) * size / _SIDE).astype(int) for size in classes.shape)
     flat = classes[rows][:, columns].reshape(-1)
     starts = np.flatnonzero(np.diff(flat, prepend=-1))

@@ -10,13 +10,13 @@ from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import Canvas, picture_of
-from edgekit.tasks.common.vision.placing import Placed, placed
+from edgekit.tasks.common.vision.placing import Placed, place_sample
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Segmenter", "drawn", "mask_of", "runs_of"]
+__all__ = ["Segmenter", "draw_prediction", "mask_of", "runs_of"]
 
 #: Most pixels of the answer's longer side: a larger picture gets the mask of its reduction.
 _LONGEST = 2048
@@ -31,7 +31,7 @@ class Segmenter(Predictor):
     whole input.
 
     `facts`: ``height``, ``width``; ``labels``, the first is drawn clear; ``activation`` "softmax", C labels, or
-    "sigmoid", one logit for the second of two labels; ``resize`` (`edgekit.tasks.common.vision.placing.placed`).
+    "sigmoid", one logit for the second of two labels; ``resize`` (`edgekit.tasks.common.vision.placing.place_sample`).
     """
 
     def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
@@ -54,9 +54,9 @@ class Segmenter(Predictor):
         import numpy as np
 
         check_names(options, ())
-        picture = placed(sample, self._rule, *self._size)
+        picture = place_sample(sample, self._rule, *self._size)
         logits = self._network({self._network.inputs[0].name: picture.pixels[None]})["logits"][0]
-        mask = _classes(_enlarged(logits, picture))
+        mask = _classes(_resize_logits(logits, picture))
         shares = np.bincount(mask.reshape(-1), minlength=len(self._labels)) / mask.size
         told = {self._labels[i]: float(shares[i]) for i in np.argsort(-shares, kind="stable") if shares[i] >= _TOLD}
         details = {
@@ -90,7 +90,7 @@ def mask_of(details: Mapping[str, Any]) -> NDArray[np.uint8]:
     return mask
 
 
-def _enlarged(logits: NDArray[Any], picture: Placed) -> NDArray[np.float32]:
+def _resize_logits(logits: NDArray[Any], picture: Placed) -> NDArray[np.float32]:
     """The logits of the picture's part of the input, bilinear at the picture's size: float32 [height, width, C]."""
     import numpy as np
     from PIL import Image
@@ -115,7 +115,7 @@ def _classes(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(logits.argmax(2), np.uint8)
 
 
-def drawn(sample: Any, prediction: Prediction) -> Any:
+def draw_prediction(sample: Any, prediction: Prediction) -> Any:
     """The picture with its areas tinted, as a PIL image."""
     canvas = Canvas(picture_of(sample))
     canvas.mask(mask_of(prediction.details), prediction.details["labels"])

@@ -40,9 +40,9 @@ def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, f
 
 
 def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.image_to_text.reader import drawn
+    from edgekit.tasks.image_to_text.reader import draw_prediction
 
-    return drawn(sample, prediction)
+    return draw_prediction(sample, prediction)
 
 
 TASK = Task(

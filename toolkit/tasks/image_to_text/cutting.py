@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-__all__ = ["cut", "filled", "pieces"]
+__all__ = ["cut", "pad_to_width", "pieces"]
 
 #: What is this much higher than wide is a line that runs upwards or downwards.
 _UPRIGHT = 1.5
@@ -59,7 +59,7 @@ def pieces(line: Any, height: int, most: int) -> list[Pixels]:
     return [*parts, pixels]
 
 
-def filled(pixels: Pixels, width: int) -> Pixels:
+def pad_to_width(pixels: Pixels, width: int) -> Pixels:
     """A piece in an input uint8 [1, height, width, 3]: at the left, grey beside it; a wider one is squeezed."""
     import numpy as np
     from PIL import Image

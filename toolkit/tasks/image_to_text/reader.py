@@ -11,15 +11,15 @@ from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import Canvas, picture_of
-from edgekit.tasks.common.vision.placing import placed
-from edgekit.tasks.image_to_text.cutting import cut, filled, pieces
+from edgekit.tasks.common.vision.placing import place_sample
+from edgekit.tasks.image_to_text.cutting import cut, pad_to_width, pieces
 from edgekit.tasks.image_to_text.regions import lines
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["TextReader", "drawn", "letters"]
+__all__ = ["TextReader", "draw_prediction", "letters"]
 
 #: Lines stand side by side if their middles differ by less than this share of their height.
 _BESIDE = 0.5
@@ -73,7 +73,7 @@ class TextReader(Predictor):
         if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 <= least <= 1:
             raise BadInput(f"least is a probability from 0 to 1, not {least!r}.")
         side = int(self._facts["side"])
-        whole = placed(sample, {"letterbox": True}, side, side)
+        whole = place_sample(sample, {"letterbox": True}, side, side)
         image = picture_of(sample)
         chances = self._parts["detector"]({"pixels": whole.pixels[None]})["chances"][0]
         detected = lines(chances, self._facts["lines"])
@@ -99,7 +99,7 @@ class TextReader(Predictor):
         import numpy as np
 
         side, image = int(self._facts["side"]), picture_of(sample)
-        self._parts["detector"]({"pixels": placed(sample, {"letterbox": True}, side, side).pixels[None]})
+        self._parts["detector"]({"pixels": place_sample(sample, {"letterbox": True}, side, side).pixels[None]})
         tops = np.linspace(0, image.height, _STRIPS + 1)
         strips = [
             np.array([[0, top], [image.width, top], [image.width, bottom], [0, bottom]])
@@ -115,12 +115,12 @@ class TextReader(Predictor):
         height = int(facts["height"])
         upright = corners if line.width >= line.height or len(corners) < 4 else np.roll(corners, -1, axis=0)
         whole = pieces(line, height, line.width * height)[0]
-        odds = self._parts["turn"]({"line": filled(whole, int(facts["turn_width"]))})
+        odds = self._parts["turn"]({"line": pad_to_width(whole, int(facts["turn_width"]))})
         if float(odds["probabilities"][0, 1]) > float(facts["turned"]):
             line, upright = line.rotate(180, expand=True), np.roll(upright, 2, axis=0)
         text, sure = "", list[float]()
         for piece in pieces(line, height, int(facts["width"])):
-            made = self._parts["recogniser"]({"line": filled(piece, int(facts["width"]))})["logits"][0]
+            made = self._parts["recogniser"]({"line": pad_to_width(piece, int(facts["width"]))})["logits"][0]
             more, odds_of = letters(made, self._characters)
             text, sure = text + more, sure + odds_of
         score = sum(sure) / len(sure) if sure else 0.0
@@ -144,7 +144,7 @@ def _in_order(texts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [text for row in rows for text in sorted(row, key=lambda text: span(text)[0])]
 
 
-def drawn(sample: Any, prediction: Prediction) -> Any:
+def draw_prediction(sample: Any, prediction: Prediction) -> Any:
     """The picture with a rectangle around each line, numbered, and below it what each says: a PIL image."""
     canvas = Canvas(picture_of(sample))
     texts = prediction.details["texts"]

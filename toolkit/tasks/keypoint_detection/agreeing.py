@@ -16,7 +16,7 @@ NEAR = 0.05
 
 def answer(prediction: Prediction) -> list[list[list[float]]]:
     """The points of each object, in tenths of a pixel of the picture."""
-    return [[[round(x, 1), round(y, 1)] for x, y in found["points"]] for found in prediction.scored]
+    return [[[round(x, 1), round(y, 1)] for x, y in found["points"]] for found in prediction.metric_input]
 
 
 def near_points(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:

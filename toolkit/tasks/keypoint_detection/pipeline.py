@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Keypoints", "Region", "drawn", "region"]
+__all__ = ["Keypoints", "Region", "draw_prediction", "region"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Region:
     side: float
     angle: float
 
-    def placed(self, shares: Any) -> NDArray[np.float64]:
+    def to_pixels(self, shares: Any) -> NDArray[np.float64]:
         """Positions as shares of the square, [.., 2] -> in pixels of the picture."""
         import numpy as np
 
@@ -52,7 +52,7 @@ class Region:
 
         step = self.side / size
         cos, sin = math.cos(self.angle) * step, math.sin(self.angle) * step
-        left, top = self.placed([0.0, 0.0])
+        left, top = self.to_pixels([0.0, 0.0])
         inverse = (cos, -sin, float(left), sin, cos, float(top))
         turned = image.transform((size, size), Image.Transform.AFFINE, inverse, Image.Resampling.BILINEAR)
         return np.array(turned, np.uint8)
@@ -133,11 +133,11 @@ class Keypoints(Predictor):
         presence = float(outputs["presence"].reshape(-1)[0])
         if presence < float(self._facts["presence"]):
             return None
-        points = square.placed(outputs["places"][0]).tolist()
+        points = square.to_pixels(outputs["places"][0]).tolist()
         return {"label": box["label"], "score": presence, "points": points}
 
 
-def drawn(sample: Any, prediction: Prediction) -> Any:
+def draw_prediction(sample: Any, prediction: Prediction) -> Any:
     """The picture with its points and the lines between them, as a PIL image."""
     canvas = Canvas(picture_of(sample))
     links = [(int(first), int(second)) for first, second in prediction.details["links"]]

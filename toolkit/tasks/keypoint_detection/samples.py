@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.core import Sample
 from edgekit.errors import BadInput
-from edgekit.tasks.common.vision.coco import FILE, Annotation, annotated, box_of
+from edgekit.tasks.common.vision.coco import FILE, Annotation, box_of, read_annotations
 
 __all__ = ["samples"]
 
@@ -24,7 +24,7 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     Raises:
         BadInput: see `edgekit.tasks.common.vision.coco`; points that are not triples of numbers.
     """
-    pairs = list(annotated(folder, labels))
+    pairs = list(read_annotations(folder, labels))
     if not (folder / FILE).is_file():
         return [sample for sample, _ in pairs]
     return [replace(sample, truth=[_truth(one) for one in annotations]) for sample, annotations in pairs]

@@ -24,9 +24,9 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
 
 
 def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.object_detection.drawn import drawn
+    from edgekit.tasks.object_detection.drawn import draw_prediction
 
-    return drawn(sample, prediction)
+    return draw_prediction(sample, prediction)
 
 
 TASK = Task(

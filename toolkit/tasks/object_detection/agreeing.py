@@ -15,7 +15,7 @@ _SAME = 0.5
 
 def answer(prediction: Prediction) -> list[list[Any]]:
     """[label, left, top, right, bottom] of each box, in tenths of a pixel."""
-    return [[box["label"], *(round(side, 1) for side in box["box"])] for box in prediction.scored]
+    return [[box["label"], *(round(side, 1) for side in box["box"])] for box in prediction.metric_input]
 
 
 def same_boxes(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
@@ -31,10 +31,10 @@ def figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, fl
 
 
 def _pairs(mine: Sequence[Any], wanted: Sequence[Any]) -> list[tuple[int, int, float]]:
-    from edgekit.numerics.boxes import paired
+    from edgekit.numerics.boxes import match_boxes
 
     pairs: list[tuple[int, int, float]] = []
     for label in sorted({box[0] for box in mine}):
         first, second = ([box[1:] for box in side if box[0] == label] for side in (mine, wanted))
-        pairs += paired(first, second, _SAME)
+        pairs += match_boxes(first, second, _SAME)
     return pairs

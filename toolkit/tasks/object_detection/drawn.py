@@ -7,10 +7,10 @@ from typing import Any
 from edgekit.core import Prediction
 from edgekit.tasks.common.drawing import Canvas, picture_of
 
-__all__ = ["drawn"]
+__all__ = ["draw_prediction"]
 
 
-def drawn(sample: Any, prediction: Prediction) -> Any:
+def draw_prediction(sample: Any, prediction: Prediction) -> Any:
     """The picture with its boxes, as a PIL image."""
     canvas = Canvas(picture_of(sample))
     labels = sorted({box["label"] for box in prediction.details["boxes"]})

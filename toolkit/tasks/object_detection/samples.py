@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgekit.core import Sample
-from edgekit.tasks.common.vision.coco import FILE, annotated, box_of
+from edgekit.tasks.common.vision.coco import FILE, box_of, read_annotations
 
 __all__ = ["samples"]
 
@@ -20,7 +20,7 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     Raises:
         BadInput: see `edgekit.tasks.common.vision.coco`; a box that is outside of its picture or has no area.
     """
-    pairs = list(annotated(folder, labels))
+    pairs = list(read_annotations(folder, labels))
     if not (folder / FILE).is_file():
         return [sample for sample, _ in pairs]
     return [

@@ -25,7 +25,7 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
 
 
 def _answer(prediction: Prediction) -> list[int]:
-    return [int(item) for item in prediction.scored["items"][:_FIRST]]
+    return [int(item) for item in prediction.metric_input["items"][:_FIRST]]
 
 
 def _same(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
@@ -42,9 +42,9 @@ def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, f
 
 
 def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.common.drawing import lettered
+    from edgekit.tasks.common.drawing import render_text
 
-    return lettered(prediction.details["lines"])
+    return render_text(prediction.details["lines"])
 
 
 TASK = Task(

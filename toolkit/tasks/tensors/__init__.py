@@ -25,9 +25,9 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
 
 
 def _answer(prediction: Prediction) -> Any:
-    from edgekit.tasks.tensors.arrays import sampled
+    from edgekit.tasks.tensors.arrays import sample_outputs
 
-    return sampled(prediction.score)
+    return sample_outputs(prediction.score)
 
 
 def _same(answers: Sequence[Any], reference: Sequence[Any]) -> Sequence[bool]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     #: Values of an output (None: it is absent or has another shape), and the reference's.
     _Pair = tuple[NDArray[Any] | None, NDArray[Any]]
 
-__all__ = ["cosines", "determination", "errors", "objection", "read", "sampled", "samples"]
+__all__ = ["cosines", "determination", "errors", "objection", "read", "sample_outputs", "samples"]
 
 #: Values of an output that are compared.
 _KEPT = 2048
@@ -64,7 +64,7 @@ def read(file: Path) -> Mapping[str, NDArray[Any]]:
     return read_arrays(file, file.name)
 
 
-def sampled(outputs: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+def sample_outputs(outputs: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """Name -> shape and at most 2,048 evenly spaced values of each output, JSON-able."""
     import numpy as np
 
@@ -110,13 +110,13 @@ def determination(answers: Sequence[Any], reference: Sequence[Any]) -> float:
     squared distance from the mean over samples. At 0 the mean would answer as well, whatever level it lies at, which
     neither a cosine nor a relative error tells. 1.0 where no output varies.
     """
-    return min((kept for kept, _ in _varied(answers, reference)), default=1.0)
+    return min((kept for kept, _ in _r_squared_and_spread(answers, reference)), default=1.0)
 
 
 def objection(answers: Sequence[Any], reference: Sequence[Any]) -> Objection | None:
     """An error that is larger than half of what an output varies over the samples. Where it hardly varies, weights or
     samples may be drawn at random, and the verdict is "undecided"."""
-    lost = [one for one in _varied(answers, reference) if one[0] < _KEPT_OF_VARIATION]
+    lost = [one for one in _r_squared_and_spread(answers, reference) if one[0] < _KEPT_OF_VARIATION]
     if not lost:
         return None
     # An output that varies decides, whatever another does that hardly varies.
@@ -127,7 +127,7 @@ def objection(answers: Sequence[Any], reference: Sequence[Any]) -> Objection | N
     return "undecided", f"{why}, {varied:.2g} of their size: --calibration DIR takes samples that differ more"
 
 
-def _varied(answers: Sequence[Any], reference: Sequence[Any]) -> Iterator[tuple[float, float]]:
+def _r_squared_and_spread(answers: Sequence[Any], reference: Sequence[Any]) -> Iterator[tuple[float, float]]:
     """R² of every output that varies, and its standard deviation over samples, of its largest value.
 
     Whole numbers such as indices have none, and neither has what is not finite: `cosines` tells it.

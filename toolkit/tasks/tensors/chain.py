@@ -42,7 +42,7 @@ class Chain(Predictor):
         values = dict(self._arrays(sample))
         outputs: dict[str, NDArray[Any]] = {}
         for part in self._parts:
-            made = part({spec.name: _checked(spec, values) for spec in part.inputs})
+            made = part({spec.name: _validate_input(spec, values) for spec in part.inputs})
             values |= made
             outputs |= made
         taken = {spec.name for part in self._parts for spec in part.inputs}
@@ -66,7 +66,7 @@ class Chain(Predictor):
         return {inputs[0].name: np.asarray(sample)}
 
 
-def _checked(spec: TensorSpec, values: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+def _validate_input(spec: TensorSpec, values: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     """The array of an input, contiguous. Floats of another width and whole numbers are converted."""
     import numpy as np
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Prediction, Predictor, Runner
-from edgekit.tasks.common.labels import labelled, top_of
+from edgekit.tasks.common.labels import rank_labels, top_of
 from edgekit.tasks.common.tokens import Tokens, text_of
 
 __all__ = ["Judgement"]
@@ -34,7 +34,7 @@ class Judgement(Predictor):
         feeds, cut = self._tokens.feeds(self._network.inputs, text, pair)
         notes = ["it is longer than the network takes; its end is left out"] if cut else []
         values = self._network(feeds)[self._network.outputs[0].name]
-        return labelled(values, self._labels, self._activation, top, notes, {"texts": 1.0})
+        return rank_labels(values, self._labels, self._activation, top, notes, {"texts": 1.0})
 
 
 def _texts(sample: Any) -> tuple[str, str | None]:

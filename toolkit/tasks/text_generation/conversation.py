@@ -55,6 +55,6 @@ class Conversation:
 
     def _fits(self, messages: Sequence[dict[str, str]]) -> bool:
         try:
-            return self._writer.left([*self._system, *messages], **self._options) >= _ANSWER
+            return self._writer.tokens_left([*self._system, *messages], **self._options) >= _ANSWER
         except BadInput:
             return False

@@ -103,7 +103,7 @@ class Writer(Predictor):
             BadInput: the prompt is empty or too long for the context, an option is unknown, or the template fails.
         """
         stream, progress, cancel = (options.pop(name, None) for name in ("stream", "progress", "cancel"))
-        chosen = {**_OPTIONS, **_checked(options)}
+        chosen = {**_OPTIONS, **_validate_options(options)}
         schema = schema_of(chosen["schema"])
         began = time.perf_counter()
         tokens, notes = self._prompt(sample, chosen)
@@ -131,18 +131,18 @@ class Writer(Predictor):
         details |= {"from_disk": self.network.from_disk} if chosen["prompt_cache"] else {}
         details |= {"finish": finish, "notes": notes}
         if schema is not None:
-            _valued(details, "".join(text))
+            _add_json_value(details, "".join(text))
         units = {"tokens": float(len(generated)), "prompt_tokens": float(len(tokens))}
         return Prediction("".join(text), details, units, {} if first is None else {"first_token": first})
 
-    def left(self, sample: Any, **options: Any) -> int:
+    def tokens_left(self, sample: Any, **options: Any) -> int:
         """Tokens of the context that a prompt leaves for its answer. Raises as `predict`."""
         tokens = len(self.prompt_tokens(sample, **options))
         return self._room(tokens, options.get("context")) - tokens
 
     def prompt_tokens(self, sample: Any, **options: Any) -> list[int]:
         """The tokens that an answer is generated after, the chat template's among them. Raises as `predict`."""
-        return self._prompt(sample, {**_OPTIONS, **_checked(options)})[0]
+        return self._prompt(sample, {**_OPTIONS, **_validate_options(options)})[0]
 
     def probe(self, sample: Any) -> Prediction:
         """The calls that parity compares: a call of the network on the prompt's first tokens, and a short answer.
@@ -192,10 +192,10 @@ class Writer(Predictor):
         for name in ("bos", "eos"):
             token = self.network.metadata.get(f"tokenizer.ggml.{name}_token_id")
             known = isinstance(token, int) and 0 <= token < self.network.vocabulary
-            texts[f"{name}_token"] = self._shown(token) if known else ""
+            texts[f"{name}_token"] = self._token_text(token) if known else ""
         return texts
 
-    def _shown(self, token: int) -> str:
+    def _token_text(self, token: int) -> str:
         text: bytes = self.network.detokenize([token], special=True)
         return text.decode("utf-8", "replace")
 
@@ -214,7 +214,7 @@ class Writer(Predictor):
         return context
 
 
-def _valued(details: dict[str, Any], text: str) -> None:
+def _add_json_value(details: dict[str, Any], text: str) -> None:
     """Add what an answer in JSON says to its details, or a note that it was cut."""
     try:
         details["value"] = json.loads(text)
@@ -232,7 +232,7 @@ def _say(piece: str, text: list[str], stream: Callable[[str], None] | None) -> N
             stream(piece)
 
 
-def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
+def _validate_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
     check_names(options, _OPTIONS)
     for name, value in options.items():
         if name == "cache" and value not in _CACHES:

@@ -27,9 +27,9 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
 
 
 def _answer(prediction: Any) -> str:
-    from edgekit.tasks.text_to_speech.spectra import packed
+    from edgekit.tasks.text_to_speech.spectra import encode_spectra
 
-    return packed(prediction.score, prediction.details["sample_rate"])
+    return encode_spectra(prediction.score, prediction.details["sample_rate"])
 
 
 def _distances(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:

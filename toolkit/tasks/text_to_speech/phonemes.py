@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from edgekit.errors import BadInput, MissingExtra
 
-__all__ = ["phonemes_of", "sentences", "spoken"]
+__all__ = ["phonemes_of", "phonemize_text", "sentences"]
 
 #: Phonemes that are given; marks that end a clause; those of them that end a sentence.
 _BRACKETS = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
@@ -39,7 +39,7 @@ def phonemes_of(text: str, voice: str) -> str:
     """
     pieces = []
     for place, piece in enumerate(_BRACKETS.split(text)):
-        pieces.append(piece if place % 2 else spoken(piece, voice))
+        pieces.append(piece if place % 2 else phonemize_text(piece, voice))
     joined = unicodedata.normalize("NFD", " ".join(piece.strip() for piece in pieces if piece.strip()))
     if not any(letter.isalpha() for letter in joined):
         raise BadInput(f"there is nothing to read in {text[:60]!r}.", hint="Give words, or phonemes as [[ həloʊ ]].")
@@ -51,7 +51,7 @@ def sentences(phonemes: str) -> list[str]:
     return [sentence for piece in _END.split(phonemes) if (sentence := piece.strip())]
 
 
-def spoken(text: str, voice: str) -> str:
+def phonemize_text(text: str, voice: str) -> str:
     """The phonemes of a plain text by espeak-ng, a mark after each clause. Raises as `phonemes_of`."""
     made = []
     for clause, mark in _clauses(text):

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["joined", "writer"]
+__all__ = ["join_sounds", "writer"]
 
 #: Largest sample of a sound.
 _PEAK = 0.95
 _FORMATS = (".wav", ".flac", ".ogg")
 
 
-def joined(sentences: Sequence[Sequence[Floats]], pause: int) -> Floats:
+def join_sounds(sentences: Sequence[Sequence[Floats]], pause: int) -> Floats:
     """The sounds of sentences, `pause` samples of silence between them; scaled so that the loudest sample is 0.95, as
     voices differ in level. Values that are no numbers become silence."""
     import numpy as np

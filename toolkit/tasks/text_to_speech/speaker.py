@@ -12,7 +12,7 @@ from edgekit.tasks.common.tokens import text_of
 from edgekit.tasks.text_to_speech.manner import OPTIONS, Manner
 from edgekit.tasks.text_to_speech.phonemes import phonemes_of, sentences
 from edgekit.tasks.text_to_speech.pieces import Alphabet
-from edgekit.tasks.text_to_speech.sound import joined, writer
+from edgekit.tasks.text_to_speech.sound import join_sounds, writer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,8 +47,8 @@ class Speaker(Predictor):
         self._encoder, self._decoder, self._facts = parts["encoder"], parts["decoder"], facts
         self._alphabet = Alphabet(facts["alphabet"])
         self._rate, self._hop, self._halo = (int(facts[name]) for name in ("sample_rate", "hop", "halo"))
-        self._ids = _fixed(self._encoder, "phonemes")
-        self._frames = _fixed(self._decoder, "latents")
+        self._ids = _last_axis_size(self._encoder, "phonemes")
+        self._frames = _last_axis_size(self._decoder, "latents")
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Read a text.
@@ -74,7 +74,7 @@ class Speaker(Predictor):
         for place, pieces in enumerate(ids):
             sounds.append([self._read(piece, manner, place) for piece in pieces])
             progress(place + 1, len(ids))
-        sound = joined(sounds, round(float(self._facts["pause"]) * self._rate))
+        sound = join_sounds(sounds, round(float(self._facts["pause"]) * self._rate))
         write(sound, self._rate)
         seconds = len(sound) / self._rate
         count = f"{len(said)} sentences" if len(said) > 1 else "1 sentence"
@@ -98,9 +98,9 @@ class Speaker(Predictor):
         manner = Manner(**self._facts["manner"])
         said = sentences(phonemes_of(text_of(sample), self._facts["voice"]))
         ids = self._alphabet.pieces(said[0], self._ids or int(self._facts["most"]))[0]
-        _, means, _ = self._encoded(ids, manner, 0)
+        _, means, _ = self._encode_phonemes(ids, manner, 0)
         drawn = np.random.default_rng(manner.seed).standard_normal((_PROBED * len(ids), means.shape[1]), np.float32)
-        sound = self._decoded(drawn)
+        sound = self._decode_latents(drawn)
         seconds = len(sound) / self._rate
         return Prediction(f"{seconds:.2f} s of speech", {}, {"audio_seconds": seconds}, score=sound)
 
@@ -108,14 +108,14 @@ class Speaker(Predictor):
         """The sound of a piece of a text, the `place`-th."""
         import numpy as np
 
-        durations, means, deviations = self._encoded(ids, manner, place)
+        durations, means, deviations = self._encode_phonemes(ids, manner, place)
         frames = np.ceil(np.nan_to_num(durations, nan=0.0) / manner.speed)
         frames = np.clip(frames, 0, _LONGEST).astype(np.int64)
         if not frames.any():
             frames[:] = 1
-        return self._decoded(_latents(frames, means, deviations, manner, place))
+        return self._decode_latents(_latents(frames, means, deviations, manner, place))
 
-    def _encoded(self, ids: Sequence[int], manner: Manner, place: int) -> tuple[Floats, Floats, Floats]:
+    def _encode_phonemes(self, ids: Sequence[int], manner: Manner, place: int) -> tuple[Floats, Floats, Floats]:
         """Durations [n], means and deviations [n, channels] of ids."""
         import numpy as np
 
@@ -132,7 +132,7 @@ class Speaker(Predictor):
         made = self._encoder({name: array.astype(kinds[name]) for name, array in feeds.items()})
         return made["durations"][0, :count], made["means"][0, :, :count].T, made["deviations"][0, :, :count].T
 
-    def _decoded(self, latents: Floats) -> Floats:
+    def _decode_latents(self, latents: Floats) -> Floats:
         """The sound of latent frames [frames, channels], a window at a time."""
         import numpy as np
 
@@ -150,7 +150,7 @@ class Speaker(Predictor):
         return np.concatenate(sounds).astype(np.float32)
 
 
-def _fixed(runner: Runner, name: str) -> int:
+def _last_axis_size(runner: Runner, name: str) -> int:
     """The size of the last axis of an input, 0 where it is dynamic."""
     size = next(spec.shape[-1] for spec in runner.inputs if spec.name == name)
     return size if isinstance(size, int) else 0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["BANDS", "distance", "packed", "spectra"]
+__all__ = ["BANDS", "distance", "encode_spectra", "spectra"]
 
 #: Seconds of a frame and between frames: the step is that of a vocoder's frames (256 samples at 22,050 Hz), so that a
 #: duration which is rounded otherwise moves whole steps. Bands, which end at this frequency in Hz.
@@ -52,7 +52,7 @@ def _bands(bins: int, width: float) -> NDArray[np.float64]:
     return triangles
 
 
-def packed(sound: NDArray[np.float32], rate: int) -> str:
+def encode_spectra(sound: NDArray[np.float32], rate: int) -> str:
     """`spectra` in half decibels, a byte a band, as base64."""
     import numpy as np
 
@@ -61,22 +61,22 @@ def packed(sound: NDArray[np.float32], rate: int) -> str:
 
 
 def distance(one: str, other: str) -> float:
-    """Mean distance of two answers of `packed` along their best alignment, in dB: the root mean square over bands."""
+    """Mean distance of two answers of `encode_spectra` along their best alignment, in dB: RMS over bands."""
     import numpy as np
 
-    a, b = (_unpacked(answer) for answer in (one, other))
+    a, b = (_decode_spectra(answer) for answer in (one, other))
     cost = np.sqrt(np.mean((a[:, None] - b[None]) ** 2, axis=2))
-    return _aligned(cost.tolist())
+    return _alignment_cost(cost.tolist())
 
 
-def _unpacked(answer: str) -> NDArray[np.float64]:
+def _decode_spectra(answer: str) -> NDArray[np.float64]:
     import numpy as np
 
     values = np.frombuffer(base64.b64decode(answer), np.uint8).astype(np.float64) / _STEPS
     return values.reshape(-1, BANDS)
 
 
-def _aligned(cost: list[list[float]]) -> float:
+def _alignment_cost(cost: list[list[float]]) -> float:
     """Least mean of a path from the first pair of frames to the last; each step moves on in either or both."""
     nowhere = float("inf"), 1
     above = [nowhere] * len(cost[0])

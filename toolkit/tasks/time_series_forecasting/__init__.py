@@ -55,9 +55,9 @@ def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, f
 
 
 def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.time_series_forecasting.forecaster import drawn
+    from edgekit.tasks.time_series_forecasting.forecaster import draw_prediction
 
-    return drawn(prediction)
+    return draw_prediction(prediction)
 
 
 TASK = Task(

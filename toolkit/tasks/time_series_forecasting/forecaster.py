@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
-from edgekit.tasks.time_series_forecasting.periods import folded, periods_of, phases
+from edgekit.tasks.time_series_forecasting.periods import periods_of, phases, seasonal_forecast
 from edgekit.tasks.time_series_forecasting.series import series_of
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Forecaster", "drawn"]
+__all__ = ["Forecaster", "draw_prediction"]
 
 #: Least range of a series by which it is divided; steps of a forecast at most; lines that are shown; steps before it
 #: that are drawn.
@@ -29,11 +29,12 @@ class Forecaster(Predictor):
     """Quantiles of a series' next steps.
 
     Part ``network``: ``features`` float32 [1, context, 2 + 2 * periods] (value from 0 to 1, whether it was observed,
-    phases) and ``fill`` float32 [1, horizon] (`periods.folded`) -> ``quantiles`` float32 [1, horizon, levels], in the
-    measure of the values.
+    phases) and ``fill`` float32 [1, horizon] (`periods.seasonal_forecast`) -> ``quantiles`` float32
+    [1, horizon, levels], in the measure of the values.
 
     `facts`: ``context`` and ``horizon`` in steps; ``levels`` of the quantiles, with 0.5 among them; ``observed``, the
-    fewest steps that must not be gaps; ``periods`` (see `periods.periods_of`) with ``bins`` (see `periods.folded`).
+    fewest steps that must not be gaps; ``periods`` (see `periods.periods_of`) with ``bins`` (see
+    `periods.seasonal_forecast`).
     """
 
     def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
@@ -102,7 +103,7 @@ class Forecaster(Predictor):
         )
         return {
             "features": features[None],
-            "fill": folded(values, mask, periods[0], self._horizon, int(rule["bins"]))[None],
+            "fill": seasonal_forecast(values, mask, periods[0], self._horizon, int(rule["bins"]))[None],
         }
 
     def _prediction(self, series: Any, made: NDArray[np.float64]) -> Prediction:
@@ -139,7 +140,7 @@ def _write(file: Path, levels: list[float], made: NDArray[np.float64]) -> None:
         fresh.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def drawn(prediction: Prediction) -> Any:
+def draw_prediction(prediction: Prediction) -> Any:
     """The end of the series, and after it the median in the band from the lowest to the highest quantile: a PIL
     image."""
     from edgekit.tasks.common.drawing import Axes

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["folded", "periods_of", "phases"]
+__all__ = ["periods_of", "phases", "seasonal_forecast"]
 
 
 def periods_of(values: Floats, rule: Mapping[str, Any]) -> list[int]:
@@ -55,7 +55,7 @@ def phases(steps: int, periods: list[int]) -> Floats:
     return made
 
 
-def folded(values: Floats, observed: NDArray[np.bool_], period: int, steps: int, bins: int) -> Floats:
+def seasonal_forecast(values: Floats, observed: NDArray[np.bool_], period: int, steps: int, bins: int) -> Floats:
     """What comes next if the series repeats itself: for each of `steps` the mean of what was observed in its part of
     the period, float32 [steps]. A part without any has the mean of all.
 

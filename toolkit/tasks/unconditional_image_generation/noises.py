@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["NAME", "drawn", "noise_of", "samples"]
+__all__ = ["NAME", "noise_of", "sample_noise", "samples"]
 
 #: The array in a file: float32 [pictures, channels, height, width].
 NAME = "noise"
@@ -36,7 +36,7 @@ def samples(folder: Path) -> Sequence[Sample]:
     return [Sample(str(file), None, file.name) for file in files]
 
 
-def drawn(seed: int, shape: Sequence[int]) -> Floats:
+def sample_noise(seed: int, shape: Sequence[int]) -> Floats:
     """Numbers of a normal distribution, the same for the same seed (numpy's PCG64)."""
     import numpy as np
 
@@ -61,7 +61,7 @@ def noise_of(sample: Any, shape: Sequence[int], count: int) -> Floats:
     if isinstance(sample, int) and not isinstance(sample, bool):
         if not 0 <= sample < _LARGEST_SEED:
             raise BadInput(f"a seed is a number of 0 to {_LARGEST_SEED - 1}, not {sample}.")
-        return drawn(sample, (count, *shape))
+        return sample_noise(sample, (count, *shape))
     if isinstance(sample, (str, Path)):
         sample = _of_file(Path(sample))
     try:

@@ -57,7 +57,9 @@ class Painter(Predictor):
 
         count, progress = _count(options), options.get("progress")
         noise = noise_of(sample, self._shape, count)
-        values = np.concatenate([self._painted(piece, i, len(noise), progress) for i, piece in enumerate(noise)])
+        values = np.concatenate(
+            [self._denoise_picture(piece, i, len(noise), progress) for i, piece in enumerate(noise)]
+        )
         pictures = ((values.transpose(0, 2, 3, 1) + 1.0) * 127.5 + 0.5).astype(np.uint8)
         lines = [f"{len(pictures)} pictures of {self._shape[1]} x {self._shape[2]}, {len(self._angles)} steps each"]
         if out := options.get("out"):
@@ -79,7 +81,9 @@ class Painter(Predictor):
             self._features(np.clip(piece[None], -1.0, 1.0))
         return Prediction(f"{len(noise)} pictures")
 
-    def _painted(self, noise: Floats, number: int, count: int, progress: Callable[[int, int], None] | None) -> Floats:
+    def _denoise_picture(
+        self, noise: Floats, number: int, count: int, progress: Callable[[int, int], None] | None
+    ) -> Floats:
         """A picture of -1 to 1, float32 [1, C, H, W]."""
         import numpy as np
 

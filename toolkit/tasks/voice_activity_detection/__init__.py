@@ -31,9 +31,9 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
 
 
 def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.voice_activity_detection.drawn import drawn
+    from edgekit.tasks.voice_activity_detection.drawn import draw_prediction
 
-    return drawn(prediction)
+    return draw_prediction(prediction)
 
 
 TASK = Task(

@@ -73,7 +73,7 @@ class SpeechDetector(Predictor):
             "notes": list(audio.notes),
         }
         score = {"spans": spans, "seconds": seconds}
-        return Prediction(_told(spans), details, {"audio_seconds": seconds}, score=score)
+        return Prediction(_describe_spans(spans), details, {"audio_seconds": seconds}, score=score)
 
 
 def _loudness(block: NDArray[np.float32], hop: int) -> list[float]:
@@ -86,7 +86,7 @@ def _loudness(block: NDArray[np.float32], hop: int) -> list[float]:
     return [float(value) for value in np.sqrt(power)]
 
 
-def _told(spans: list[Span]) -> str:
+def _describe_spans(spans: list[Span]) -> str:
     if not spans:
         return "no speech"
     return "speech from " + ", ".join(f"{start:.2f} to {end:.2f}" for start, end in spans) + " s"

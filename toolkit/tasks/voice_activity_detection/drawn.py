@@ -6,13 +6,13 @@ from typing import Any
 
 from edgekit.core import Prediction
 
-__all__ = ["drawn"]
+__all__ = ["draw_prediction"]
 
 #: Points of a curve at most.
 _POINTS = 900
 
 
-def drawn(prediction: Prediction) -> Any:
+def draw_prediction(prediction: Prediction) -> Any:
     """The probability over time, its threshold, and a bar for each span of speech: a PIL image."""
     from edgekit.tasks.common.drawing import Axes
 

@@ -11,7 +11,7 @@ from helpers.cases.ggml import dequantized
 
 from edgekit.exporters.gguf.quantize import quantize
 from edgekit.exporters.gguf.rounding.inputs import record
-from edgekit.exporters.gguf.rounding.matrices import Curvature, rounded
+from edgekit.exporters.gguf.rounding.matrices import Curvature, round_matrix
 from edgekit.formats import gguf
 from edgekit.llama import library
 from edgekit.runtimes.llama_cpp import RUNTIME
@@ -46,7 +46,7 @@ def test_a_layer_loses_less_than_with_an_importance_matrix(shared_data: Path, tm
         truth = weights.reshape(tensor.shape[::-1]).astype(np.float32)
         raw = np.fromfile(plain, np.uint8, place.size, offset=place.offset).reshape(place.shape[1], -1)
         curvature = Curvature.of(known[tensor.name])
-        made = rounded(place.type, truth, curvature).weights(), dequantized(raw, place.type)
+        made = round_matrix(place.type, truth, curvature).weights(), dequantized(raw, place.type)
         own, other = (float(curvature.losses((one - truth).T).sum()) for one in made)
         ratios[tensor.name.removeprefix(LAYER)] = own / other
     assert len(ratios) == 7

@@ -91,10 +91,10 @@ def test_a_share_is_for_parts_that_have_products() -> None:
 
 def test_a_search_for_speed_hurries_the_parts_with_many_rows() -> None:
     onnx, model = find("exporters", "onnx"), find("models", "whisper-base")
-    assert [recipe.options for recipe in onnx.hurried(model, INT8)] == [
+    assert [recipe.options for recipe in onnx.faster_recipes(model, INT8)] == [
         {"time": {"encoder": s}} for s in (0.5, 0.4, 0.3)
     ]
-    small = onnx.hurried(model, INT8, 60_000_000)
+    small = onnx.faster_recipes(model, INT8, 60_000_000)
     assert all(recipe.options["bits"] and recipe.options["time"] for recipe in small)
     assert all(model.costs.size(recipe) <= 60_000_000 for recipe in small)
-    assert not onnx.hurried(find("models", "efficientnet-lite0"), INT8)
+    assert not onnx.faster_recipes(find("models", "efficientnet-lite0"), INT8)

@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 from edgekit.common.packed import pack
 from edgekit.exporters.onnx import half, products
-from edgekit.exporters.onnx.choice.widths import narrowed
+from edgekit.exporters.onnx.choice.widths import narrow_weights
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.plan import LayerPlan
 from edgekit.runtimes.onnxruntime.runner import evaluate
@@ -44,7 +44,7 @@ def planned(form: str, bits: float, floats: tuple[str, ...] = ()) -> tuple[onnx.
     model = chain()
     choice = {f"product{i}": LayerPlan(form, "chosen") for i in range(4)}
     choice |= {name: LayerPlan("float", "far") for name in floats}
-    return model, narrowed(model, choice, calls(), bits, lambda done, total: None)
+    return model, narrow_weights(model, choice, calls(), bits, lambda done, total: None)
 
 
 def bits_of(form: str) -> float:

@@ -16,19 +16,19 @@ from onnx.reference import ReferenceEvaluator
 from edgekit.common.processors import overflows_on_bytes
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.onnx.translation import translate
-from edgekit.formats.onnx.translation.evaluation import translated
+from edgekit.formats.onnx.translation.evaluation import operator_names
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 CASES: dict[str, list[Case]] = defaultdict(list)
 for case in (*simple.CASES, *heavy.CASES):
     CASES[case.kind].append(case)
 #: What `fusion` makes of others; their cases are among those.
-OWN = {kind for kind in translated() if kind.startswith("edgekit.")}
+OWN = {kind for kind in operator_names() if kind.startswith("edgekit.")}
 #: What torch orders or rounds otherwise, within what ONNX leaves open.
 LIMIT = 1e-4
 
 
-@pytest.mark.parametrize("kind", sorted(set(translated()) - OWN))
+@pytest.mark.parametrize("kind", sorted(set(operator_names()) - OWN))
 def test_equals_onnxruntime(kind: str) -> None:
     assert CASES[kind], f"no case tries {kind}"
     tried = 0

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from edgekit.errors import BadInput
-from edgekit.importers.python_file.examples import MOST, Examples, collected
+from edgekit.importers.python_file.examples import MOST, Examples, collect_examples
 from edgekit.importers.python_file.state_dict import load_weights
 
 
@@ -38,7 +38,7 @@ def collect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collect:
         module = ModuleType("mine")
         module.__file__ = "mine.py"
         vars(module).update(functions)
-        return collected(module, network, "mine.py")
+        return collect_examples(module, network, "mine.py")
 
     return call
 

@@ -106,7 +106,7 @@ def test_a_loss_that_is_too_great(toy: Any, tmp_path: Path, spoil: Any) -> None:
 def hurrying(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The toy exporter has two faster recipes; what is measured is settled here. The names of all trials."""
     faster = [Recipe("toy", "int8", {"hurry": step}) for step in (1, 2)]
-    monkeypatch.setattr(toy_model.ToyExporter, "hurried", lambda *_: faster, raising=False)
+    monkeypatch.setattr(toy_model.ToyExporter, "faster_recipes", lambda *_: faster, raising=False)
     seconds = {"int4": 3.0, "int8": 3.0, "fp32": 4.0, "int8 (hurry 1)": 2.0, "int8 (hurry 2)": 1.0}
     seen: list[str] = []
 
@@ -114,7 +114,7 @@ def hurrying(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(name)
         return Point(name, "pass", "", 50_000, seconds=seconds[name])
 
-    monkeypatch.setattr("edgekit.pipeline.search.smallest.measured", measured)
+    monkeypatch.setattr("edgekit.pipeline.search.smallest.measure_recipe", measured)
     return seen
 
 
@@ -139,7 +139,7 @@ def test_what_computes_the_same_as_what_is_too_slow_is_not_tried(seconds: float,
     wish = limits.Limits(latency=1.0)
     job = job_of(Asked("whisper-base", runtime="onnxruntime", limits=wish))
     stage = Run(job, Checkpoint(tmp_path, "", {}, {}, {}), None, "", tmp_path, tmp_path, tmp_path, lambda *_: None)
-    search = Search(stage, wish, job.offered(None))
+    search = Search(stage, wish, job.recipes_to_try(None))
     first, second = [name for name, recipe in search.recipes.items() if "bits" in recipe.options][:2]
     point = Point(first, "fail", "latency: too long", 50_000_000, seconds=seconds)
     assert bool(search.hopeless(second, [point])) is bool(search.hopeless("int8", [point])) is untried
@@ -234,15 +234,15 @@ def test_limits_judge_and_the_nearest_is_named() -> None:
     small = Point("small", "pass", "", 10, 2.0, loss=Loss(3.0, 2.0, 4.0, "% of answers", 10.0))
     large = Point("large", "pass", "", 30, 0.5, loss=Loss(0.1, 0.0, 0.2, "% of answers", 10.0))
     recipes = {name: Recipe("onnxruntime", "int8") for name in ("small", "large", "none")}
-    assert limits.chosen([large, small], limits.Limits(), recipes) is small
-    assert limits.chosen([large, small], limits.Limits(size=40), recipes) is large  # a size is there to be spent
-    assert limits.chosen([large, small], limits.Limits(size=40, loss=5.0), recipes) is small
+    assert limits.choose_point([large, small], limits.Limits(), recipes) is small
+    assert limits.choose_point([large, small], limits.Limits(size=40), recipes) is large  # a size is there to be spent
+    assert limits.choose_point([large, small], limits.Limits(size=40, loss=5.0), recipes) is small
     wish = limits.Limits(size=20, loss=1.0)
-    judged = [wish.judged(point) for point in (small, large, Point("none", "fail", "refused"))]
+    judged = [wish.judge_point(point) for point in (small, large, Point("none", "fail", "refused"))]
     assert [point.reason for point in judged] == ["loss: 3 is above 1", "size: 30 B is above 20 B", "refused"]
     with pytest.raises(OverBudget, match=r"The nearest is large: 30 B, 500 ms, a loss of 0\.1 % of answers"):
-        limits.chosen(judged, wish, recipes)
-    assert limits.Limits(latency=1.0).judged(Point("x", "pass", "", 1)).reason == "its latency was not measured"
+        limits.choose_point(judged, wish, recipes)
+    assert limits.Limits(latency=1.0).judge_point(Point("x", "pass", "", 1)).reason == "its latency was not measured"
 
 
 def test_of_equal_losses_bits_are_given_up_only_as_the_size_asks() -> None:
@@ -255,10 +255,10 @@ def test_of_equal_losses_bits_are_given_up_only_as_the_size_asks() -> None:
 
     def best(most: int, count: int = 4) -> str:
         wish = limits.Limits(size=most)
-        return limits.chosen([wish.judged(point) for point in points[:count]], wish, recipes).recipe
+        return limits.choose_point([wish.judge_point(point) for point in points[:count]], wish, recipes).recipe
 
     assert [best(20), best(24), best(30), best(100)] == ["5.5", "5.5", "int8", "int8"]
-    assert limits.chosen(points, limits.Limits(), recipes).recipe == "4.5"
+    assert limits.choose_point(points, limits.Limits(), recipes).recipe == "4.5"
     points[0] = Point("4.5", "pass", "", 15, loss=Loss(-0.1, -1.0, 4.0, "% of answers", 10.0))
     assert best(30) == "4.5"
 
@@ -296,20 +296,21 @@ def test_a_limit_of_size_is_filled_by_what_was_measured(share: float, more: bool
     wish = limits.Limits(size=60_000_000)
     job = job_of(Asked("whisper-base", runtime="onnxruntime", limits=wish))
     stage = Run(job, Checkpoint(tmp_path, "", {}, {}, {}), None, "", tmp_path, tmp_path, tmp_path, lambda *_: None)
-    search = Search(stage, wish, job.offered(wish.filled), wish.filled)
+    search = Search(stage, wish, job.recipes_to_try(wish.size_budget), wish.size_budget)
     name = [name for name, recipe in search.recipes.items() if "bits" in recipe.options][-1]
     estimate = job.model.costs.size
     point = Point(name, "pass", "", int(share * estimate(search.recipes[name])))
-    refined = search.refined([point])
+    refined = search.fill_size_limit([point])
     assert refined is not None and list(search.recipes) == list(refined.recipes)[:-1]
     added = list(refined.recipes.values())[-1]
     assert (added.options["bits"]["decoder"] > search.recipes[name].options["bits"]["decoder"]) is more
     assert 0.995 * 60e6 < share * estimate(added) <= 60e6
-    assert list(job.offered(refined.size))[-1] in refined.recipes  # a worker of a pool finds it by its name
+    assert list(job.recipes_to_try(refined.size))[-1] in refined.recipes  # a worker of a pool finds it by its name
     assert (
-        refined.refined([replace(point, recipe=list(refined.recipes)[-1], size=int(share * estimate(added)))]) is None
+        refined.fill_size_limit([replace(point, recipe=list(refined.recipes)[-1], size=int(share * estimate(added)))])
+        is None
     )
-    assert search.refined([]) is None
+    assert search.fill_size_limit([]) is None
 
 
 def test_the_size_of_a_trial_is_that_of_the_bundle_without_its_texts(toy: Any, tmp_path: Path) -> None:

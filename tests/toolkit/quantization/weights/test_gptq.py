@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
-from edgekit.quantization.weights.gptq import Grid, entropy, hessian, loss, nearest, rounded
+from edgekit.quantization.weights.gptq import Grid, entropy, hessian, loss, nearest, round_by_gptq
 
 GRIDS = [Grid(8), Grid(8, 16), Grid(5, 16), Grid(4, 32), Grid(8, 0, 4.5), Grid(8, 32, 5.25, even=True)]
 
@@ -25,7 +25,7 @@ def drawn(rows: int, inputs: int, seed: int = 0) -> tuple[NDArray[np.float32], N
 def test_it_loses_less_than_rounding_to_nearest(grid: Grid, inputs: int) -> None:
     x, weights = drawn(1000, inputs)
     curvature = hessian(x)
-    made, near = rounded(weights, curvature, grid), nearest(weights, grid)
+    made, near = round_by_gptq(weights, curvature, grid), nearest(weights, grid)
     least, most = grid.ends
     assert made.steps.dtype == np.int8
     assert (made.steps.min(), made.steps.max()) >= (least, least)
@@ -40,7 +40,7 @@ def test_it_loses_less_than_rounding_to_nearest(grid: Grid, inputs: int) -> None
 def test_few_inputs_or_none_still_give_weights_that_work(rows: int) -> None:
     """A Hessian of low rank says nothing about most directions: weights stay near, and what was seen is kept."""
     x, weights = drawn(rows, 64)
-    made = rounded(weights, hessian(x) if rows else np.zeros((64, 64)), Grid(4, 32))
+    made = round_by_gptq(weights, hessian(x) if rows else np.zeros((64, 64)), Grid(4, 32))
     near = nearest(weights, Grid(4, 32))
     assert np.linalg.norm(made.weights() - weights) <= 2 * np.linalg.norm(near.weights() - weights)
     if rows:
@@ -53,7 +53,7 @@ def test_dead_channels_are_rounded_to_nearest() -> None:
     x, weights = drawn(500, 64)
     x[:, 7] = x[:, 40] = 0
     weights[:, 3] = 0
-    made = rounded(weights, hessian(x), Grid(8))
+    made = round_by_gptq(weights, hessian(x), Grid(8))
     assert (made.steps[[7, 40]] == np.rint(weights / made.scales)[[7, 40]]).all()
     assert not made.steps[:, 3].any()
     assert np.isfinite(made.weights()).all()
@@ -63,7 +63,7 @@ def test_dead_channels_are_rounded_to_nearest() -> None:
 def test_constant_inputs(grid: Grid) -> None:
     """All rows the same: only their sum matters, and it is met nearly exactly."""
     x, weights = np.ones((50, 64), np.float32), drawn(1, 64)[1]
-    made, near = rounded(weights, hessian(x), grid), nearest(weights, grid)
+    made, near = round_by_gptq(weights, hessian(x), grid), nearest(weights, grid)
     errors = [np.linalg.norm(x @ one.weights() - x @ weights) for one in (made, near)]
     assert errors[0] < 0.3 * errors[1]
 

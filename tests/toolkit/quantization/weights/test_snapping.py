@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
-from edgekit.quantization.weights.snapping import Inputs, Window, half, snapped
+from edgekit.quantization.weights.snapping import Inputs, Window, half, snap_to_grid
 
 #: (window, groups, weights as torch has them), of an input with 8 channels.
 CONVOLUTIONS = {
@@ -57,7 +57,7 @@ def test_a_convolution_loses_less(name: str, per_channel: bool) -> None:
     inputs = Inputs(window, groups)
     for image in known:
         inputs.see(image[None], len(known))
-    made = snapped(weights, inputs, per_channel=per_channel)
+    made = snap_to_grid(weights, inputs, per_channel=per_channel)
     np.testing.assert_allclose(again(made.weights, per_channel), made.weights, rtol=1e-6)
     truth = convolved(fresh, weights, window, groups)
     errors = {
@@ -88,7 +88,7 @@ def test_few_or_constant_inputs_still_give_weights_that_work(rows: int) -> None:
     inputs = Inputs()
     if rows:
         inputs.see(np.full((rows, 32), 0.25, np.float32), 1)
-    made = snapped(weights, inputs)
+    made = snap_to_grid(weights, inputs)
     assert np.isfinite(made.weights).all()
     assert not made.weights[3].any()
     assert np.abs(made.weights - weights).max() <= np.abs(weights).max() / 127
@@ -113,7 +113,7 @@ def test_a_very_wide_layer_is_rounded_to_nearest_and_its_mean_is_kept() -> None:
     weights, x = rng.standard_normal((3, 2100)).astype(np.float32), rng.random((600, 2100)).astype(np.float32)
     inputs = Inputs()
     inputs.see(x, 1)
-    made = snapped(weights, inputs)
+    made = snap_to_grid(weights, inputs)
     steps = np.abs(weights).max(axis=1, keepdims=True) / 127
     assert (np.abs(made.weights - weights) <= 0.51 * steps).all()
     np.testing.assert_allclose((x @ (made.weights - weights).T).mean(axis=0) + made.shift, 0, atol=1e-3)

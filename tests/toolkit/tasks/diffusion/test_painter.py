@@ -14,7 +14,7 @@ from PIL import Image
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.unconditional_image_generation.noises import drawn, noise_of, samples
+from edgekit.tasks.unconditional_image_generation.noises import noise_of, sample_noise, samples
 from edgekit.tasks.unconditional_image_generation.painter import Painter
 from edgekit.tasks.unconditional_image_generation.sheet import sheet, write
 
@@ -55,7 +55,7 @@ def test_all_steps_end_at_the_picture_that_the_network_knows() -> None:
 
 
 def test_without_a_part_for_features_the_picture_stands_for_itself() -> None:
-    answer = Painter({"network": Oracle()}, FACTS).predict(drawn(1, (2, *SHAPE)))
+    answer = Painter({"network": Oracle()}, FACTS).predict(sample_noise(1, (2, *SHAPE)))
     assert np.array(answer.details["features"]).shape == (2, 49)
 
 
@@ -77,7 +77,7 @@ def test_what_is_no_noise_is_refused(sample: Any) -> None:
 def test_noise_from_files(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no \.npz"):
         samples(tmp_path)
-    np.savez(tmp_path / "a.npz", noise=drawn(1, (2, *SHAPE)))
+    np.savez(tmp_path / "a.npz", noise=sample_noise(1, (2, *SHAPE)))
     (sample,) = samples(tmp_path)
     assert noise_of(sample.input, SHAPE, 16).shape == (2, *SHAPE)
     np.savez(tmp_path / "a.npz", noise=np.full((1, *SHAPE), np.nan, np.float32))

@@ -16,7 +16,7 @@ from edgekit.errors import BadInput
 from edgekit.registry import find
 from edgekit.tasks.evidence.series import HORIZON, SERIES
 from edgekit.tasks.time_series_forecasting.forecaster import Forecaster
-from edgekit.tasks.time_series_forecasting.periods import folded, periods_of, phases
+from edgekit.tasks.time_series_forecasting.periods import periods_of, phases, seasonal_forecast
 from edgekit.tasks.time_series_forecasting.series import samples, series_of
 
 RULE = {"most": 3, "least": 2, "alpha": 0.05}
@@ -44,11 +44,11 @@ def test_phases_and_what_repeats_itself() -> None:
     )
     assert not made[:, 2:].any()
     values = np.tile(np.array([1, 2, 3, 4], np.float32), 8)
-    assert folded(values, np.ones(32, bool), 4, 6, 4).tolist() == [1, 2, 3, 4, 1, 2]
+    assert seasonal_forecast(values, np.ones(32, bool), 4, 6, 4).tolist() == [1, 2, 3, 4, 1, 2]
     observed = np.ones(32, bool)
     observed[2::4] = False  # never seen: the mean of all that was
-    assert folded(values, observed, 4, 4, 4) == pytest.approx([1, 2, 7 / 3, 4])
-    assert folded(values, observed, 0, 2, 4) == pytest.approx([7 / 3, 7 / 3])
+    assert seasonal_forecast(values, observed, 4, 4, 4) == pytest.approx([1, 2, 7 / 3, 4])
+    assert seasonal_forecast(values, observed, 0, 2, 4) == pytest.approx([7 / 3, 7 / 3])
 
 
 class Repeating(Runner):

@@ -15,7 +15,7 @@ from edgekit.bench.metrics import cer
 from edgekit.core import Prediction, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.image_to_text.cutting import cut, filled, pieces
+from edgekit.tasks.image_to_text.cutting import cut, pad_to_width, pieces
 from edgekit.tasks.image_to_text.reader import TextReader, letters
 from edgekit.tasks.image_to_text.samples import samples
 
@@ -64,9 +64,9 @@ def test_a_long_line_is_parted_where_nothing_stands() -> None:
 
 
 def test_beside_a_line_stands_grey_and_a_wide_one_is_squeezed() -> None:
-    whole = filled(np.zeros((4, 6, 3), np.uint8), 10)
+    whole = pad_to_width(np.zeros((4, 6, 3), np.uint8), 10)
     assert whole.shape == (1, 4, 10, 3) and whole[0, :, :6].max() == 0 and set(whole[0, :, 6:].ravel()) == {128}
-    assert filled(np.zeros((4, 60, 3), np.uint8), 10).shape == (1, 4, 10, 3)
+    assert pad_to_width(np.zeros((4, 60, 3), np.uint8), 10).shape == (1, 4, 10, 3)
 
 
 class Network(Runner):

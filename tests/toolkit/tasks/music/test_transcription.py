@@ -18,7 +18,7 @@ from edgekit.registry import find
 from edgekit.tasks.automatic_music_transcription.midi import midi_file
 from edgekit.tasks.automatic_music_transcription.notes import NoteRules, framed_notes
 from edgekit.tasks.automatic_music_transcription.transcriber import Transcriber
-from edgekit.tasks.evidence.music import RATE, SCORES, pipe, played
+from edgekit.tasks.evidence.music import RATE, SCORES, pipe, synthesize_notes
 
 TASK = find("tasks", "automatic-music-transcription")
 #: A window of 16 frames of 100 samples at 1,000 Hz, of which 4 overlap.
@@ -132,7 +132,7 @@ def test_f1_counts_notes_of_the_same_pitch_and_nearly_the_same_onset() -> None:
 
 
 def test_scores_are_played_at_their_pitch() -> None:
-    tone = played([{"start": 0.0, "end": 1.0, "pitch": 69}], pipe)
+    tone = synthesize_notes([{"start": 0.0, "end": 1.0, "pitch": 69}], pipe)
     spectrum = np.abs(np.fft.rfft(tone[:RATE]))
     assert int(spectrum.argmax()) == 440
     samples = SCORES.samples(Path())

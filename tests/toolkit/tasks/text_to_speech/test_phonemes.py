@@ -9,7 +9,7 @@ import pytest
 
 from edgekit.errors import BadInput, MissingExtra
 from edgekit.tasks.evidence.spoken import SPOKEN, spoken_sentences
-from edgekit.tasks.text_to_speech.phonemes import phonemes_of, sentences, spoken
+from edgekit.tasks.text_to_speech.phonemes import phonemes_of, phonemize_text, sentences
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_clauses_keep_their_marks(program: Path, text: str, wanted: list[str]) -
 
 def test_words_of_other_languages_lose_their_flags(program: Path) -> None:
     program.write_text("#!/bin/sh\necho '(fr)bon(en) day'\n")
-    assert spoken("bon day", "en-us") == "bon day"
+    assert phonemize_text("bon day", "en-us") == "bon day"
 
 
 def test_phonemes_are_taken_as_they_are_and_decomposed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

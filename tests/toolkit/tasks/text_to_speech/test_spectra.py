@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgekit.core import Prediction
 from edgekit.registry import find
-from edgekit.tasks.text_to_speech.spectra import BANDS, distance, packed, spectra
+from edgekit.tasks.text_to_speech.spectra import BANDS, distance, encode_spectra, spectra
 
 RATE = 22_050
 
@@ -32,17 +32,17 @@ def test_levels_are_of_bands_in_decibels() -> None:
 
 
 def test_the_same_sound_has_no_distance_and_time_is_aligned() -> None:
-    sound = packed(sweep(1.0), RATE)
+    sound = encode_spectra(sweep(1.0), RATE)
     assert distance(sound, sound) == 0.0
-    stretched, other = packed(sweep(1.1), RATE), packed(sweep(1.0)[::-1].copy(), RATE)
+    stretched, other = encode_spectra(sweep(1.1), RATE), encode_spectra(sweep(1.0)[::-1].copy(), RATE)
     assert distance(sound, stretched) < 2.0 < distance(sound, other)
-    quiet, loud = (distance(sound, packed(sweep(1.0, noise=level), RATE)) for level in (1e-3, 1e-1))
+    quiet, loud = (distance(sound, encode_spectra(sweep(1.0, noise=level), RATE)) for level in (1e-3, 1e-1))
     assert quiet < loud
 
 
 def test_silence_and_a_single_sample_are_compared() -> None:
-    silence = packed(np.zeros(1, np.float32), RATE)
-    assert distance(silence, packed(sweep(0.1), RATE)) >= 0.0
+    silence = encode_spectra(np.zeros(1, np.float32), RATE)
+    assert distance(silence, encode_spectra(sweep(0.1), RATE)) >= 0.0
 
 
 @pytest.mark.parametrize(("noise", "same"), [(0.0, True), (0.05, False)])

@@ -13,10 +13,10 @@ from edgekit.formats.onnx.translation import operators
 from edgekit.formats.onnx.translation.registry import KNOWN, OPERATORS, Operator
 from edgekit.formats.onnx.translation.values import Held, Value, to_tensor
 
-__all__ = ["evaluate", "translated"]
+__all__ = ["evaluate", "operator_names"]
 
 
-def translated() -> tuple[str, ...]:
+def operator_names() -> tuple[str, ...]:
     """The operators that are translated; those of another domain have its name in front."""
     assert operators
     return tuple(sorted(OPERATORS))

@@ -29,7 +29,7 @@ def fold(graph: Graph, outer: Mapping[str, NDArray[Any]] | None = None) -> Graph
     for node in graph.nodes:
         if node.graphs:
             node = replace(node, graphs={name: fold(inner, visible) for name, inner in node.graphs.items()})
-        answers = _folded(node, visible)
+        answers = _fold_node(node, visible)
         if answers is None:
             nodes.append(node)
             continue
@@ -39,7 +39,7 @@ def fold(graph: Graph, outer: Mapping[str, NDArray[Any]] | None = None) -> Graph
     return replace(graph, nodes=tuple(nodes), constants=constants)
 
 
-def _folded(node: Node, constants: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]] | None:
+def _fold_node(node: Node, constants: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]] | None:
     """The outputs of a node as arrays, or None if it sees more than constants, or nobody can compute it."""
     if node.graphs or any(name and name not in constants for name in node.inputs):
         return None

@@ -38,7 +38,7 @@ class _Fusion:
         for node in self.graph.nodes:
             if node.graphs:
                 node = replace(node, graphs={name: fuse(inner, self.visible) for name, inner in node.graphs.items()})
-            joined = self._joined(node, nodes, open_at)
+            joined = self._fold_into_product(node, nodes, open_at)
             if joined is not None:
                 place, merged = joined
                 nodes[place] = merged
@@ -48,9 +48,9 @@ class _Fusion:
             if node.kind in ("edgekit.Linear", "Conv", "ConvTranspose"):
                 open_at[node.outputs[0]] = len(nodes)
             nodes.append(node)
-        return replace(self.graph, nodes=tuple(nodes), constants=self._needed(nodes))
+        return replace(self.graph, nodes=tuple(nodes), constants=self._prune_constants(nodes))
 
-    def _needed(self, nodes: list[Node]) -> dict[str, Array]:
+    def _prune_constants(self, nodes: list[Node]) -> dict[str, Array]:
         used = {*self.graph.outputs, *(name for node in nodes for name in _read(node))}
         return {name: array for name, array in self.constants.items() if name in used}
 
@@ -94,7 +94,7 @@ class _Fusion:
         width = matrix.shape[0] if node.get("transB", 0) else matrix.shape[1]
         return added is not None and added.size in (1, width) and (added.ndim < 2 or added.shape[0] == 1)
 
-    def _joined(self, node: Node, nodes: list[Node], open_at: Mapping[str, int]) -> tuple[int, Node] | None:
+    def _fold_into_product(self, node: Node, nodes: list[Node], open_at: Mapping[str, int]) -> tuple[int, Node] | None:
         """The product before `node` with what `node` does to it, and its place."""
         if node.kind not in ("Add", "BatchNormalization"):
             return None
@@ -106,7 +106,7 @@ class _Fusion:
             if node.kind == "Add":
                 merged = self._with_bias(before, next(name for name in node.inputs if name != source), node)
             else:
-                merged = self._normalized(before, node)
+                merged = self._fold_normalization(before, node)
             if merged is not None:
                 return place, merged
         return None
@@ -136,7 +136,7 @@ class _Fusion:
         inputs = (*before.inputs[:2], self._add(name, bias))
         return replace(before, inputs=inputs, outputs=node.outputs)
 
-    def _normalized(self, before: Node, node: Node) -> Node | None:
+    def _fold_normalization(self, before: Node, node: Node) -> Node | None:
         """A convolution whose outputs are normalized by constants, with the normalization in its weights."""
         weight = self.visible.get(before.inputs[1])
         parts = [self.visible.get(name) for name in node.inputs[1:5]]

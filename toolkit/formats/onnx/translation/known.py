@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.arguments import axes_of, slices, split_lengths
-from edgekit.formats.onnx.translation.registry import known
+from edgekit.formats.onnx.translation.registry import array_operator
 from edgekit.formats.onnx.translation.values import DTYPES, numpy_dtype, same
 
 __all__: list[str] = []
@@ -28,7 +28,7 @@ def _symbolic(*arrays: Array) -> bool:
     return any(array.dtype == object for array in arrays)
 
 
-def _divided(left: Any, right: Any) -> Any:
+def _divide_sizes(left: Any, right: Any) -> Any:
     """Sizes are divided as whole numbers are: towards zero."""
     if isinstance(left, (float, torch.SymFloat)) or isinstance(right, (float, torch.SymFloat)):
         return left / right
@@ -52,7 +52,7 @@ _BINARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "Add": (np.add, python.add),
     "Sub": (np.subtract, python.sub),
     "Mul": (np.multiply, python.mul),
-    "Div": (_divide, _divided),
+    "Div": (_divide, _divide_sizes),
     "Mod": (np.mod, python.mod),
     "Min": (np.minimum, torch.sym_min),
     "Max": (np.maximum, torch.sym_max),
@@ -66,7 +66,7 @@ _BINARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 
 
-@known(*_BINARY)
+@array_operator(*_BINARY)
 def _binary(node: Node, *arrays: Array) -> Array:
     plain, symbols = _BINARY[node.kind]
     out = arrays[0]
@@ -83,7 +83,7 @@ def _binary(node: Node, *arrays: Array) -> Array:
     return out
 
 
-@known("Pow")
+@array_operator("Pow")
 def _pow(_: Node, base: Array, exponent: Array) -> Array:
     return np.asarray(base**exponent).astype(base.dtype)
 
@@ -99,7 +99,7 @@ _UNARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 
 
-@known(*_UNARY)
+@array_operator(*_UNARY)
 def _unary(node: Node, array: Array) -> Array:
     plain, symbols = _UNARY[node.kind]
     if _symbolic(array):
@@ -112,7 +112,7 @@ def _whole(value: Any) -> Any:
     return value if isinstance(value, torch.SymInt) else convert(value)
 
 
-@known("Cast")
+@array_operator("Cast")
 def _cast(node: Node, array: Array) -> Array:
     dtype = DTYPES[node.get("to")]
     if _symbolic(array):
@@ -122,34 +122,34 @@ def _cast(node: Node, array: Array) -> Array:
     return array.astype(numpy_dtype(dtype))
 
 
-@known("Identity")
+@array_operator("Identity")
 def _identity(_: Node, array: Array) -> Array:
     return array
 
 
-@known("Size")
+@array_operator("Size")
 def _size(_: Node, array: Array) -> Array:
     return np.asarray(array.size, np.int64)
 
 
-@known("Shape")
+@array_operator("Shape")
 def _shape(node: Node, array: Array) -> Array:
     return np.asarray(array.shape[node.get("start", 0) : node.get("end")], np.int64)
 
 
-@known("Gather")
+@array_operator("Gather")
 def _gather(node: Node, array: Array, indices: Array) -> Array:
     return np.take(array, indices.astype(np.int64), axis=node.get("axis", 0))
 
 
-@known("Concat")
+@array_operator("Concat")
 def _concat(node: Node, *arrays: Array) -> Array:
     if _symbolic(*arrays):
         arrays = tuple(array.astype(object) for array in arrays)
     return np.concatenate(arrays, axis=node.get("axis", 0))
 
 
-@known("Slice", plain=(1, 2, 3, 4))
+@array_operator("Slice", plain=(1, 2, 3, 4))
 def _slice(node: Node, array: Array, *bounds: Array) -> Array:
     starts, ends, axes, steps = (list(part) for part in slices(node, array.ndim, *(b.tolist() for b in bounds)))
     where = [slice(None)] * array.ndim
@@ -158,19 +158,19 @@ def _slice(node: Node, array: Array, *bounds: Array) -> Array:
     return array[tuple(where)]
 
 
-@known("Unsqueeze")
+@array_operator("Unsqueeze")
 def _unsqueeze(node: Node, array: Array, axes: Array | None = None) -> Array:
     places = axes_of(node, axes) or []
     return np.expand_dims(array, tuple(places))
 
 
-@known("Squeeze")
+@array_operator("Squeeze")
 def _squeeze(node: Node, array: Array, axes: Array | None = None) -> Array:
     places = axes_of(node, axes)
     return np.squeeze(array, None if places is None else tuple(places))
 
 
-@known("Reshape", plain=(1,))
+@array_operator("Reshape", plain=(1,))
 def _reshape(node: Node, array: Array, shape: Array) -> Array:
     wanted = [
         array.shape[place] if size == 0 and not node.get("allowzero", 0) else int(size)
@@ -179,36 +179,36 @@ def _reshape(node: Node, array: Array, shape: Array) -> Array:
     return array.reshape(wanted)
 
 
-@known("Transpose")
+@array_operator("Transpose")
 def _transpose(node: Node, array: Array) -> Array:
     return np.transpose(array, node.get("perm"))
 
 
-@known("Expand", plain=(1,))
+@array_operator("Expand", plain=(1,))
 def _expand(_: Node, array: Array, shape: Array) -> Array:
     return np.array(np.broadcast_to(array, np.broadcast_shapes(array.shape, tuple(map(int, shape)))))
 
 
-@known("Tile", plain=(1,))
+@array_operator("Tile", plain=(1,))
 def _tile(_: Node, array: Array, repeats: Array) -> Array:
     return np.tile(array, repeats.astype(np.int64))
 
 
-@known("Where")
+@array_operator("Where")
 def _where(_: Node, condition: Array, left: Array, right: Array) -> Array:
     if _symbolic(left, right):
         left, right = left.astype(object), right.astype(object)
     return np.where(condition.astype(bool), left, right)
 
 
-@known("Range", plain=(0, 1, 2))
+@array_operator("Range", plain=(0, 1, 2))
 def _range(_: Node, start: Array, limit: Array, delta: Array) -> Array:
     first, last, step = (value.reshape(-1)[0] for value in (start, limit, delta))
     count = max(int(np.ceil((last - first) / step)), 0)
     return np.asarray(first + np.arange(count, dtype=start.dtype) * step, start.dtype)
 
 
-@known("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin")
+@array_operator("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin")
 def _reduce(node: Node, array: Array, axes: Array | None = None) -> Array:
     places = axes_of(node, axes)
     if places is None and node.get("noop_with_empty_axes", 0):
@@ -219,12 +219,12 @@ def _reduce(node: Node, array: Array, axes: Array | None = None) -> Array:
     return np.asarray(out, array.dtype)
 
 
-@known("NonZero")
+@array_operator("NonZero")
 def _nonzero(_: Node, array: Array) -> Array:
     return np.asarray(np.nonzero(array), np.int64)
 
 
-@known("Split")
+@array_operator("Split")
 def _split(node: Node, array: Array, split: Array | None = None) -> tuple[Array, ...]:
     lengths = split_lengths(node, array.shape[node.get("axis", 0)], split)
     return tuple(np.split(array, np.cumsum(lengths)[:-1], axis=node.get("axis", 0)))

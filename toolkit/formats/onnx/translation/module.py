@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from edgekit.errors import EdgekitError, Unsupported
 from edgekit.formats.onnx.graph import Graph, Node
 from edgekit.formats.onnx.translation.evaluation import evaluate
-from edgekit.formats.onnx.translation.values import Held, Value, fixed, to_tensor
+from edgekit.formats.onnx.translation.values import Held, Value, assume_fixed_axes, to_tensor
 
 __all__ = ["Body", "Branch", "Step", "Translated", "Weights", "Widened"]
 
@@ -133,7 +133,7 @@ class Translated(nn.Module):
         self.body = Body(graph, self.weights)  # "graph" is a name of TorchScript's own
 
     def forward(self, *tensors: Tensor) -> Any:
-        with fixed(self.fixed):
+        with assume_fixed_axes(self.fixed):
             answers = self.body(dict(zip(self.inputs, tensors, strict=True)))
             out = tuple(to_tensor(answer) for answer in answers)
         return out[0] if len(out) == 1 else out
@@ -169,10 +169,10 @@ class Widened(nn.Module):
     def forward(self, *tensors: Tensor) -> Any:
         narrow = (tensor.reshape(()) if place in self.places else tensor for place, tensor in enumerate(tensors))
         out = self.module(*narrow)
-        return tuple(map(_widened, out)) if isinstance(out, tuple) else _widened(out)
+        return tuple(map(_unsqueeze_scalar, out)) if isinstance(out, tuple) else _unsqueeze_scalar(out)
 
 
-def _widened(tensor: Tensor) -> Tensor:
+def _unsqueeze_scalar(tensor: Tensor) -> Tensor:
     return tensor if tensor.dim() else tensor.reshape(1)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["KNOWN", "OPERATORS", "Operator", "known", "operator"]
+__all__ = ["KNOWN", "OPERATORS", "Operator", "array_operator", "operator"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def operator(
     return enter
 
 
-def known(*kinds: str, plain: Collection[int] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def array_operator(*kinds: str, plain: Collection[int] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a function (node, *arrays) -> array under the names of the operators that it computes (see `KNOWN`)."""
 
     def enter(compute: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from edgekit.formats.onnx.graph import graph_of, nodes
-from edgekit.formats.onnx.translation.evaluation import translated
+from edgekit.formats.onnx.translation.evaluation import operator_names
 from edgekit.formats.onnx.translation.folding import fold
 from edgekit.formats.onnx.translation.fusion import fuse
 from edgekit.formats.onnx.translation.module import Translated
@@ -42,7 +42,7 @@ def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     import onnx
     from onnx import defs, inliner
 
-    own = translated()
+    own = operator_names()
     lacking = {node.op_type for node in nodes(model) if node.domain in ("", "ai.onnx")}.difference(own)
     schemas: list[Any] = [defs.get_schema(kind) for kind in lacking]
     if not any(schema.has_function or schema.has_context_dependent_function for schema in schemas):

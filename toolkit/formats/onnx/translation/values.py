@@ -23,12 +23,12 @@ __all__ = [
     "DTYPES",
     "Held",
     "Value",
+    "assume_fixed_axes",
+    "constant_tensor",
     "dtype_of",
-    "fixed",
-    "held",
+    "hold_numbers",
     "integers",
     "is_one",
-    "made",
     "numpy_dtype",
     "same",
     "sizes",
@@ -69,7 +69,7 @@ class Held:
 Value = Tensor | Held
 
 
-def held(values: Any, dtype: Any = np.int64) -> Held:
+def hold_numbers(values: Any, dtype: Any = np.int64) -> Held:
     """Numbers, symbols among them or not."""
     flat = np.asarray(values, object)
     known = all(isinstance(item, (bool, int, float, np.generic)) for item in flat.reshape(-1))
@@ -85,7 +85,7 @@ _FIXED: ContextVar[bool] = ContextVar("fixed", default=False)
 
 
 @contextmanager
-def fixed(every_axis: bool) -> Iterator[None]:
+def assume_fixed_axes(every_axis: bool) -> Iterator[None]:
     """Inside, every axis has a fixed size, or not: a trace (torch.jit) cannot tell."""
     token = _FIXED.set(every_axis)
     try:
@@ -132,7 +132,7 @@ def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any]:
     return np.dtype(str(dtype).removeprefix("torch."))
 
 
-def made(array: NDArray[Any], dtype: torch.dtype | None = None) -> Tensor:
+def constant_tensor(array: NDArray[Any], dtype: torch.dtype | None = None) -> Tensor:
     """A constant that is made while the graph runs."""
     return torch.tensor(array, dtype=dtype)
 
@@ -144,7 +144,7 @@ def to_tensor(value: Value) -> Tensor:
     if value.twin is not None:
         return value.twin()
     if not value.symbolic:
-        return made(value.array)
+        return constant_tensor(value.array)
     items: Sequence[Any] = value.array.reshape(-1).tolist()
     scalars = [item if isinstance(item, Tensor) else _scalar(item) for item in items]
     return torch.stack(scalars).reshape(list(value.array.shape))

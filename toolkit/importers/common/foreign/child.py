@@ -58,14 +58,14 @@ def main(scratch: Path) -> int:
     except EdgekitError as exc:
         answer = {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint}
     except BaseException as exc:
-        answer = {"error": "BadInput", "message": _said(exc), "hint": _hint(exc), "raised": True}
+        answer = {"error": "BadInput", "message": _describe_exception(exc), "hint": _hint(exc), "raised": True}
     fresh = scratch / "answer.json.part"
     fresh.write_text(json.dumps(answer), encoding="utf-8")
     fresh.replace(scratch / "answer.json")
     return 0
 
 
-def _said(exc: BaseException) -> str:
+def _describe_exception(exc: BaseException) -> str:
     """The exception in a sentence: ``net.py, line 7: build() raised ValueError: no such layer``."""
     where = f"{place_of(exc)}: {(_scratch / 'stage').read_text(encoding='utf-8')}"
     if isinstance(exc, guard.Refused):

@@ -23,7 +23,7 @@ def digest(file: Path) -> str:
     while waiting:
         code = waiting.pop()
         lines.append(hash_file(code))
-        for top in sorted(set(_imported(code)) - known):
+        for top in sorted(set(_find_imports(code)) - known):
             known.add(top)
             files = _files(top, file.resolve().parent)
             waiting += files
@@ -31,7 +31,7 @@ def digest(file: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _imported(file: Path) -> Iterator[str]:
+def _find_imports(file: Path) -> Iterator[str]:
     """The first names of the modules that a file imports anywhere; none where it is not Python."""
     try:
         nodes = ast.walk(ast.parse(file.read_bytes()))

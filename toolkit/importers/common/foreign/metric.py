@@ -42,7 +42,7 @@ def evaluation_of(address: str) -> Evaluation:
     if match is None or not path.is_file():
         raise BadInput(f"there is no metric {address!r}.", hint="Such as --metric mine.py:score")
     name, label = match["name"], path.name
-    declared = _declared(path, name)
+    declared = _read_declarations(path, name)
     better: Any
     drop: Any
     worst: Any
@@ -60,10 +60,10 @@ def evaluation_of(address: str) -> Evaluation:
 
 def declares(path: Path, name: str) -> bool:
     """Whether the file declares all that a metric needs for its function `name`."""
-    return {"better", "drop"} <= _declared(path, name).keys()
+    return {"better", "drop"} <= _read_declarations(path, name).keys()
 
 
-def _declared(path: Path, name: str) -> dict[str, Any]:
+def _read_declarations(path: Path, name: str) -> dict[str, Any]:
     """``better``, ``worst`` and ``drop`` of the function, or else of the file. Raises BadInput without the function."""
     try:
         tree = ast.parse(path.read_bytes(), path.name)
@@ -75,7 +75,7 @@ def _declared(path: Path, name: str) -> dict[str, Any]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             known |= node.name == name
-        for target, value in _assigned(node):
+        for target, value in _assignments(node):
             match target:
                 case ast.Name(id=key) if key == name:
                     known = True
@@ -88,7 +88,7 @@ def _declared(path: Path, name: str) -> dict[str, Any]:
     return of_file | of_function
 
 
-def _assigned(node: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr]]:
+def _assignments(node: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr]]:
     if not isinstance(node, ast.Assign):
         return
     for target in node.targets:

@@ -107,15 +107,15 @@ def run(request: Request) -> Mapping[str, Any]:
     words = b"".join(said).decode("utf-8", "replace")
     if status is None:
         raise BadInput(
-            f"{request.label}: {_stage(request)} took longer than {seconds:g} s and was ended.{_quoted(words)}",
+            f"{request.label}: {_stage(request)} took longer than {seconds:g} s and was ended.{_quote_output(words)}",
             hint=f"Make it shorter, or allow more time: {LIMIT}={2 * math.ceil(seconds)}",
         )
     if "error" in answer:
         error = _ERRORS.get(str(answer["error"]), BadInput)
-        shown = _quoted(words) if answer.get("raised") is True else ""  # what code of ours says needs no more
+        shown = _quote_output(words) if answer.get("raised") is True else ""  # what code of ours says needs no more
         raise error(_text(answer.get("message")) + shown, hint=_text(answer.get("hint")))
     if status != 0 or not isinstance(answer.get("result"), dict):
-        raise BadInput(f"{request.label}: {_stage(request)} {_ending(status)}.{_quoted(words)}")
+        raise BadInput(f"{request.label}: {_stage(request)} {_ending(status)}.{_quote_output(words)}")
     result: Mapping[str, Any] = answer["result"]
     return result
 
@@ -184,7 +184,7 @@ def _ending(status: int) -> str:
     return f"was ended by {name}{memory} and gave no answer"
 
 
-def _quoted(words: str) -> str:
+def _quote_output(words: str) -> str:
     """The end of what the code printed, without control characters."""
     shown = _text(words, _KEPT).strip()[-_SHOWN:]
     return f"\n  It printed:\n    {shown.replace(chr(10), chr(10) + '    ')}" if shown else ""

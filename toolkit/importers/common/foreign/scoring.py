@@ -22,7 +22,7 @@ def save(values: Sequence[Any], folder: Path, name: str) -> None:
     import numpy as np
 
     arrays: dict[str, NDArray[Any]] = {}
-    packed = [_packed(_only(value), arrays) for value in values]
+    packed = [_encode_value(_unwrap_single(value), arrays) for value in values]
     (folder / f"{name}.json").write_text(json.dumps(packed), encoding="utf-8")
     np.savez(folder / f"{name}.npz", allow_pickle=False, **arrays)
 
@@ -30,9 +30,9 @@ def save(values: Sequence[Any], folder: Path, name: str) -> None:
 def score(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     """In the child: call the user's function with all answers and truths. Its numbers, as they are."""
     from edgekit.importers.common.foreign.child import stage
-    from edgekit.importers.common.foreign.user_file import function_of, loaded
+    from edgekit.importers.common.foreign.user_file import function_of, import_file
 
-    module = loaded(Path(arguments["file"]))
+    module = import_file(Path(arguments["file"]))
     function = function_of(module, arguments["function"])
     answers, truths = _load(scratch, ANSWERS), _load(scratch, TRUTHS)
     stage(f"{arguments['function']}()")
@@ -47,21 +47,21 @@ def score(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     return {"values": [value if value - value == 0 else str(value) for value in values]}
 
 
-def _only(value: Any) -> Any:
+def _unwrap_single(value: Any) -> Any:
     """The array itself where an answer has a single one."""
     return next(iter(value.values())) if isinstance(value, Mapping) and len(value) == 1 else value
 
 
-def _packed(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+def _encode_value(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     import numpy as np
 
     if isinstance(value, np.ndarray | np.generic):
         arrays[name := f"a{len(arrays)}"] = np.asarray(value)
         return {"array": name}
     if isinstance(value, Mapping):
-        return {"mapping": {str(key): _packed(item, arrays) for key, item in value.items()}}
+        return {"mapping": {str(key): _encode_value(item, arrays) for key, item in value.items()}}
     if isinstance(value, list | tuple):
-        return {"list": [_packed(item, arrays) for item in value]}
+        return {"list": [_encode_value(item, arrays) for item in value]}
     return {"value": value}
 
 
@@ -69,15 +69,15 @@ def _load(folder: Path, name: str) -> list[Any]:
     import numpy as np
 
     with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
-        return [_unpacked(value, arrays) for value in json.loads((folder / f"{name}.json").read_bytes())]
+        return [_decode_value(value, arrays) for value in json.loads((folder / f"{name}.json").read_bytes())]
 
 
-def _unpacked(value: Any, arrays: Mapping[str, Any]) -> Any:
+def _decode_value(value: Any, arrays: Mapping[str, Any]) -> Any:
     kind, content = next(iter(value.items()))
     if kind == "array":
         return arrays[content]
     if kind == "mapping":
-        return {key: _unpacked(item, arrays) for key, item in content.items()}
+        return {key: _decode_value(item, arrays) for key, item in content.items()}
     if kind == "list":
-        return [_unpacked(item, arrays) for item in content]
+        return [_decode_value(item, arrays) for item in content]
     return content

@@ -23,7 +23,7 @@ from edgekit.formats.pt2 import Program
 from edgekit.importers.common import stored
 from edgekit.importers.common.foreign.process import Request, run
 
-__all__ = ["FACTS", "PROGRAM", "SAMPLES", "Traced", "traced"]
+__all__ = ["FACTS", "PROGRAM", "SAMPLES", "Traced", "trace_in_child"]
 
 #: What the child writes into its scratch folder.
 PROGRAM, SAMPLES = "program.pt2", "samples"
@@ -41,7 +41,9 @@ class Traced(NamedTuple):
     facts: Mapping[str, Any]
 
 
-def traced(function: str, label: str, folder: Path, arguments: Mapping[str, Any], *, clean: bool = False) -> Traced:
+def trace_in_child(
+    function: str, label: str, folder: Path, arguments: Mapping[str, Any], *, clean: bool = False
+) -> Traced:
     """The program and the samples that a function of edgekit makes in the child; the arguments are a `Request`'s.
 
     Raises:
@@ -51,17 +53,17 @@ def traced(function: str, label: str, folder: Path, arguments: Mapping[str, Any]
         scratch = Path(name)
         given = run(Request(function, label, scratch, folder, arguments, clean))
         facts = _plain(given)
-        fresh = _checked(scratch, facts, label)
+        fresh = _validate_results(scratch, facts, label)
         source = stored.folder_of(hashlib.sha256(f"{function} {folder.resolve()} {label}".encode()).hexdigest())
         place = source / _digest(fresh)
         if not place.is_dir() or _digest(place) != place.name:
-            stored.published(fresh, place)
+            stored.publish_folder(fresh, place)
     os.utime(place)
     _sweep(source)
     return Traced(pt2.read(place / _WEIGHTS / PROGRAM), place / SAMPLES, facts)
 
 
-def _checked(scratch: Path, facts: Mapping[str, Any], label: str) -> Path:
+def _validate_results(scratch: Path, facts: Mapping[str, Any], label: str) -> Path:
     """The folder of what the child wrote. Raises BadInput for anything else than it should be."""
     from edgekit.tasks.tensors.arrays import read
 

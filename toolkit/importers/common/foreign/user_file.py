@@ -12,10 +12,10 @@ from typing import Any
 from edgekit.errors import BadInput
 from edgekit.importers.common.foreign.child import stage
 
-__all__ = ["function_of", "loaded", "optional"]
+__all__ = ["function_of", "import_file", "optional"]
 
 
-def loaded(path: Path) -> ModuleType:
+def import_file(path: Path) -> ModuleType:
     """The file, imported under its own name."""
     stage("its import")
     spec = importlib.util.spec_from_file_location(path.stem, path)

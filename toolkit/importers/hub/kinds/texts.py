@@ -49,7 +49,7 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     tokenizer = _tokenizer(repository, choice, _limit(repository, shape, pooling))
     most = min(tokenizer["most"], _MOST)
     axis = axes_of(options, {_AXIS: AxisPlan(2, most, max(2, min(most, 32)))})[_AXIS]
-    typed = choice.task == "text-classification" and _typed(repository, shape)
+    typed = choice.task == "text-classification" and _has_token_types(repository, shape)
     labels = labels_of(config) if choice.task == "text-classification" else ()
     rows: tuple[int | str, ...] = (1, _AXIS)
 
@@ -98,7 +98,7 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     )
 
 
-def _typed(repository: Repository, shape: Mapping[str, Any]) -> bool:
+def _has_token_types(repository: Repository, shape: Mapping[str, Any]) -> bool:
     """Whether its tokenizer numbers the texts of a pair, and the network heeds it."""
     stated = repository.json("tokenizer_config.json") or {}
     kind = str(stated.get("tokenizer_class", ""))

@@ -27,9 +27,9 @@ def measured_once(plan: Plan, repository: Repository) -> Plan:
     with need("hub", "Building a Hugging Face model"):
         import torch  # noqa: F401
         import transformers  # noqa: F401
-    from edgekit.importers.hub.measuring.measure import measured
+    from edgekit.importers.hub.measuring.measure import measure_plan
 
-    complete = measured(plan, repository)
+    complete = measure_plan(plan, repository)
     write_whole(place, msgspec.json.encode(complete))
     return complete
 

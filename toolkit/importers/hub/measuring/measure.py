@@ -20,7 +20,7 @@ from edgekit.importers.hub.networks.modules import MODULES
 from edgekit.importers.hub.plan import PartPlan, Plan, Tensor, WorkPlan
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["measured"]
+__all__ = ["measure_plan"]
 
 #: Outputs of a network that are not for its caller.
 _INNER = ("encoder_last_hidden_state", "loss")
@@ -29,7 +29,7 @@ _PRODUCTS = (nn.Linear, nn.Embedding, nn.modules.conv._ConvNd)
 Shapes = dict[str, tuple[int, ...]]
 
 
-def measured(plan: Plan, repository: Repository) -> Plan:
+def measure_plan(plan: Plan, repository: Repository) -> Plan:
     """`plan`, complete.
 
     Raises:
@@ -42,8 +42,8 @@ def measured(plan: Plan, repository: Repository) -> Plan:
     elif plan.kind == "text":
         check_tokens(plan, repository)
     network, shapes = empty(plan, repository.config), Shapes()
-    done = [_measured(plan, part, network, shapes) for part in plan.parts]
-    fixed = [_measured(plan, part, network, shapes)[0] for part in plan.fixed]
+    done = [_measure_part(plan, part, network, shapes) for part in plan.parts]
+    fixed = [_measure_part(plan, part, network, shapes)[0] for part in plan.fixed]
     return msgspec.structs.replace(
         plan,
         parts=tuple(part for part, _ in done),
@@ -53,7 +53,7 @@ def measured(plan: Plan, repository: Repository) -> Plan:
     )
 
 
-def _measured(plan: Plan, part: PartPlan, network: nn.Module, shapes: Shapes) -> tuple[PartPlan, WorkPlan]:
+def _measure_part(plan: Plan, part: PartPlan, network: nn.Module, shapes: Shapes) -> tuple[PartPlan, WorkPlan]:
     """A part with its outputs, and its work at the examples' sizes; `shapes` of the tensors of earlier parts."""
     known = tuple(
         msgspec.structs.replace(spec, shape=shapes[spec.name]) if "?" in spec.shape else spec for spec in part.inputs
@@ -62,19 +62,19 @@ def _measured(plan: Plan, part: PartPlan, network: nn.Module, shapes: Shapes) ->
     module = network if part.module == "arrays" else MODULES[part.module](network, part).to("meta")
     sizes = {name: axis.example for name, axis in part.axes.items()}
     with FlopCounterMode(display=False) as counter, _Peak(module) as peak:
-        outputs = _called(plan, part, module, sizes)
+        outputs = _infer_outputs(plan, part, module, sizes)
     shapes |= {name: tuple(value.shape) for name, value in outputs.items()}
     if part.outputs:
         declared = zip(part.outputs, outputs.values(), strict=True)
-        specs = tuple(_declared(spec, value) for spec, value in declared)
+        specs = tuple(_fill_shape(spec, value) for spec, value in declared)
     else:
         other = {name: size + 8 for name, size in sizes.items()}
-        again = _called(plan, part, module, other) if other else outputs
-        specs = tuple(_found(name, value, again[name], sizes) for name, value in outputs.items())
+        again = _infer_outputs(plan, part, module, other) if other else outputs
+        specs = tuple(_infer_spec(name, value, again[name], sizes) for name, value in outputs.items())
     return msgspec.structs.replace(part, outputs=specs), _work(part, module, counter.get_total_flops() // 2, peak.bytes)
 
 
-def _called(plan: Plan, part: PartPlan, module: nn.Module, sizes: Mapping[str, int]) -> dict[str, Values]:
+def _infer_outputs(plan: Plan, part: PartPlan, module: nn.Module, sizes: Mapping[str, int]) -> dict[str, Values]:
     """Output name -> tensor without values, of inputs of these sizes."""
     told = ", ".join(f"{spec.name} {list(spec.shape)}" for spec in part.inputs)
     try:
@@ -98,7 +98,7 @@ def _called(plan: Plan, part: PartPlan, module: nn.Module, sizes: Mapping[str, i
     return named
 
 
-def _declared(spec: Tensor, value: Values) -> Tensor:
+def _fill_shape(spec: Tensor, value: Values) -> Tensor:
     """`spec` with the sizes that came out; names of axes stay."""
     shape = tuple(
         axis if isinstance(axis, str) and axis != "?" else int(size)
@@ -107,7 +107,7 @@ def _declared(spec: Tensor, value: Values) -> Tensor:
     return Tensor(spec.name, _dtype(value), shape)
 
 
-def _found(name: str, value: Values, again: Values, sizes: Mapping[str, int]) -> Tensor:
+def _infer_spec(name: str, value: Values, again: Values, sizes: Mapping[str, int]) -> Tensor:
     """An output; a size that differed the second time is an axis, of the input's name where it is as long."""
     axes = {size: axis for axis, size in sizes.items()}
     shape = tuple(
@@ -129,14 +129,14 @@ class _Peak:
 
     def __enter__(self) -> _Peak:
         leaves = [layer for layer in self._module.modules() if not any(layer.children())]
-        self._hooks = [layer.register_forward_hook(self._seen) for layer in leaves]
+        self._hooks = [layer.register_forward_hook(self._record_bytes) for layer in leaves]
         return self
 
     def __exit__(self, *_: object) -> None:
         for hook in self._hooks:
             hook.remove()
 
-    def _seen(self, layer: nn.Module, inputs: Any, output: Any) -> None:
+    def _record_bytes(self, layer: nn.Module, inputs: Any, output: Any) -> None:
         moved = [value.numel() for value in (*inputs, output) if isinstance(value, Values)]
         self.bytes = max(self.bytes, 4 * sum(moved))
 

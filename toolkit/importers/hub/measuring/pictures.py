@@ -38,7 +38,7 @@ def normalisation(repository: Repository, height: int, width: int) -> tuple[dict
         picture = np.kron(coarse, np.ones((8, 8, 1), np.uint8))[:high, :wide]
         wanted = _values(processor, repository, picture)
         image = _image(picture)
-        pixels = pictures.fitted(image, rule, height, width)
+        pixels = pictures.fit_image(image, rule, height, width)
         made = pixels[:, :, settings["order"]].astype(np.float32) * scale + offset
         if (
             wanted.shape[1:] != (height, width)
@@ -65,7 +65,7 @@ def _processor(repository: Repository) -> Any:
 
 
 def _rule(processor: Any) -> dict[str, Any]:
-    """Resizing and cropping, in the form of `edgekit.tasks.common.pictures.fitted`."""
+    """Resizing and cropping, in the form of `edgekit.tasks.common.pictures.fit_image`."""
     resample = getattr(processor, "resample", None)
     rule: dict[str, Any] = {"filter": "bilinear" if resample is None else _FILTERS[int(resample)], "antialias": True}
     size = getattr(processor, "size", None)

@@ -20,13 +20,13 @@ def build(plan: Plan, part: str, checkpoint: Checkpoint) -> Any:
     with need("hub", "Building a Hugging Face model"):
         import torch  # noqa: F401
         import transformers  # noqa: F401
-    from edgekit.importers.hub.networks.loading import loaded
-    from edgekit.importers.hub.networks.masks import settled
+    from edgekit.importers.hub.networks.loading import load_network
+    from edgekit.importers.hub.networks.masks import choose_mask_form
     from edgekit.importers.hub.networks.modules import MODULES
 
     chosen = next(entry for entry in plan.parts if entry.name == part)
-    network: Any = None if chosen.module == "filterbank" else loaded(plan, checkpoint)
+    network: Any = None if chosen.module == "filterbank" else load_network(plan, checkpoint)
     module = MODULES[chosen.module](network, chosen)
     if chosen.module != "text":
         return module
-    return settled(module, network.get_input_embeddings().num_embeddings, plan.facts["tokenizer"]["most"])
+    return choose_mask_form(module, network.get_input_embeddings().num_embeddings, plan.facts["tokenizer"]["most"])

@@ -12,7 +12,7 @@ from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.importers.hub.plan import Plan
 
-__all__ = ["empty", "loaded", "quiet", "reason_of"]
+__all__ = ["empty", "load_network", "quiet", "reason_of"]
 
 #: Missing tensors that a message names.
 _NAMED = 3
@@ -33,10 +33,10 @@ def empty(plan: Plan, config: Mapping[str, Any]) -> Any:
         try:
             return kind(settings, **plan.arguments).eval()
         except Exception as exc:  # any setting of a stranger's config can be refused anywhere
-            raise _refused(plan, exc) from exc
+            raise _build_error(plan, exc) from exc
 
 
-def loaded(plan: Plan, checkpoint: Checkpoint) -> Any:
+def load_network(plan: Plan, checkpoint: Checkpoint) -> Any:
     """The network of `plan` with the weights of `checkpoint`, in evaluation mode and float32.
 
     Raises:
@@ -60,7 +60,7 @@ def loaded(plan: Plan, checkpoint: Checkpoint) -> Any:
                 **plan.arguments,
             )
         except Exception as exc:
-            raise _refused(plan, exc) from exc
+            raise _build_error(plan, exc) from exc
     _check(plan, report)
     return network.eval()
 
@@ -73,7 +73,7 @@ def _check(plan: Plan, report: Mapping[str, Any]) -> None:
     ):
         if names:
             raise BadInput(
-                f"the weights {what} {_listed(names)}, which {plan.built} needs.",
+                f"the weights {what} {_join_names(names)}, which {plan.built} needs.",
                 hint="Fetch the model again, or look whether config.json belongs to these weights.",
             )
     tower = plan.built != plan.architecture
@@ -83,12 +83,12 @@ def _check(plan: Plan, report: Mapping[str, Any]) -> None:
     unused = [name for name in unused if not (plan.spare and name.startswith(plan.spare))]
     if unused:
         raise BadInput(
-            f"the weights hold {_listed(unused)}, which {plan.built} has no use for: another network was meant.",
+            f"the weights hold {_join_names(unused)}, which {plan.built} has no use for: another network was meant.",
             hint="Look at architectures in config.json.",
         )
 
 
-def _listed(names: Any) -> str:
+def _join_names(names: Any) -> str:
     ordered = sorted(names)
     more = f" and {len(ordered) - _NAMED} more" if len(ordered) > _NAMED else ""
     return ", ".join(ordered[:_NAMED]) + more
@@ -123,7 +123,7 @@ def _class(plan: Plan, config: Mapping[str, Any]) -> tuple[Any, Any]:
             settings.return_dict = True
             settings.use_cache = False
         except Exception as exc:
-            raise _refused(plan, exc) from exc
+            raise _build_error(plan, exc) from exc
     return kind, settings
 
 
@@ -144,7 +144,7 @@ def reason_of(exc: Exception) -> str:
     return " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:300].removesuffix(".")
 
 
-def _refused(plan: Plan, exc: Exception) -> BadInput:
+def _build_error(plan: Plan, exc: Exception) -> BadInput:
     return BadInput(
         f"transformers cannot build {plan.built} of this: {type(exc).__name__}: {reason_of(exc)}.",
         hint="Look at its config.json: transformers must build the model of it.",

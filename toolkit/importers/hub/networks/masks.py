@@ -16,7 +16,7 @@ from torch import Tensor
 from edgekit.importers.hub.networks.loading import quiet
 from edgekit.numerics.masking import MASKED
 
-__all__ = ["FORMS", "settled"]
+__all__ = ["FORMS", "choose_mask_form"]
 
 #: Largest difference that counts as the same, relative to the largest output.
 _SAME = 1e-4
@@ -34,7 +34,7 @@ def _backwards(mask: Tensor) -> Tensor:
     return torch.minimum(_everywhere(mask), later[None, None])
 
 
-def _windowed(mask: Tensor, window: int) -> dict[str, Tensor]:
+def _sliding_window_masks(mask: Tensor, window: int) -> dict[str, Tensor]:
     """Some layers look everywhere, others at `window` tokens to either side."""
     places = torch.arange(mask.shape[1], device=mask.device)
     far = ((places[None, :] - places[:, None]).abs() > window).to(torch.float32) * MASKED
@@ -46,12 +46,12 @@ def _windowed(mask: Tensor, window: int) -> dict[str, Tensor]:
 FORMS: Mapping[str, Callable[[Tensor, int], Any]] = {
     "everywhere": lambda mask, window: _everywhere(mask),
     "backwards": lambda mask, window: _backwards(mask),
-    "windowed": _windowed,
+    "windowed": _sliding_window_masks,
     "given": lambda mask, window: mask,
 }
 
 
-def settled(module: Any, words: int, tokens: int) -> Any:
+def choose_mask_form(module: Any, words: int, tokens: int) -> Any:
     """`module`, a `Text`, with the first form whose outputs are those of "given".
 
     Args:
@@ -63,11 +63,11 @@ def settled(module: Any, words: int, tokens: int) -> Any:
     real = max(1, tokens - tokens // 4)
     mask[:, real:] = 0
     with quiet(), torch.inference_mode():
-        wanted = _kept(module(ids, mask), real)
+        wanted = _strip_padding(module(ids, mask), real)
         for form in FORMS:
             module.form = form
             try:
-                made = _kept(module(ids, mask), real)
+                made = _strip_padding(module(ids, mask), real)
             except Exception:  # a network that takes no mask of this shape
                 continue
             if made.shape == wanted.shape and (made - wanted).abs().max() <= _SAME * wanted.abs().max():
@@ -75,6 +75,6 @@ def settled(module: Any, words: int, tokens: int) -> Any:
     return module
 
 
-def _kept(output: Tensor, real: int) -> Tensor:
+def _strip_padding(output: Tensor, real: int) -> Tensor:
     """What is no padding's: of an output for each token the first `real`."""
     return output[:, :real] if output.ndim == 3 else output

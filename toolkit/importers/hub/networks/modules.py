@@ -37,11 +37,11 @@ class Text(nn.Module):
         if self._task != "feature-extraction":
             logits: Tensor = out["logits"]
             return logits
-        vector: Tensor = out[self._own] if self._own else _pooled(out[0], attention_mask, self._pooling)
+        vector: Tensor = out[self._own] if self._own else _pool_tokens(out[0], attention_mask, self._pooling)
         return nn.functional.normalize(vector, dim=-1) if self._unit else vector
 
 
-def _pooled(hidden: Tensor, mask: Tensor, mode: str) -> Tensor:
+def _pool_tokens(hidden: Tensor, mask: Tensor, mode: str) -> Tensor:
     """Vectors of tokens [1, N, D] to one [1, D]."""
     if mode == "cls":
         return hidden[:, 0]

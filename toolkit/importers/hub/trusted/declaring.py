@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from edgekit.core import ImportOptions, Inspection, Model, Progress
 from edgekit.errors import Unsupported
-from edgekit.importers.common.foreign.traced import Traced, traced
-from edgekit.importers.common.graphs import bounds_of, declared_graph, inspected
+from edgekit.importers.common.foreign.traced import Traced, trace_in_child
+from edgekit.importers.common.graphs import bounds_of, declared_graph, inspect_program
 from edgekit.importers.hub.kinds.arrays import inputs_of
 from edgekit.importers.hub.repository import Repository, whole
 
@@ -21,7 +21,7 @@ def declared_trusted(repository: Repository, options: ImportOptions, progress: P
         Unsupported: another task is wanted, or its inputs cannot be read from its settings. BadInput: its code raises,
         takes too long, or tries what it may not do.
     """
-    held = _traced(repository, options, progress)
+    held = _trace_repository(repository, options, progress)
     return declared_graph(
         repository.source,
         "hub",
@@ -35,13 +35,15 @@ def declared_trusted(repository: Repository, options: ImportOptions, progress: P
 
 def inspected_trusted(repository: Repository, options: ImportOptions, progress: Progress) -> Inspection:
     """The description of its graph."""
-    held = _traced(repository, options, progress)
-    described = inspected(repository.source, "hub", held.program, bounds_of(held.program, options.axes), ("tensors",))
+    held = _trace_repository(repository, options, progress)
+    described = inspect_program(
+        repository.source, "hub", held.program, bounds_of(held.program, options.axes), ("tensors",)
+    )
     named = repository.config.get("architectures") or [described.architecture]
     return replace(described, architecture=str(named[0]), licence=repository.licence)
 
 
-def _traced(repository: Repository, options: ImportOptions, progress: Progress) -> Traced:
+def _trace_repository(repository: Repository, options: ImportOptions, progress: Progress) -> Traced:
     if options.task not in ("", "tensors"):
         raise Unsupported(
             f"{repository.source} brings code of its own, of which no task is known: arrays in, arrays out.",
@@ -53,4 +55,4 @@ def _traced(repository: Repository, options: ImportOptions, progress: Progress) 
     words = repository.config.get("vocab_size")
     progress(f"running the code of {repository.source} in a process of its own", 0, 0)
     asked = {"folder": str(folder.resolve()), "inputs": sized, "words": words if isinstance(words, int) else 2}
-    return traced("edgekit.importers.hub.trusted.tracing:trace", repository.source, folder, asked, clean=True)
+    return trace_in_child("edgekit.importers.hub.trusted.tracing:trace", repository.source, folder, asked, clean=True)

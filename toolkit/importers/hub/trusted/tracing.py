@@ -47,7 +47,7 @@ def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
             if "mask" in name:
                 sample[name][:] = 1
     names = [spec.name for spec in specs]
-    module = _named(network.eval().requires_grad_(False), names)
+    module = _wrap_network(network.eval().requires_grad_(False), names)
     stage("tracing of forward()")
     examples = tuple(torch.from_numpy(samples[0][name]) for name in names)
     with torch.no_grad():
@@ -75,7 +75,7 @@ def _kind(settings: Any) -> str:
     return str(fitting[0]) if len(fitting) == 1 else str(next(iter(own)))
 
 
-def _named(network: Any, names: list[str]) -> Any:
+def _wrap_network(network: Any, names: list[str]) -> Any:
     """The network with these inputs, in order, and every output that is a tensor."""
     import torch
 

@@ -65,7 +65,7 @@ def _conv_transpose(v: Values) -> Any:
 
 
 def _pool(kind: str) -> Operator:
-    def apply(v: Values) -> Any:
+    def apply_pooling(v: Values) -> Any:
         import torch.nn.functional as F
 
         x, kernel = wide(v["x"]), ints(v["kernel_sizes"])
@@ -84,7 +84,7 @@ def _pool(kind: str) -> Operator:
         total = function(F.pad(x, order), kernel, strides)
         return total if inside else total / function(F.pad(x.new_ones(x.shape), order), kernel, strides)
 
-    return apply
+    return apply_pooling
 
 
 CONVOLUTIONS: Mapping[str, Operator] = {

@@ -46,7 +46,7 @@ def _nearest(x: Any, axis: int, out: int, mode: str = "DEFAULT") -> Any:
     return x.index_select(axis, _points(x.shape[axis], out, mode).add(0.5).floor().long().clamp(max=x.shape[axis] - 1))
 
 
-def _scaled(v: Values) -> tuple[int, int]:
+def _scale_size(v: Values) -> tuple[int, int]:
     """Height and width that the scale factors make."""
     scales = [v.get("scale_factor_height", 1), v.get("scale_factor_width", 1)]
     # A factor is stored in fp32, where 7 / 3 is too little for 7 whole pixels.
@@ -54,7 +54,7 @@ def _scaled(v: Values) -> tuple[int, int]:
     return height, width
 
 
-def _resized(x: Any, sizes: Sequence[int], one: Any, mode: str) -> Any:
+def _resize_axes(x: Any, sizes: Sequence[int], one: Any, mode: str) -> Any:
     """The last axes of `x` in other sizes; `one` resizes a single axis."""
     x = wide(x)
     for axis, size in zip(range(-len(sizes), 0), sizes, strict=True):
@@ -66,19 +66,19 @@ def _target(v: Values) -> list[int]:
     return [int(v.get("target_size_height", 1)), int(v.get("target_size_width", 1))]
 
 
-def _upsampled(v: Values) -> Any:
+def _upsample_bilinear(v: Values) -> Any:
     mode = "STRICT_ALIGN_CORNERS" if v.get("align_corners", True) else "UNALIGN_CORNERS"
-    return _resized(v["x"], _scaled(v), _linear, mode)
+    return _resize_axes(v["x"], _scale_size(v), _linear, mode)
 
 
 def _resize(v: Values) -> Any:
     count = int(v["resized_dims"])
     sizes = [size or old for size, old in zip(ints(v["shape"])[-count:], v["x"].shape[-count:], strict=True)]
     one = _nearest if v.get("interpolation_mode", "LINEAR") == "NEAREST_NEIGHBOR" else _linear
-    return _resized(v["x"], sizes, one, str(v.get("sampling_mode", "DEFAULT")))
+    return _resize_axes(v["x"], sizes, one, str(v.get("sampling_mode", "DEFAULT")))
 
 
-def _resampled(v: Values) -> Any:
+def _resample(v: Values) -> Any:
     import torch.nn.functional as F
 
     modes = {"constant": "zeros", "border": "border", "reflection": "reflection"}
@@ -126,23 +126,23 @@ def _from_batch(v: Values) -> Any:
     return whole[:, :, top : h * height - bottom, left : w * width - right]
 
 
-def _shuffled(v: Values) -> Any:
+def _pixel_shuffle(v: Values) -> Any:
     import torch.nn.functional as F
 
     return F.pixel_shuffle(v["x"], int(v["upscale_factor"]))
 
 
-def _unshuffled(v: Values) -> Any:
+def _pixel_unshuffle(v: Values) -> Any:
     import torch.nn.functional as F
 
     return F.pixel_unshuffle(v["x"], int(v["downscale_factor"]))
 
 
 IMAGES: Mapping[str, Operator] = {
-    "upsample_bilinear": _upsampled, "resize": _resize, "resample": _resampled,
-    "upsample_nearest_neighbor": lambda v: _resized(v["x"], _scaled(v), _nearest, "DEFAULT"),
-    "resize_nearest_neighbor": lambda v: _resized(v["x"], _target(v), _nearest, "DEFAULT"),
-    "resize_bilinear": lambda v: _resized(v["x"], _target(v), _linear, str(v.get("sampling_mode", "DEFAULT"))),
+    "upsample_bilinear": _upsample_bilinear, "resize": _resize, "resample": _resample,
+    "upsample_nearest_neighbor": lambda v: _resize_axes(v["x"], _scale_size(v), _nearest, "DEFAULT"),
+    "resize_nearest_neighbor": lambda v: _resize_axes(v["x"], _target(v), _nearest, "DEFAULT"),
+    "resize_bilinear": lambda v: _resize_axes(v["x"], _target(v), _linear, str(v.get("sampling_mode", "DEFAULT"))),
     "depth_to_space": _to_space, "space_to_depth": _to_depth, "space_to_batch": _to_batch,
-    "batch_to_space": _from_batch, "pixel_shuffle": _shuffled, "pixel_unshuffle": _unshuffled,
+    "batch_to_space": _from_batch, "pixel_shuffle": _pixel_shuffle, "pixel_unshuffle": _pixel_unshuffle,
 }  # fmt: skip

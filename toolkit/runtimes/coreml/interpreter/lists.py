@@ -18,15 +18,15 @@ class Tensors:
     items: tuple[Any, ...]
 
 
-def _made(v: Values) -> Tensors:
+def _make_list(v: Values) -> Tensors:
     return Tensors((None,) * int(v.get("init_length", 1)))
 
 
-def _written(v: Values) -> Tensors:
-    return _scattered({"ls": v["ls"], "indices": [v["index"]], "value": [v["value"]]})
+def _write_element(v: Values) -> Tensors:
+    return _scatter_elements({"ls": v["ls"], "indices": [v["index"]], "value": [v["value"]]})
 
 
-def _scattered(v: Values) -> Tensors:
+def _scatter_elements(v: Values) -> Tensors:
     items = list(v["ls"].items)
     for index, value in zip(ints(v["indices"]), v["value"], strict=True):
         items += [None] * (index + 1 - len(items))
@@ -34,13 +34,14 @@ def _scattered(v: Values) -> Tensors:
     return Tensors(tuple(items))
 
 
-def _gathered(v: Values) -> Any:
+def _gather_elements(v: Values) -> Any:
     import torch
 
     return torch.stack([v["ls"].items[index] for index in ints(v["indices"])])
 
 
 LISTS: Mapping[str, Operator] = {
-    "make_list": _made, "list_write": _written, "list_scatter": _scattered, "list_gather": _gathered,
+    "make_list": _make_list, "list_write": _write_element,
+    "list_scatter": _scatter_elements, "list_gather": _gather_elements,
     "list_read": lambda v: v["ls"].items[int(v["index"])], "list_length": lambda v: len(v["ls"].items),
 }  # fmt: skip

@@ -127,10 +127,10 @@ def _cumsum(v: Values) -> Any:
 
 
 def _best(name: str) -> Operator:
-    def apply(v: Values) -> Any:
+    def apply_arg_reduction(v: Values) -> Any:
         return getattr(v["x"], name)(int(v.get("axis", -1)), keepdim=bool(v.get("keep_dims", True)))
 
-    return apply
+    return apply_arg_reduction
 
 
 LOOKUPS: Mapping[str, Operator] = {

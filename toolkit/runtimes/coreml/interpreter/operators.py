@@ -20,25 +20,25 @@ __all__ = ["OPERATORS"]
 
 
 def _pair(name: str) -> Operator:
-    def apply(v: Values) -> Any:
+    def apply_binary(v: Values) -> Any:
         import torch
 
         x, y = (torch.as_tensor(wide(v[key])) for key in ("x", "y"))
         return getattr(torch, name)(x, y)
 
-    return apply
+    return apply_binary
 
 
 def _single(name: str) -> Operator:
-    def apply(v: Values) -> Any:
+    def apply_unary(v: Values) -> Any:
         import torch
 
         return getattr(torch, name)(wide(v["x"]))
 
-    return apply
+    return apply_unary
 
 
-def _divided(v: Values) -> Any:
+def _divide(v: Values) -> Any:
     import torch
 
     x, y = torch.as_tensor(wide(v["x"])), torch.as_tensor(wide(v["y"]))
@@ -53,8 +53,8 @@ _REDUCED: Mapping[str, Any] = {
 }
 
 
-def _reduced(name: str) -> Operator:
-    def apply(v: Values) -> Any:
+def _reduce(name: str) -> Operator:
+    def apply_reduction(v: Values) -> Any:
         import torch
 
         x = wide(v["x"])
@@ -66,7 +66,7 @@ def _reduced(name: str) -> Operator:
             return x
         return _REDUCED[name](x, axes, keep) if name in _REDUCED else getattr(torch, name)(x, dim=axes, keepdim=keep)
 
-    return apply
+    return apply_reduction
 
 
 def _linear(v: Values) -> Any:
@@ -146,13 +146,13 @@ def _along(v: Values, value: Any) -> Any:
     return value.reshape(-1, *[1] * (v["input"].ndim - 1 - axis)) if value.ndim else value
 
 
-def _quantized(v: Values) -> Any:
+def _quantize(v: Values) -> Any:
     least, most = (0, 255) if v["output_dtype"] == "uint8" else (-128, 127)
     zero = _along(v, v["zero_point"]).float() if v.get("zero_point") is not None else 0
     return ((wide(v["input"]) / _along(v, wide(v["scale"]))).round() + zero).clamp(least, most)
 
 
-def _dequantized(v: Values) -> Any:
+def _dequantize(v: Values) -> Any:
     zero = _along(v, v["zero_point"]).float() if v.get("zero_point") is not None else 0
     return (v["input"].float() - zero) * _along(v, wide(v["scale"]))
 
@@ -206,7 +206,7 @@ def _log(v: Values) -> Any:
     return torch.log(wide(v["x"]) + float(v.get("epsilon", 1e-45)))
 
 
-def _thresholded(v: Values) -> Any:
+def _thresholded_relu(v: Values) -> Any:
     import torch
 
     x = wide(v["x"])
@@ -237,8 +237,8 @@ OPERATORS: Mapping[str, Operator] = {
     **SHAPES, **LOOKUPS, **IMAGES, **CONVOLUTIONS, **RECURRENT, **LISTS,
     **{name: _pair(function) for name, function in _PAIRS.items()},
     **{name: _single(name) for name in _SINGLES.split()},
-    **{f"reduce_{name}": _reduced(function) for name, function in _MEANS.items()},
-    "real_div": _divided, "relu6": lambda v: wide(v["x"]).clamp(0, 6),
+    **{f"reduce_{name}": _reduce(function) for name, function in _MEANS.items()},
+    "real_div": _divide, "relu6": lambda v: wide(v["x"]).clamp(0, 6),
     "silu": lambda v: wide(v["x"]) * wide(v["x"]).sigmoid(),
     "sigmoid_hard": lambda v: _line(v, 0.2, 0.5).clamp(0, 1), "linear_activation": lambda v: _line(v, 1.0, 0.0),
     "scaled_tanh": lambda v: float(v.get("alpha", 1)) * (float(v.get("beta", 1)) * wide(v["x"])).tanh(),
@@ -249,8 +249,8 @@ OPERATORS: Mapping[str, Operator] = {
     "clamped_relu": lambda v: _leaky(v).clamp(max=float(v.get("beta", 1.0))),
     "inverse": lambda v: 1 / (wide(v["x"]) + float(v.get("epsilon", 1e-4))),
     "rsqrt": lambda v: (wide(v["x"]) + float(v.get("epsilon", 1e-12))).rsqrt(),
-    "gelu": _gelu, "clip": _clip, "log": _log, "thresholded_relu": _thresholded, "leaky_relu": _leaky,
+    "gelu": _gelu, "clip": _clip, "log": _log, "thresholded_relu": _thresholded_relu, "leaky_relu": _leaky,
     "linear": _linear, "matmul": _matmul, "einsum": _einsum, "scaled_dot_product_attention": _attention,
     "batch_norm": _batch_norm, "layer_norm": _layer_norm, "instance_norm": _instance_norm, "l2_norm": _l2_norm,
-    "local_response_norm": _response_norm, "quantize": _quantized, "dequantize": _dequantized,
+    "local_response_norm": _response_norm, "quantize": _quantize, "dequantize": _dequantize,
 }  # fmt: skip

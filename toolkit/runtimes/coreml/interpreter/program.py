@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import BadInput
 from edgekit.runtimes.coreml.interpreter.lists import Tensors
 from edgekit.runtimes.coreml.interpreter.operators import OPERATORS
-from edgekit.runtimes.coreml.interpreter.shapes import rounded
+from edgekit.runtimes.coreml.interpreter.shapes import cast_like
 from edgekit.runtimes.coreml.reader import WEIGHTED, operations, program_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Program:
         self._run(values, self._steps, self._last, instead)
         return self._outputs(values)
 
-    def remembered(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    def record_values(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         """Every value that a call computes, for `again`."""
         values = self._feed_values(feeds)
         self._run(values, self._steps, {})
@@ -112,12 +112,12 @@ class Program:
         import torch
 
         return {
-            name: rounded(torch.from_numpy(feeds[name].copy()), held) for name, held in self._function.inputs.items()
+            name: cast_like(torch.from_numpy(feeds[name].copy()), held) for name, held in self._function.inputs.items()
         }
 
     def _outputs(self, values: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         """One that is a constant is among the values of the program, not among those of a call."""
-        return {value.name: rounded(self._value(value, values), value).numpy() for value in self._function.outputs}
+        return {value.name: cast_like(self._value(value, values), value).numpy() for value in self._function.outputs}
 
     def _run(
         self,
@@ -137,17 +137,17 @@ class Program:
             for i, op in enumerate(steps):
                 inputs = {name: self._value(value, values) for name, value in _arguments(op) if value is not None}
                 if op.op_type in _CONTROL:
-                    made = self._branched(op, inputs, values, instead)
+                    made = self._run_control_flow(op, inputs, values, instead)
                 else:
                     made = OPERATORS[op.op_type]({**inputs, **instead.get(op.name, {})})
                 made = made if isinstance(made, (list, tuple)) else (made,)
                 for value, result in zip(op.outputs, made, strict=True):
-                    values[value.name] = result if isinstance(result, Tensors) else rounded(result, value)
+                    values[value.name] = result if isinstance(result, Tensors) else cast_like(result, value)
                 for value in _inputs(op):
                     if last.get(value.name) == i and value.name not in self._kept:
                         values.pop(value.name, None)
 
-    def _branched(
+    def _run_control_flow(
         self, op: Any, inputs: Mapping[str, Any], values: dict[str, Any], instead: Mapping[str, Mapping[str, Any]]
     ) -> list[Any]:
         """What a branch or a loop gives; its blocks see all values around them."""

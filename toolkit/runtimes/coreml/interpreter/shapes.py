@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["SHAPES", "Operator", "Values", "ints", "rounded", "wide"]
+__all__ = ["SHAPES", "Operator", "Values", "cast_like", "ints", "wide"]
 
 Values = Mapping[str, Any]
 Operator = Callable[[Values], Any]
@@ -19,7 +19,7 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def rounded(value: Any, held: Any) -> Any:
+def cast_like(value: Any, held: Any) -> Any:
     """`value` in the type that the program's variable `held` has."""
     import torch
     from coremltools.converters.mil.mil import types
@@ -41,7 +41,7 @@ def ints(value: Any) -> list[int]:
     return [int(item) for item in value] if hasattr(value, "__iter__") else [int(value)]
 
 
-def _taken(v: Values) -> tuple[Any, ...]:
+def _slice_indices(v: Values) -> tuple[Any, ...]:
     """What begin, end, stride and masks choose of every axis."""
     x, begin, end = v["x"], ints(v["begin"]), ints(v["end"])
     stride = ints(v["stride"]) if v.get("stride") is not None else [1] * x.ndim
@@ -60,7 +60,7 @@ def _taken(v: Values) -> tuple[Any, ...]:
 
 def _slice(v: Values) -> Any:
     """torch takes no steps backwards, so such an axis is turned round first."""
-    x, taken = v["x"], list(_taken(v))
+    x, taken = v["x"], list(_slice_indices(v))
     for axis, one in enumerate(taken):
         if isinstance(one, slice) and one.step < 0:
             chosen = list(range(x.shape[axis]))[one]
@@ -74,9 +74,9 @@ def _slice_by_size(v: Values) -> Any:
     return x[tuple(slice(first, whole if size == -1 else first + size) for first, size, whole in sides)]
 
 
-def _updated(v: Values) -> Any:
+def _slice_update(v: Values) -> Any:
     out = v["x"].clone()
-    out[_taken(v)] = v["update"]
+    out[_slice_indices(v)] = v["update"]
     return out
 
 
@@ -113,14 +113,14 @@ def _split(v: Values) -> Any:
     return x.chunk(int(v["num_splits"]), axis)
 
 
-def _cropped(v: Values) -> Any:
+def _crop(v: Values) -> Any:
     """Without the first and last rows and columns."""
     x = v["x"]
     (top, bottom), (left, right) = ints(v["crop_height"]), ints(v["crop_width"])
     return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
 
 
-def _padded(v: Values) -> Any:
+def _pad(v: Values) -> Any:
     import torch.nn.functional as F
 
     flat = ints(v["pad"])
@@ -199,8 +199,8 @@ def _cast(v: Values) -> Any:
 SHAPES: Mapping[str, Operator] = {
     "transpose": lambda v: v["x"].permute(ints(v["perm"])), "reshape": _reshape, "squeeze": _squeeze,
     "expand_dims": _expand, "concat": _concat, "stack": _stack, "split": _split, "slice_by_index": _slice,
-    "pad": _padded, "crop": _cropped, "shape": _shape, "fill": _fill, "tile": lambda v: v["x"].repeat(ints(v["reps"])),
-    "slice_by_size": _slice_by_size, "slice_update": _updated, "band_part": _band, "flatten2d": _flat,
+    "pad": _pad, "crop": _crop, "shape": _shape, "fill": _fill, "tile": lambda v: v["x"].repeat(ints(v["reps"])),
+    "slice_by_size": _slice_by_size, "slice_update": _slice_update, "band_part": _band, "flatten2d": _flat,
     "sliding_windows": _windows, "fill_like": lambda v: _fill({"shape": v["ref_tensor"].shape, "value": v["value"]}),
     "range_1d": _range, "select": _select, "reverse": _reverse, "cast": _cast, "identity": lambda v: v["x"],
 }  # fmt: skip

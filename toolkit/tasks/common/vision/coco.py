@@ -14,7 +14,7 @@ from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.pictures import images_below
 
-__all__ = ["FILE", "Annotation", "annotated", "box_of"]
+__all__ = ["FILE", "Annotation", "box_of", "read_annotations"]
 
 FILE, _IMAGES = "annotations.json", "images"
 _LARGEST = 2 << 30
@@ -32,7 +32,7 @@ class Annotation:
     what: str
 
 
-def annotated(folder: Path, labels: Sequence[str]) -> Iterator[tuple[Sample, list[Annotation]]]:
+def read_annotations(folder: Path, labels: Sequence[str]) -> Iterator[tuple[Sample, list[Annotation]]]:
     """Each picture of ``annotations.json`` and ``images/``, a sample without a truth, and its annotations; without the
     file, every picture, and no annotations: see `FILE`.
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
-from edgekit.numerics.boxes import kept
-from edgekit.tasks.common.vision.placing import Placed, placed
+from edgekit.numerics.boxes import non_maximum_suppression
+from edgekit.tasks.common.vision.placing import Placed, place_sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class Detector(Predictor):
 
     `facts`: ``height``, ``width``; ``labels``; ``activation`` "sigmoid", each label for itself, or "softmax", with one
     more logit, the last, for nothing; ``threshold``, the least score; ``overlap``, above which the lesser of two boxes
-    of a label goes (1: the network makes no doubles); ``resize`` (`edgekit.tasks.common.vision.placing.placed`).
+    of a label goes (1: the network makes no doubles); ``resize`` (`edgekit.tasks.common.vision.placing.place_sample`).
 
     `predict` takes the option ``threshold``.
     """
@@ -56,10 +56,10 @@ class Detector(Predictor):
         threshold = options.get("threshold", self._threshold)
         if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not 0 < threshold < 1:
             raise BadInput(f"threshold is a number between 0 and 1, not {threshold!r}.")
-        picture = placed(sample, self._rule, *self._size)
+        picture = place_sample(sample, self._rule, *self._size)
         outputs = self._network({self._network.inputs[0].name: picture.pixels[None]})
         boxes = self._boxes(outputs, picture, float(threshold))
-        lines = [f"{box['score']:.3f}  {box['label']}  {_shown(box['box'])}" for box in boxes]
+        lines = [f"{box['score']:.3f}  {box['label']}  {_format_box(box['box'])}" for box in boxes]
         details = {
             "boxes": boxes,
             "lines": lines or ["nothing"],
@@ -79,7 +79,7 @@ class Detector(Predictor):
         found: list[dict[str, Any]] = []
         for label in np.unique(best[sure >= threshold]):
             at = np.flatnonzero((best == label) & (sure >= threshold) & (corners[:, 2:] > corners[:, :2]).all(1))
-            for i in at[kept(corners[at], sure[at], self._overlap, _MOST)]:
+            for i in at[non_maximum_suppression(corners[at], sure[at], self._overlap, _MOST)]:
                 box = {"label": self._labels[label], "score": float(sure[i]), "box": corners[i].tolist()}
                 if "points" in outputs:
                     box["whole"] = whole[i].reshape(-1).tolist()
@@ -98,6 +98,6 @@ class Detector(Predictor):
         return np.asarray((powers / powers.sum(1, keepdims=True))[:, : len(self._labels)])
 
 
-def _shown(box: list[float]) -> str:
+def _format_box(box: list[float]) -> str:
     """Whole pixels: left, top, right, bottom."""
     return " ".join(f"{side:.0f}" for side in box)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import picture_of
-from edgekit.tasks.common.pictures import fitted, open_image
+from edgekit.tasks.common.pictures import fit_image, open_image
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Placed", "placed"]
+__all__ = ["Placed", "place_sample"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Placed:
         return np.asarray(shares * self.size)
 
 
-def placed(sample: Any, rule: Mapping[str, Any] | None, height: int, width: int) -> Placed:
+def place_sample(sample: Any, rule: Mapping[str, Any] | None, height: int, width: int) -> Placed:
     """A sample, a file or uint8 [height, width, 3], in an input of this size.
 
     Args:
-        rule: see `edgekit.tasks.common.pictures.fitted`, of which a picture must stay whole; or with ``letterbox`` true
-            it keeps its proportions, in the middle, and what is left is black.
+        rule: see `edgekit.tasks.common.pictures.fit_image`, of which a picture must stay whole; or with ``letterbox``
+            true it keeps its proportions, in the middle, and what is left is black.
 
     Raises:
         BadInput: it cannot be read, or the rule would cut it.
@@ -57,7 +57,7 @@ def placed(sample: Any, rule: Mapping[str, Any] | None, height: int, width: int)
         return _letterbox(image, size, tuple(notes), (height, width), str(rule.get("filter", "bilinear")))
     if "short_side" in rule or rule.get("crop"):
         raise BadInput("the network's input is a part of the picture only, so its positions have no way back.")
-    return Placed(fitted(image, rule, height, width), size, tuple(notes))
+    return Placed(fit_image(image, rule, height, width), size, tuple(notes))
 
 
 def _letterbox(image: Any, size: tuple[int, int], notes: tuple[str, ...], room: tuple[int, int], kind: str) -> Placed:
@@ -68,5 +68,5 @@ def _letterbox(image: Any, size: tuple[int, int], notes: tuple[str, ...], room: 
     wide, high = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
     left, top = (width - wide) // 2, (height - high) // 2
     pixels = np.zeros((height, width, 3), np.uint8)
-    pixels[top : top + high, left : left + wide] = fitted(image, {"filter": kind}, high, wide)
+    pixels[top : top + high, left : left + wide] = fit_image(image, {"filter": kind}, high, wide)
     return Placed(pixels, size, notes, (left / width, top / height), (wide / width, high / height))

@@ -13,7 +13,7 @@ from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import sizes
 
-__all__ = ["explicit_pads", "padded", "symmetric"]
+__all__ = ["explicit_pads", "pad_last_axes", "symmetric"]
 
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
@@ -50,7 +50,7 @@ def symmetric(pads: Sequence[Any]) -> bool:
     return list(pads[:half]) == list(pads[half:]) and all(isinstance(pad, int) and pad >= 0 for pad in pads)
 
 
-def padded(x: Tensor, pads: Sequence[Any], value: float = 0.0) -> Tensor:
+def pad_last_axes(x: Tensor, pads: Sequence[Any], value: float = 0.0) -> Tensor:
     """`x` with its last axes padded: begins, then ends."""
     half = len(pads) // 2
     ordered = [pad for axis in reversed(range(half)) for pad in (pads[axis], pads[half + axis])]
@@ -66,7 +66,7 @@ def _conv(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> 
     strides, dilations = node.get("strides") or [1] * rank, node.get("dilations") or [1] * rank
     pads = explicit_pads(node, x, kernel, strides, dilations)
     if not symmetric(pads):
-        x, pads = padded(x, pads), [0] * 2 * rank
+        x, pads = pad_last_axes(x, pads), [0] * 2 * rank
     return _CONV[rank](x, weight, bias, strides, pads[:rank], dilations, node.get("group", 1))
 
 
@@ -94,7 +94,7 @@ def _conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None =
     missing = [0] * rank + [max(more, 0) for more in grown] if min(begins) >= 0 else [-b for b in begins] + grown
     if max(missing) > 0:
         whole = compute(x, weight, None, strides, 0, 0, group, dilations)
-        whole = padded(whole, [max(pad, 0) for pad in missing])
+        whole = pad_last_axes(whole, [max(pad, 0) for pad in missing])
         if bias is not None:
             whole = whole + bias.reshape([-1] + [1] * rank)
     for axis, (begin, more) in enumerate(zip(begins, grown, strict=True)):

@@ -13,7 +13,7 @@ from torch import Tensor
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.arguments import slices
 from edgekit.formats.onnx.translation.registry import operator
-from edgekit.formats.onnx.translation.values import Held, Value, integers, made, sizes, to_tensor
+from edgekit.formats.onnx.translation.values import Held, Value, constant_tensor, integers, sizes, to_tensor
 
 __all__: list[str] = []
 
@@ -85,7 +85,9 @@ def _known_places(x: Tensor, axis: int, indices: Held) -> Tensor:
     if flat.size and (flat >= 0).all() and (flat == flat[0] + np.arange(flat.size)).all():
         part = x.narrow(axis, int(flat[0]), flat.size)
     else:
-        part = torch.index_select(x, axis, made(flat) if (flat >= 0).all() else _from_front(made(flat), size))
+        part = torch.index_select(
+            x, axis, constant_tensor(flat) if (flat >= 0).all() else _from_front(constant_tensor(flat), size)
+        )
     return part if places.ndim == 1 else part.reshape([*sizes(x)[:axis], *places.shape, *sizes(x)[axis + 1 :]])
 
 
@@ -152,7 +154,7 @@ def _one_hot(node: Node, indices: Tensor, depth: Array, values: Tensor) -> Tenso
 
 @operator("Compress", numbers=(1,))
 def _compress(node: Node, x: Tensor, condition: Array) -> Tensor:
-    places = made(np.flatnonzero(condition))
+    places = constant_tensor(np.flatnonzero(condition))
     axis = node.get("axis")
     return x.reshape(-1).index_select(0, places) if axis is None else x.index_select(axis, places)
 

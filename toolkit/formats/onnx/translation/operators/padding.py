@@ -12,7 +12,7 @@ from torch import Tensor
 
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
-from edgekit.formats.onnx.translation.values import Value, integers, made, sizes, to_tensor
+from edgekit.formats.onnx.translation.values import Value, constant_tensor, integers, sizes, to_tensor
 
 __all__: list[str] = []
 
@@ -34,7 +34,7 @@ def _pad(
         return F.pad(x, ordered, value=_filling(node, value))
     if mode not in _MODES:
         raise node.refusal(f"its mode {mode!r} is not known")
-    return _continued(node, x, mode, begins, ends)
+    return _pad_by_mode(node, x, mode, begins, ends)
 
 
 def _widths(node: Node, rank: int, pads: Value | None, axes: Value | None) -> tuple[list[Any], list[Any]]:
@@ -57,7 +57,7 @@ def _filling(node: Node, value: Value | None) -> Any:
     return value.array.reshape(-1)[0].item()
 
 
-def _continued(node: Node, x: Tensor, mode: str, begins: list[Any], ends: list[Any]) -> Tensor:
+def _pad_by_mode(node: Node, x: Tensor, mode: str, begins: list[Any], ends: list[Any]) -> Tensor:
     """Padded with what the tensor holds itself."""
     axes = [axis for axis in range(x.dim()) if begins[axis] or ends[axis]]
     if not axes:
@@ -74,7 +74,7 @@ def _continued(node: Node, x: Tensor, mode: str, begins: list[Any], ends: list[A
         size = sizes(x)[axis]
         if not isinstance(size, int):
             raise node.refusal(f"with the mode {mode!r} it needs an axis whose size is not dynamic")
-        x = torch.index_select(x, axis, made(_places(size, begins[axis], ends[axis], mode)))
+        x = torch.index_select(x, axis, constant_tensor(_places(size, begins[axis], ends[axis], mode)))
     return x
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edgekit.formats.onnx.graph import Node
-from edgekit.formats.onnx.translation.operators.convolution import explicit_pads, padded, symmetric
+from edgekit.formats.onnx.translation.operators.convolution import explicit_pads, pad_last_axes, symmetric
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import sizes
 
@@ -67,7 +67,7 @@ def _max_pool(node: Node, x: Tensor) -> Tensor:
     more = _rounded_up(node, x, kernel, strides, dilations, pads)
     ends = [pad + added for pad, added in zip(pads[rank:], more, strict=True)]
     lowest = torch.finfo(x.dtype).min if x.dtype.is_floating_point else torch.iinfo(x.dtype).min
-    return _MAX[rank](padded(x, pads[:rank] + ends, lowest), kernel, strides, 0, dilations)
+    return _MAX[rank](pad_last_axes(x, pads[:rank] + ends, lowest), kernel, strides, 0, dilations)
 
 
 @operator("AveragePool")
@@ -79,10 +79,10 @@ def _average_pool(node: Node, x: Tensor) -> Tensor:
     if set(dilations) == {1} and symmetric(pads) and small:
         return _AVERAGE[rank](x, kernel, strides, pads[:rank], up, counted)
     more = _rounded_up(node, x, kernel, strides, dilations, pads)
-    total = _sums(node, padded(padded(x, pads), [0] * rank + more), kernel, strides, dilations)
+    total = _sums(node, pad_last_axes(pad_last_axes(x, pads), [0] * rank + more), kernel, strides, dilations)
     # The divisor of each window: how many of its elements count.
     ones = torch.ones([1, 1, *sizes(x)[2:]], dtype=x.dtype)
-    ones = padded(padded(ones, pads, 1.0 if counted else 0.0), [0] * rank + more)
+    ones = pad_last_axes(pad_last_axes(ones, pads, 1.0 if counted else 0.0), [0] * rank + more)
     return total / _sums(node, ones, kernel, strides, dilations)
 
 
@@ -104,5 +104,5 @@ def _lp_pool(node: Node, x: Tensor) -> Tensor:
     kernel, strides, dilations, pads = _window(node, x)
     p = node.get("p", 2)
     more = _rounded_up(node, x, kernel, strides, dilations, pads)
-    powers = padded(padded(torch.pow(torch.abs(x), p), pads), [0] * len(kernel) + more)
+    powers = pad_last_axes(pad_last_axes(torch.pow(torch.abs(x), p), pads), [0] * len(kernel) + more)
     return torch.pow(_sums(node, powers, kernel, strides, dilations), 1 / p)

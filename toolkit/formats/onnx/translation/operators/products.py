@@ -29,11 +29,11 @@ def _linear(_: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> T
 def _gemm(node: Node, left: Tensor, right: Tensor, added: Tensor | None = None) -> Tensor:
     left = left.t() if node.get("transA", 0) else left
     right = right.t() if node.get("transB", 0) else right
-    out = _scaled(torch.matmul(left, right), node.get("alpha", 1.0))
-    return out if added is None else out + _scaled(added, node.get("beta", 1.0))
+    out = _scale_tensor(torch.matmul(left, right), node.get("alpha", 1.0))
+    return out if added is None else out + _scale_tensor(added, node.get("beta", 1.0))
 
 
-def _scaled(value: Tensor, factor: float) -> Tensor:
+def _scale_tensor(value: Tensor, factor: float) -> Tensor:
     return value if factor == 1 else value * factor
 
 
@@ -57,4 +57,4 @@ def _fused_matmul(node: Node, left: Tensor, right: Tensor) -> Any:
         raise node.refusal("it moves batch axes")
     left = left.transpose(-1, -2) if node.get("transA", 0) and left.dim() > 1 else left
     right = right.transpose(-1, -2) if node.get("transB", 0) and right.dim() > 1 else right
-    return _scaled(torch.matmul(left, right), node.get("alpha", 1.0))
+    return _scale_tensor(torch.matmul(left, right), node.get("alpha", 1.0))

@@ -141,7 +141,7 @@ class _Layer:
             seen[step] = h
         return torch.stack([seen[step] for step in steps]), h, c
 
-    def _clipped(self, x: Tensor) -> Tensor:
+    def _clip(self, x: Tensor) -> Tensor:
         limit = self.node.get("clip")
         return x if limit is None else torch.clamp(x, -limit, limit)
 
@@ -151,26 +151,26 @@ class _Layer:
         peep = (None,) * 3 if self.peepholes is None else self.peepholes.chunk(3, -1)
         if peep[0] is not None:
             i_gate, f_gate = i_gate + peep[0] * c, f_gate + peep[2] * c
-        i_gate = f(self._clipped(i_gate))
-        f_gate = 1 - i_gate if self.node.get("input_forget", 0) else f(self._clipped(f_gate))
-        c = f_gate * c + i_gate * g(self._clipped(c_gate))
+        i_gate = f(self._clip(i_gate))
+        f_gate = 1 - i_gate if self.node.get("input_forget", 0) else f(self._clip(f_gate))
+        c = f_gate * c + i_gate * g(self._clip(c_gate))
         if peep[1] is not None:
             o_gate = o_gate + peep[1] * c
-        return f(self._clipped(o_gate)) * last(c), c
+        return f(self._clip(o_gate)) * last(c), c
 
     def _gru(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         f, g = self.act
         x_z, x_r, x_h = x.chunk(3, -1)
         r_z, r_r, r_h = self.r.chunk(3, 0)
         b_z, b_r, b_h = (None,) * 3 if self.rb is None else self.rb.chunk(3, -1)
-        z = f(self._clipped(x_z + F.linear(h, r_z, b_z)))
-        r = f(self._clipped(x_r + F.linear(h, r_r, b_r)))
+        z = f(self._clip(x_z + F.linear(h, r_z, b_z)))
+        r = f(self._clip(x_r + F.linear(h, r_r, b_r)))
         inner = r * F.linear(h, r_h, b_h) if self.node.get("linear_before_reset", 0) else F.linear(r * h, r_h, b_h)
-        new = g(self._clipped(x_h + inner))
+        new = g(self._clip(x_h + inner))
         return (1 - z) * new + z * h, c
 
     def _rnn(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        return self.act[0](self._clipped(x + F.linear(h, self.r, self.rb))), c
+        return self.act[0](self._clip(x + F.linear(h, self.r, self.rb))), c
 
 
 def _at(values: list[float], place: int) -> float | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.interpolation import Axis, nearest, weights
 from edgekit.formats.onnx.translation.registry import operator
-from edgekit.formats.onnx.translation.values import integers, made, sizes
+from edgekit.formats.onnx.translation.values import constant_tensor, integers, sizes
 
 __all__: list[str] = []
 
@@ -43,13 +43,13 @@ def _resize(node: Node, x: Tensor, *inputs: Array | None) -> Tensor:
         raise node.refusal("its coordinates are tf_crop_and_resize")
     del roi
     rounding = "floor" if node.version < 11 else "round_prefer_floor"
-    return _resized(node, x, _wish(node, x, scales, new, coordinates), node.get("nearest_mode", rounding))
+    return _resize_axes(node, x, _wish(node, x, scales, new, coordinates), node.get("nearest_mode", rounding))
 
 
 @operator("Upsample", numbers=(1,))
 def _upsample(node: Node, x: Tensor, scales: Array | None = None) -> Tensor:
     factors = np.asarray(node.get("scales")) if scales is None else scales
-    return _resized(node, x, _wish(node, x, factors, None, "asymmetric"), "floor")
+    return _resize_axes(node, x, _wish(node, x, factors, None, "asymmetric"), "floor")
 
 
 def _wish(node: Node, x: Tensor, scales: Array | None, new: Array | None, coordinates: str) -> _Wish:
@@ -60,7 +60,7 @@ def _wish(node: Node, x: Tensor, scales: Array | None, new: Array | None, coordi
     if scales is not None and scales.size:
         for axis, scale in zip(axes, scales.reshape(-1).tolist(), strict=True):
             factors[axis] = float(scale)
-            outs[axis] = own[axis] if scale == 1 else _scaled(own[axis], float(scale))
+            outs[axis] = own[axis] if scale == 1 else _scale_size(own[axis], float(scale))
     elif new is not None:
         wanted = integers(new)
         policy = node.get("keep_aspect_ratio_policy", "stretch")
@@ -79,13 +79,13 @@ def _wish(node: Node, x: Tensor, scales: Array | None, new: Array | None, coordi
     return _Wish("linear" if mode == "bilinear" else mode, coordinates, tuple(outs), tuple(factors), by_scale)
 
 
-def _scaled(size: Any, scale: float) -> Any:
+def _scale_size(size: Any, scale: float) -> Any:
     if isinstance(size, int):
         return int(np.floor(np.float32(size) * np.float32(scale)))
     return size * int(scale) if scale.is_integer() else None
 
 
-def _resized(node: Node, x: Tensor, wish: _Wish, rounding: str) -> Tensor:
+def _resize_axes(node: Node, x: Tensor, wish: _Wish, rounding: str) -> Tensor:
     own = sizes(x)
     changed = [axis for axis in range(x.dim()) if wish.outs[axis] is not own[axis] and wish.outs[axis] != own[axis]]
     if not changed:
@@ -101,7 +101,7 @@ def _resized(node: Node, x: Tensor, wish: _Wish, rounding: str) -> Tensor:
             raise node.refusal("ONNX and onnxruntime align corners otherwise where a scale makes no whole size")
         one = Axis(size, out, wish.scales[axis], wish.coordinates)
         if wish.mode == "nearest":
-            x = torch.index_select(x, axis, made(nearest(one, rounding)))
+            x = torch.index_select(x, axis, constant_tensor(nearest(one, rounding)))
             continue
         matrix = weights(
             one,
@@ -110,7 +110,7 @@ def _resized(node: Node, x: Tensor, wish: _Wish, rounding: str) -> Tensor:
             node.get("cubic_coeff_a", -0.75),
             bool(node.get("exclude_outside", 0)),
         )
-        x = _along(x, axis, made(matrix, x.dtype))
+        x = _along(x, axis, constant_tensor(matrix, x.dtype))
     return x
 
 

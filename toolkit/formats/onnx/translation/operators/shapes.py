@@ -13,7 +13,16 @@ from torch import Tensor
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.arguments import axes_of, split_lengths
 from edgekit.formats.onnx.translation.registry import operator
-from edgekit.formats.onnx.translation.values import DTYPES, Held, held, integers, is_one, same, sizes, torch_dtype
+from edgekit.formats.onnx.translation.values import (
+    DTYPES,
+    Held,
+    hold_numbers,
+    integers,
+    is_one,
+    same,
+    sizes,
+    torch_dtype,
+)
 
 __all__: list[str] = []
 
@@ -22,12 +31,12 @@ Array = NDArray[Any]
 
 @operator("Shape")
 def _shape(node: Node, x: Tensor) -> Held:
-    return held(sizes(x)[node.get("start", 0) : node.get("end")])
+    return hold_numbers(sizes(x)[node.get("start", 0) : node.get("end")])
 
 
 @operator("Size")
 def _size(_: Node, x: Tensor) -> Held:
-    return held(math.prod(sizes(x)))
+    return hold_numbers(math.prod(sizes(x)))
 
 
 @operator("Reshape", numbers=(1,))
