@@ -1,0 +1,105 @@
+"""What is counted in the house: its lines have a maximum, by room and in all, and its functions say what they do."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+#: Rooms, and the most lines of Python code that each may have: no blanks, comments or docstrings. Whoever raises a
+#: number says in the changelog what for; whoever deletes lowers it.
+LINES = """
+    bench/machine 274, bench/metrics 769, bench/processes 786, bench/statistics 348
+    exporters/c 2646, exporters/common 298, exporters/coreml 799, exporters/executorch 872, exporters/gguf 1153,
+    exporters/litert 1121, exporters/onnx 2385
+    models 18, models/common 203, models/fashion 366, models/forecasting 230, models/keyword 2016,
+    models/language 131, models/mediapipe 457, models/music 124, models/policy 167, models/ppocr 190,
+    models/protein 280, models/recommender 191, models/sentences 166, models/silero 33, models/speaker 745,
+    models/vision 573, models/vits 494, models/whisper 2011
+    targets 17, targets/android 2433, targets/common 488, targets/ios 205, targets/microcontroller 856
+    toolkit 379, toolkit/benchmarking 1012, toolkit/bundles 884, toolkit/cli 1528, toolkit/common 336,
+    toolkit/core 725, toolkit/estimation 484, toolkit/formats 6761, toolkit/gate 1193, toolkit/importers 4822,
+    toolkit/llama 418, toolkit/numerics 338, toolkit/pipeline 1960, toolkit/pool 224, toolkit/quantization 1175,
+    toolkit/reports 2047, toolkit/runtimes 2925, toolkit/sources 1019, toolkit/tasks 5949
+"""
+PYTHON = {name: int(most) for name, most in re.findall(r"([a-z/]+) (\d+)", LINES)}
+#: Ending -> the most lines, whatever they hold.
+OTHERS = {".java": 9581, ".swift": 7187, ".c": 3757, ".h": 2017, ".kt": 1968, ".cpp": 1101, ".js": 75}
+FOLDERS = ("bench", "exporters", "models", "targets", "toolkit")
+#: Words that look like participles or adverbs, and are none.
+NOUNS = {"embed", "family", "feed", "need", "read", "seed", "sorted", "speed", "spread", "used"}
+WORDS = """
+    begun broken built chosen done drawn driven found given gone heard held kept known laid left lost made met paid
+    said seen sent shown spent spoken taken told written
+"""
+IRREGULAR = frozenset(re.findall(r"\w+", WORDS))
+
+
+def code_lines(source: str) -> int:
+    """Lines that hold code: no blank, no comment, no docstring."""
+    empty = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    lines = set[int]()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in empty:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str):
+                lines -= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    return len(lines)
+
+
+def room(path: Path) -> str:
+    return "/".join(path.relative_to(ROOT).parts[:-1][:2])
+
+
+def files(*endings: str) -> list[Path]:
+    return [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")) if path.suffix in endings]
+
+
+def test_code_is_counted_as_code() -> None:
+    text = '"""A docstring\nof two lines."""\n\n# A comment.\nX = """\ntext\n"""\n\n\ndef f() -> None:\n    """F."""\n'
+    assert code_lines(text) == 4
+
+
+def test_no_room_has_more_lines_than_it_may() -> None:
+    counts = Counter[str]()
+    for path in files(".py"):
+        counts[room(path)] += code_lines(path.read_text(encoding="utf-8"))
+    more = {name: f"{count} lines, may have {PYTHON.get(name, 0)}" for name, count in counts.items()}
+    assert {name: said for name, said in more.items() if counts[name] > PYTHON.get(name, 0)} == {}
+
+
+def test_no_other_language_has_more_lines_than_it_may() -> None:
+    counts = Counter[str]()
+    for path in files(*OTHERS, ".mjs", ".ts"):
+        counts[path.suffix] += len(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    assert {ending: count for ending, count in counts.items() if count > OTHERS.get(ending, 0)} == {}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_functions_are_verbs_or_name_what_they_give(folder: str) -> None:
+    """None is a lone participle or adverb: what `told`, `held` or `evened` does, nobody can guess."""
+    alone = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in files(".py")
+        if path.relative_to(ROOT).parts[0] == folder
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and is_alone(node.name.strip("_"))
+    ]
+    assert alone == []
+
+
+def is_alone(name: str) -> bool:
+    return name not in NOUNS and bool(re.fullmatch(r"[a-z]+(ed|ly)", name) or name in IRREGULAR)
+
+
+def test_participles_are_recognized() -> None:
+    assert is_alone("evened") and is_alone("told") and not is_alone("seed") and not is_alone("round_weights")
