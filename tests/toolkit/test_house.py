@@ -23,7 +23,7 @@ LINES = """
     models/protein 280, models/recommender 191, models/sentences 166, models/silero 33, models/speaker 745,
     models/vision 573, models/vits 494, models/whisper 2011
     targets 17, targets/android 2433, targets/common 488, targets/ios 205, targets/microcontroller 856
-    toolkit 379, toolkit/benchmarking 1012, toolkit/bundles 884, toolkit/cli 1528, toolkit/common 336,
+    toolkit 379, toolkit/benchmarking 1012, toolkit/bundles 884, toolkit/cli 1528, toolkit/common 337,
     toolkit/core 725, toolkit/estimation 484, toolkit/formats 6761, toolkit/gate 1193, toolkit/importers 4822,
     toolkit/llama 418, toolkit/numerics 338, toolkit/pipeline 1960, toolkit/pool 224, toolkit/quantization 1175,
     toolkit/reports 2047, toolkit/runtimes 2925, toolkit/sources 1019, toolkit/tasks 5949

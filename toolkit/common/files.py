@@ -55,14 +55,16 @@ def describe_content(value: Any) -> str:
     return _describe_content(value, {})
 
 
-def _describe_content(value: Any, known: dict[int, str]) -> str:
-    """known: of arrays by their id. A decoder's calls share what the encoder said, and it is large."""
+def _describe_content(value: Any, known: dict[int, tuple[Any, str]]) -> str:
+    """known: arrays by their id, and what is said of each; held, so that no other gets its id. A decoder's calls share
+    what the encoder said, and it is large."""
     if isinstance(value, (str, Path)) and os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
         return hash_file(Path(value))
     if hasattr(value, "tobytes"):
         if id(value) not in known:
-            known[id(value)] = f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
-        return known[id(value)]
+            text = f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+            known[id(value)] = value, text
+        return known[id(value)][1]
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{name!r}: {_describe_content(item, known)}' for name, item in value.items())}}}"
     if isinstance(value, (list, tuple)):
