@@ -66,6 +66,7 @@ def _export_program(part: Part, module: torch.nn.Module) -> Any:
         axes = f" with the dynamic axes {', '.join(map(repr, part.axes))}" if part.axes else ""
         raise ExportFailed(f"torch could not export the part {part.name!r}{axes}: {reason(exc)}") from exc
     _compare(part, exported)
+    _compare_bounds(part, exported)  # before minutes of lowering, which may narrow them once more
     return exported
 
 

@@ -102,7 +102,7 @@ def ask(judge: Judge, models: Iterable[str], table: dict[str, Any]) -> Iterator[
     stem = judge.script.removesuffix(".py")
     own = sorted(path for path in HERE.rglob("*") if path.is_file() and stem in str(path.relative_to(HERE)))
     key = digest(repr(judge[1:]).encode(), *(path.read_bytes() for path in [HERE / "asked.py", *own]))
-    folders, keys = [], {}
+    folders, keys = dict[str, list[str]](), {}
     for made in (made for model in models for made in table["made"][model].values()):
         for folder in sorted(Path(one) for one in made.get("folders", ()) if made["form"] in judge.forms):
             facts = json.loads((folder / "question.json").read_bytes())
@@ -111,12 +111,14 @@ def ask(judge: Judge, models: Iterable[str], table: dict[str, Any]) -> Iterator[
                 why = f"it reads no {Path(facts['file']).suffix} file"
                 yield cells, name_of(folder), {"reason": why}, f"{judge.name} {name_of(folder)}: {why}"
             elif cells.get(name_of(folder), {}).get("key") != keys[name_of(folder)]:
-                folders.append(folder)
-    for question, answer in answers(judge, folders):
+                folders.setdefault(keys[name_of(folder)], []).append(str(folder))
+    # Bundles of two precisions share what is float in both: it is asked once.
+    for question, answer in answers(judge, [Path(same[0]) for same in folders.values()]):
         # What the judge did not say itself may be another thing next time: it is asked again.
         entry = answer | {"key": "" if answer.get("lost") else keys[question]}
         said = answer.get("reason") or answer.get("placed") or answer["distance"]
-        yield cells, question, entry, f"{judge.name} {question}: {said}"
+        for same in map(Path, folders[keys[question]]):
+            yield cells, name_of(same), entry, f"{judge.name} {name_of(same)}: {said}"
 
 
 def digest(*contents: bytes) -> str:

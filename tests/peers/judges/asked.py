@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
+from frame import judges
 from numpy.typing import NDArray
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -78,9 +79,18 @@ def of_one_shape(question: Question) -> Question:
 
 
 def questions() -> Iterator[Question]:
-    """Those whose folders this program was started with, behind the name of the judge."""
+    """Those whose folders this program was started with, behind the name of the judge: with the calls that it computes."""
     _answers()
-    return (read(Path(name)) for name in sys.argv[2:])
+    (judge,) = (one for one in judges() if one.name == sys.argv[1])
+    return (last_calls(read(Path(name)), judge.calls) for name in sys.argv[2:])
+
+
+def last_calls(question: Question, most: int) -> Question:
+    """So many calls of a question, the last ones; 0 for all. A part with state needs all: each begins where one ended."""
+    if not most or question.facts.get("stateful"):
+        return question
+    inputs, here, fp32 = (side[-most:] for side in question[3:])
+    return question._replace(inputs=inputs, here=here, fp32=fp32)
 
 
 @functools.cache

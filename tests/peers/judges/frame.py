@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import signal
@@ -35,6 +36,9 @@ class Judge(NamedTuple):
     timeout: float
     python: str = ""
     package: str = ""
+    calls: int = 0
+    runs: str = ""
+    largest: float = math.inf
 
 
 def judges(folder: Path = HERE) -> list[Judge]:

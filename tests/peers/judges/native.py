@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 from asked import Arrays, Question, questions, tell
+from frame import judges
 
 from edgekit.common import processors
 from edgekit.core import TensorSpec
@@ -56,22 +55,21 @@ def main(name: str) -> None:
         os.execvp("qemu-x86_64", ["qemu-x86_64", "-cpu", "Haswell", sys.executable, *sys.argv])
     if name == "old-x86":
         processors.FACTS = Path(os.devnull)  # the emulator shows the facts of the processor beneath it
-    judge = tomllib.loads(Path(__file__).with_name("judges.toml").read_text(encoding="utf-8"))[name]
-    largest = judge.get("largest", math.inf)
+    (judge,) = (one for one in judges() if one.name == name)
     for question in questions():
-        against = "fp32" if question.facts["exporter"] == judge.get("runs") else "here"
+        against = "fp32" if question.facts["exporter"] == judge.runs else "here"
         outputs, why = [], ""
         try:
             if against == "fp32" and not question.fp32:
                 raise ValueError("its own file, and no float network with the same inputs to compare it with")
-            if question.file.stat().st_size > largest:
-                raise ValueError(f"left out: emulation is slow, and parts above {largest / 1e6:.0f} MB are not tried")
+            if question.file.stat().st_size > judge.largest:
+                raise ValueError(f"left out: emulation is slow, and parts above {judge.largest / 1e6:.0f} MB are not tried")
             runner = RUNNERS[name](question)
             outputs = [runner(feeds) for feeds in question.inputs]
         except Exception as exc:  # a runtime may raise anything
             said = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
             why = said[:240]
-        tell(question, version(judge["package"]), outputs, against, reason=why)
+        tell(question, version(judge.package), outputs, against, reason=why)
 
 
 if __name__ == "__main__":
