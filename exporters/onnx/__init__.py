@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 OPTIONS = {
-    "form": options.each_part(options.values("blockwise", "dynamic", "four-bit", "rows", "static")),
+    "form": options.each_part(options.values("blockwise", "dynamic", "four-bit", "rows", "static", "weight-only")),
     "ranges": options.each_part(options.values("min-max", "percentile", "entropy", "wide")),
     "float_layers": options.each_part(options.layers_or_count),
     "float_parts": options.parts,
@@ -41,8 +41,9 @@ OPTIONS = {
 _FLOATS, _ONE_OF = 8, 3
 #: What a part says of its int8 -> the form of its products.
 _FORMS = {"weights": "blockwise", "calls": "dynamic"}
-#: The form of activations that a runtime's constraints may rule out: a scale for every row.
-ROWS = "scales of rows"
+#: What a runtime's constraints may rule out: a scale for every row of activations; scales of blocks of weights.
+ROWS, BLOCKS = "scales of rows", "scales of blocks"
+_RULES = {ROWS: "rows", BLOCKS: "blockwise"}
 #: Forms of layers that are not computed in int8.
 _STORED = {"float", "weight-only"}
 
@@ -51,8 +52,8 @@ class OnnxExporter(Exporter):
     """See `edgekit.core.Exporter`. Options of a recipe:
 
     ``form``
-        "dynamic", "rows", "blockwise", "four-bit" or "static": the form of a part's products, instead of the choice.
-        What shares its weights with an embedding stays blockwise.
+        "dynamic", "rows", "blockwise", "four-bit", "weight-only" or "static": the form of a part's products, instead of
+        the choice. What shares its weights with an embedding stays blockwise.
     ``ranges``
         "min-max", "percentile", "entropy" or "wide": for static int8, instead of the measured choice.
     ``float_layers``
@@ -267,6 +268,9 @@ class OnnxExporter(Exporter):
                     hint=f"Leave the part out of the option {name}, or out of form.",
                 )
         runtime = find("runtimes", recipe.runtime)
+        ruled_out = {constraint.form for constraint in runtime.constraints}
+        without, blocks = {form for rule, form in _RULES.items() if rule in ruled_out}, BLOCKS not in ruled_out
+        forced = "weight-only" if forced == "blockwise" and not blocks else forced
         if static_form:
             # The first layers stay float where that takes no longer.
             head = runtime.costs.get("first convolution", {}).get("float", math.inf) <= 1
@@ -279,7 +283,7 @@ class OnnxExporter(Exporter):
         graph, stored = linear.with_stored(graph, keep if isinstance(keep, tuple) else ())
         choice: dict[str, LayerPlan] = {}
         if forced:
-            graph, choice, weights = products.choose_uniform(graph, feeds, forced)
+            graph, choice, weights = products.choose_uniform(graph, feeds, forced, blocks=blocks)
         elif finding.products(graph):
             if not feeds:
                 raise ExportFailed(f"the part {part.name!r} has no recorded input to choose its int8 layers by.")
@@ -287,11 +291,10 @@ class OnnxExporter(Exporter):
             def tell(done: int, total: int) -> None:
                 progress(f"measuring layers of {part.name}", done, total)
 
-            rows = all(constraint.form != ROWS for constraint in runtime.constraints)
-            bounds = products.bounds_of(runtime.costs.get("product", {}), careful=careful, rows=rows)
+            bounds = products.bounds_of(runtime.costs.get("product", {}), careful=careful, without=without)
             chooser = partial(timed.within, share) if share else partial(products.choose_within_bounds, bounds)
             graph, choice, weights = products.choose(
-                graph, feeds, tell, chooser, equalize=not careful, narrow=bool(bits)
+                graph, feeds, tell, chooser, equalize=not careful, narrow=bool(bits), blocks=blocks
             )
             if bits:
                 choice = narrow_weights(graph, choice, feeds, float(bits), tell)

@@ -104,6 +104,31 @@ def lookup(node: onnx.NodeProto, owner: str, added: dict[str, NDArray[Any]], mad
     ]
 
 
+def weight_only(node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
+    """A product in float, whose weights are whole numbers in the file: the runtime widens them once, as it loads."""
+    name = node.name
+    added[f"{name}.int8"], added[f"{name}.scales"] = made.steps, made.scales[0]
+    return [
+        helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], name=f"{name}.cast", to=onnx.TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{name}.cast", f"{name}.scales"], [f"{name}.float"], name=f"{name}.mul"),
+        helper.make_node("MatMul", [node.input[0], f"{name}.float"], list(node.output), name=name),
+    ]
+
+
+def lookup_columns(node: onnx.NodeProto, owner: str, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
+    """An embedding look-up in a matrix that has a scale for each output: those of the projection are its columns."""
+    name, ids, out = node.name, node.input[1], node.output[0]
+    added[f"{name}.last"] = np.array([-1], np.int64)
+    return [
+        helper.make_node("Gather", [f"{owner}.int8", ids], [f"{name}.columns"], name=name, axis=1),
+        helper.make_node("Transpose", [f"{name}.columns"], [f"{name}.rows"], name=f"{name}.rows", perm=[1, 2, 0]),
+        helper.make_node("Cast", [f"{name}.rows"], [f"{name}.float"], name=f"{name}.cast", to=onnx.TensorProto.FLOAT),
+        helper.make_node("Gather", [f"{owner}.scales", ids], [f"{name}.scale"], name=f"{name}.scales", axis=0),
+        helper.make_node("Unsqueeze", [f"{name}.scale", f"{name}.last"], [f"{name}.column"], name=f"{name}.unsqueeze"),
+        helper.make_node("Mul", [f"{name}.float", f"{name}.column"], [out], name=f"{name}.mul"),
+    ]
+
+
 def rows_alike(
     node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]], done: set[str], rows: Rows, version: int
 ) -> list[onnx.NodeProto]:

@@ -16,6 +16,8 @@ Three forms, all with int8 weights and activations quantized while running, so t
     takes 1.9 and blockwise 10.
 ``four-bit``
     blockwise with 4 bits and a scale for every `SMALL_BLOCK` weights, which are stored in half: half the bytes.
+``weight-only``
+    int8 weights with a scale for every output, computed in float: for runtimes whose blocks are slow.
 ``blockwise-5.25``, ``dynamic-6``, ``table-4.5``, ...
     One of the others, computed as it is; but steps are so wide that they take that many bits a weight in a packed file
     (`edgekit.common.packed`). ``table``: blockwise, for an embedding that is the output projection, too. All its
@@ -34,7 +36,7 @@ than all others together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,7 +67,8 @@ from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate
 #: Where weights are coded or have 4 bits. Scales of coded weights repeat from block to block, and take nothing.
 SMALL_BLOCK = 32
 #: Weights of an output, by form; and the bits that coded ones may have.
-GRIDS = {"dynamic": Grid(8), "rows": Grid(8), "blockwise": Grid(8, BLOCK), "four-bit": Grid(4, SMALL_BLOCK)}
+GRIDS = dict.fromkeys(("dynamic", "rows", "weight-only"), Grid(8))
+GRIDS |= {"blockwise": Grid(8, BLOCK), "four-bit": Grid(4, SMALL_BLOCK)}
 CODED = tuple(bits / 4 for bits in range(10, 29))
 GRIDS |= {f"{form}-{bits:g}": Grid(8, 0, bits) for form in ("dynamic", "rows") for bits in CODED}
 GRIDS |= {f"blockwise-{bits:g}": Grid(8, SMALL_BLOCK, bits) for bits in CODED}
@@ -172,15 +175,18 @@ def record_inputs(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[
     )
 
 
-def bounds_of(costs: Mapping[str, float], *, careful: bool, rows: bool) -> Bounds:
+def bounds_of(costs: Mapping[str, float], *, careful: bool, without: Collection[str] = ()) -> Bounds:
     """What a part's products may cost and lose.
 
     Args:
         costs: of the forms, in the runtime; empty where they were not measured there: those of onnxruntime.
-        careful: narrower limits. rows: whether the runtime has what the form "rows" is made of.
+        careful: narrower limits. without: forms that the runtime does not have.
     """
     bounds = CAREFUL if careful else replace(BOUNDS, costs=costs or BOUNDS.costs)
-    return bounds if rows else replace(bounds, limits={form: m for form, m in bounds.limits.items() if form != "rows"})
+    limits = {form: most for form, most in bounds.limits.items() if form not in without}
+    if "blockwise" in without:
+        limits["weight-only"] = max(bounds.limits.values())
+    return replace(bounds, limits=limits)
 
 
 def choose_within_bounds(
@@ -200,13 +206,15 @@ def choose(
     *,
     equalize: bool = True,
     narrow: bool = False,
+    blocks: bool = True,
 ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Weights]:
     """Node name -> its form, and why, from what the graph does with real inputs (`feeds`); the graph for that, with its
     residual stream rotated where it has one, and inputs equalized where it helps; and rounded weights.
 
     Args:
         chooser: of forms for products with many rows.
-        narrow: whether weights may get fewer bits, so that all are rounded by inputs.
+        narrow: whether weights may get fewer bits, so that all are rounded by inputs. blocks: whether the runtime has
+            blockwise products; else those with few rows are chosen as the others are.
     """
     found, choice = products(model), dict[str, LayerPlan]()
     counts = rows_of(model, found, feeds) if found else {}
@@ -215,9 +223,9 @@ def choose(
         rows, shape = counts[product.node], Shape(max(counts[product.node], FEW_ROWS), *product.weight.shape)
         if is_strange(product.node):
             choice[product.node] = LayerPlan("float", STRANGE)
-        elif product.table:
+        elif product.table and blocks:
             choice[product.node] = LayerPlan("blockwise", TIED)
-        elif rows <= FEW_ROWS:
+        elif rows <= FEW_ROWS and blocks:
             choice[product.node] = LayerPlan("blockwise", f"{rows} row(s) a call: bound by memory")
             few[product.node] = shape
         else:
@@ -242,11 +250,13 @@ def choose(
 
 
 def choose_uniform(
-    model: onnx.ModelProto, feeds: Sequence[Feeds], form: str
+    model: onnx.ModelProto, feeds: Sequence[Feeds], form: str, *, blocks: bool = True
 ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Weights]:
-    """As `choose`, but all products get `form`; those that share their weights with a table are blockwise."""
+    """As `choose`, but all products get `form`; those that share their weights with a table are blockwise, or
+    weight-only where the runtime has no `blocks`."""
     found = products(model)
-    choice = {p.node: LayerPlan("blockwise", TIED) if p.table else LayerPlan(form, ASKED) for p in found}
+    tied = LayerPlan("blockwise" if blocks else "weight-only", TIED)
+    choice = {p.node: tied if p.table else LayerPlan(form, ASKED) for p in found}
     if not found or not feeds:
         return model, choice, Weights()
     model, _ = _try_rotation(model, feeds[0], evaluate(model, feeds[:1]))
@@ -275,7 +285,7 @@ def quantize(model: onnx.ModelProto, forms: Mapping[str, str], weights: Weights 
     """
     weights = weights or Weights()
     chosen = {p.node: p for p in products(model) if forms.get(p.node, "float") != "float"}
-    shared = {p.table: p.node for p in chosen.values() if p.table and GRIDS[forms[p.node]].block}
+    shared = {p.table: p.node for p in chosen.values() if p.table}
     nodes: list[onnx.NodeProto] = []
     added: dict[str, NDArray[Any]] = {}
     quantized_inputs: set[str] = set()
@@ -285,6 +295,8 @@ def quantize(model: onnx.ModelProto, forms: Mapping[str, str], weights: Weights 
             made = weights.of(node.name, chosen[node.name].weight, form)
             if made.grid.block:
                 nodes += written.blockwise(node, made, added)
+            elif form == "weight-only":
+                nodes += written.weight_only(node, made, added)
             elif form.startswith("rows"):
                 rows = weights.inputs(node.name)
                 nodes += written.rows_alike(node, made, added, quantized_inputs, rows, version_of(model))
@@ -292,7 +304,11 @@ def quantize(model: onnx.ModelProto, forms: Mapping[str, str], weights: Weights 
                 nodes += written.dynamic(node, made, added, quantized_inputs)
         elif node.op_type == "Gather" and node.input[0] in shared:
             owner = shared[node.input[0]]
-            nodes += written.lookup(node, owner, added, weights.of(owner, chosen[owner].weight, forms[owner]))
+            made = weights.of(owner, chosen[owner].weight, forms[owner])
+            if made.grid.block:
+                nodes += written.lookup(node, owner, added, made)
+            else:
+                nodes += written.lookup_columns(node, owner, added)
         else:
             nodes.append(node)
     return linear.for_kernels(rebuild(model, nodes, added, contrib=True))

@@ -26,15 +26,15 @@ from edgekit.common.packed import plain
 from edgekit.core import Trial
 from edgekit.errors import DeviceFailed, Unsupported
 from edgekit.sources import cache_folder
-from edgekit.targets.android.adb import values
 from edgekit.targets.android.adb.facts import Facts, facts
 from edgekit.targets.android.adb.heat import Guard, doubts
 from edgekit.targets.android.adb.phone import Phone, choose, clean
-from edgekit.targets.android.adb.replay import Replay, Result, Rounds, Setting, Speeds
+from edgekit.targets.android.adb.replay import Replay, Rounds, Setting, Speeds
 from edgekit.targets.android.adb.store import Run, Store
 from edgekit.targets.android.arm64 import emulated
-from edgekit.targets.android.arm64.agreement import reference
 from edgekit.targets.common import calls as calls_module
+from edgekit.targets.common import values
+from edgekit.targets.common.agreement import reference
 
 __all__ = ["measure", "settings"]
 
@@ -120,7 +120,9 @@ def _measure_trial(
     else:
         results = _in_turns(trial, chosen, replay, guard, plan)
     first = next(iter(results.values()))
-    measured = values.measurements(results, names, trial.units, times=not known.emulated)
+    measured = values.measurements(
+        {one.name: runs for one, runs in results.items()}, names, trial.units, times=not known.emulated
+    )
     warnings = [runtime.ORIGIN, *_memory_warnings(first)]
     if known.emulated:
         warnings.append("this phone is emulated: times are left out, and its memory is an upper bound")
@@ -197,9 +199,9 @@ def _agrees(at: int, trial: Trial, runtime: Any, manifest: Mapping[str, Any], re
 
 def _in_turns(
     trial: Trial, chosen: Sequence[Setting], replay: Replay, guard: Guard, plan: Rounds | Speeds
-) -> dict[Setting, list[Result]]:
+) -> dict[Setting, list[values.Result]]:
     """Fresh processes of every setting, forth and back, so that heat meets all of them alike."""
-    results: dict[Setting, list[Result]] = {setting: [] for setting in chosen}
+    results: dict[Setting, list[values.Result]] = {setting: [] for setting in chosen}
     total, done = trial.processes * len(chosen), 0
     for process in range(trial.processes):
         for setting in chosen if process % 2 == 0 else reversed(chosen):
@@ -213,7 +215,7 @@ def _in_turns(
     return results
 
 
-def _memory_warnings(results: Sequence[Result]) -> list[str]:
+def _memory_warnings(results: Sequence[values.Result]) -> list[str]:
     """A warning where the recorded inputs are a good part of the memory that was measured."""
     inputs, peak = results[0].inputs, max(result.peak for result in results)
     if inputs < peak / 20:

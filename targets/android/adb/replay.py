@@ -13,8 +13,9 @@ from edgekit.targets.android.adb.facts import Cluster
 from edgekit.targets.android.adb.phone import Phone, clean
 from edgekit.targets.android.arm64.kit import LOADER
 from edgekit.targets.common import calls as calls_module
+from edgekit.targets.common.values import Result
 
-__all__ = ["Replay", "Result", "Rounds", "Setting", "Speeds", "read"]
+__all__ = ["Replay", "Rounds", "Setting", "Speeds", "read"]
 
 #: Bytes that results may have.
 _MOST = 64_000_000
@@ -72,33 +73,6 @@ class Speeds(NamedTuple):
     def names(self) -> dict[str, str]:
         """As the program names a test -> as a report does."""
         return {"first": "first_token", "prompt": f"pp{self.prompt}", "generate": f"tg{self.generate}"}
-
-
-class Result(NamedTuple):
-    """What a process on the phone measured.
-
-    Attributes:
-        runtime: version. cores: that it was allowed to use. library: seconds to open the runtime.
-        loads, loaded: seconds to open each part; from the start to the last of them.
-        whole, parts: seconds per round over all calls; per call, by part. warmups: the same two, thrown away.
-        speeds: of a language model in place of these, by test: see `Speeds`.
-        inputs: bytes of the recorded inputs, which the process holds. peak, anonymous, file: bytes of memory, the
-            latter two at the end.
-    """
-
-    runtime: str
-    cores: tuple[int, ...]
-    library: float
-    loads: tuple[float, ...]
-    loaded: float
-    whole: tuple[float, ...]
-    parts: tuple[tuple[float, ...], ...]
-    warmups: tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]
-    speeds: dict[str, tuple[float, ...]]
-    inputs: int
-    peak: int
-    anonymous: int
-    file: int
 
 
 class Replay(NamedTuple):

@@ -21,9 +21,9 @@ from typing import Any
 from edgekit.common.packed import plain
 from edgekit.core import Calls, Feeds
 from edgekit.errors import DeviceFailed
-from edgekit.targets.android.arm64.agreement import LIMITS, arithmetic, check, distances, reference, steps
 from edgekit.targets.android.arm64.kit import Tools
 from edgekit.targets.common import calls as calls_module
+from edgekit.targets.common.agreement import LIMITS, arithmetic, check, distances, reference, steps
 
 __all__ = ["LIMITS", "PROCESSORS", "check_parity", "emulate", "prove", "runtime_of", "steps"]
 
@@ -92,7 +92,7 @@ def check_parity(
         runtime: as `runtime_of` gives it. processor: where that is, for messages. golden: see `reference`.
 
     Returns:
-        As `edgekit.targets.android.arm64.agreement.distances`; for language models also ``"greedy"``.
+        As `edgekit.targets.common.agreement.distances`; for language models also ``"greedy"``.
 
     Raises:
         ParityFailed: further than the precision, and the part's arithmetic, explain.

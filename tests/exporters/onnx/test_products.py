@@ -303,6 +303,27 @@ def test_a_tied_table_with_a_forced_form(tmp_path: Path) -> None:
         assert part_error(RUNTIME.load(tmp_path / form / "toy.onnx", 1), calls) < LIMITS["int8"]
 
 
+@pytest.mark.parametrize("form", [None, "blockwise", "dynamic"])
+def test_a_runtime_without_blocks(tmp_path: Path, form: str | None) -> None:
+    """Weights are in int8 and stored once, whether they are computed in integers or not."""
+    artifact = export(
+        tmp_path, "int8", options={"form": {"toy": form}} if form else {}, calibration=[feeds(time=60, new=3)],
+        runtime="onnxruntime-web",
+    )  # fmt: skip
+    forms = {name: layer["form"] for name, layer in artifact.census["layers"].items()}
+    wanted = {
+        None: {"dynamic", "rows", "weight-only"},
+        "blockwise": {"weight-only"},
+        "dynamic": {"dynamic", "weight-only"},
+    }
+    assert set(forms.values()) <= wanted[form] and forms.keys() >= {"up", "down", "table:1"}
+    assert "MatMulNBits" not in artifact.census["operators"]
+    large = [array for array in initializers(tmp_path / "toy.onnx").values() if array.size >= VOCABULARY * WIDTH]
+    assert [array.dtype for array in large] == [np.int8]
+    calls = [(feeds(time=60, new=3, seed=9), TorchRunner(part(), Toy())(feeds(time=60, new=3, seed=9)))]
+    assert part_error(RUNTIME.load(tmp_path / "toy.onnx", 1), calls) < LIMITS["int8"]
+
+
 def test_a_tied_table_whose_width_is_no_whole_number_of_blocks(tmp_path: Path) -> None:
     """The table stays float (in half) for the look-up, and the census says so."""
     given = part(lambda checkpoint: Toy(100, 1024), width=100)

@@ -89,10 +89,11 @@ def export(
     calibration: Sequence[Feeds] = CALIBRATION,
     exporter: Exporter = EXPORTER,
     fresh: bool = False,
+    runtime: str = "",
 ) -> Artifact:
     work = out / "work"
     work.mkdir(parents=True)
-    recipe = recipe_of(runtime_for(exporter.name), precision, options)
+    recipe = recipe_of(runtime or runtime_for(exporter.name), precision, options)
     shared = given is None and not fresh
     if shared and _TRACED:
         (work / "toy.fp32.onnx").write_bytes(_TRACED[0])

@@ -79,14 +79,14 @@ def of_one_shape(question: Question) -> Question:
 
 
 def questions() -> Iterator[Question]:
-    """Those whose folders this program was started with, behind the name of the judge: with the calls that it computes."""
+    """Those whose folders this program was started with, behind the judge's name; with the calls that it computes."""
     _answers()
     (judge,) = (one for one in judges() if one.name == sys.argv[1])
     return (last_calls(read(Path(name)), judge.calls) for name in sys.argv[2:])
 
 
 def last_calls(question: Question, most: int) -> Question:
-    """So many calls of a question, the last ones; 0 for all. A part with state needs all: each begins where one ended."""
+    """So many calls of a question, the last ones; 0 for all. A part with state needs all of them."""
     if not most or question.facts.get("stateful"):
         return question
     inputs, here, fp32 = (side[-most:] for side in question[3:])

@@ -63,7 +63,9 @@ def main(name: str) -> None:
             if against == "fp32" and not question.fp32:
                 raise ValueError("its own file, and no float network with the same inputs to compare it with")
             if question.file.stat().st_size > judge.largest:
-                raise ValueError(f"left out: emulation is slow, and parts above {judge.largest / 1e6:.0f} MB are not tried")
+                raise ValueError(
+                    f"left out: emulation is slow, and parts above {judge.largest / 1e6:.0f} MB are not tried"
+                )
             runner = RUNNERS[name](question)
             outputs = [runner(feeds) for feeds in question.inputs]
         except Exception as exc:  # a runtime may raise anything

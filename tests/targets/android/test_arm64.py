@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
 from edgekit.numerics.parity import sample_outputs
 from edgekit.registry import find
-from edgekit.targets.android.arm64 import agreement, emulated, kit, onnx
+from edgekit.targets.android.arm64 import emulated, kit, onnx
+from edgekit.targets.common import agreement
 from edgekit.targets.common import calls as calls_module
 
 Rows = NDArray[Any]

@@ -13,7 +13,8 @@ from helpers.devices.android_cells import Cell, cells
 
 import edgekit
 from edgekit.errors import EdgekitError, FetchFailed
-from edgekit.targets.android.arm64 import agreement, emulated
+from edgekit.targets.android.arm64 import emulated
+from edgekit.targets.common import agreement
 
 #: What is run wherever tests of real weights are; the others, up to an hour each, are slow.
 SMALL = {

@@ -1,21 +1,47 @@
-"""What processes on a phone measured, as measurements of a report."""
+"""What processes on a device measured by replayed calls, as measurements of a report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from edgekit.core import Measurement
-from edgekit.targets.android.adb.replay import Result, Setting
 
-__all__ = ["agreement", "measurements", "medians"]
+__all__ = ["Result", "agreement", "measurements", "medians"]
 
 Groups = list[tuple[float, ...]]
 
 
+class Result(NamedTuple):
+    """What a process on a device measured.
+
+    Attributes:
+        runtime: version. cores: that it was allowed to use. library: seconds to open the runtime.
+        loads, loaded: seconds to open each part; from the start to the last of them.
+        whole, parts: seconds per round over all calls; per call, by part. warmups: the same two, thrown away.
+        speeds: of a language model in place of these, by test: see `edgekit.targets.android.adb.replay.Speeds`.
+        inputs: bytes of the recorded inputs, which the process holds. peak, anonymous, file: bytes of memory, the
+            latter two at the end.
+    """
+
+    runtime: str
+    cores: tuple[int, ...]
+    library: float
+    loads: tuple[float, ...]
+    loaded: float
+    whole: tuple[float, ...]
+    parts: tuple[tuple[float, ...], ...]
+    warmups: tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]
+    speeds: dict[str, tuple[float, ...]]
+    inputs: int
+    peak: int
+    anonymous: int
+    file: int
+
+
 def measurements(
-    results: Mapping[Setting, Sequence[Result]],
+    results: Mapping[str, Sequence[Result]],
     parts: Sequence[str],
     units: Mapping[str, float],
     *,
@@ -33,7 +59,7 @@ def measurements(
     """
     measured = []
     for at, (setting, runs) in enumerate(results.items()):
-        mark = f" [{setting.name}]" if at else ""
+        mark = f" [{setting}]" if at else ""
         for name, unit, values, warmups in _values(runs, parts, units):
             if times or unit == "B":
                 better: Literal["lower", "higher"] = "higher" if unit == "tokens/s" else "lower"

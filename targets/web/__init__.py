@@ -1,0 +1,41 @@
+"""Web pages, through onnxruntime-web in WebAssembly. Claims about browsers are measured in one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Calls, Device, Recipe, Target, Trial
+from edgekit.runtimes.onnxruntime_web.files import VERSION
+from edgekit.targets.web.chromium import browser
+
+
+def _measure(trial: Trial) -> Mapping[str, Any]:
+    """What measuring in a browser needs is loaded when one is asked for."""
+    from edgekit.targets.web.chromium import bench
+
+    return bench.measure(trial)
+
+
+def _prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
+    from edgekit.targets.web.chromium import bench
+
+    return bench.prove(bundle, calls)
+
+
+TARGET = Target(
+    name="web",
+    system="Chrome, Edge, Firefox or Safari with WebAssembly SIMD",
+    processor="any",
+    recipes={"*": Recipe("onnxruntime-web", "int8")},
+    device=None,
+    prove=_prove,
+    refuses={"text-generation": "Language models in a browser take a runtime that edgekit does not have yet (wllama)."},
+    devices={"chromium": Device(_measure, browser.state)},
+    download=100_000_000,
+    store="who visits a page for the first time waits for all of it (--download 200MB)",
+    # Tabs of phones are killed at about so much, and memory of WebAssembly never comes back.
+    ram=1_000_000_000,
+    runtimes={"onnxruntime-web": f"npm:onnxruntime-web@{VERSION}"},
+)

@@ -1,0 +1,1 @@
+"""Chromium on this machine, as the device of web pages."""
