@@ -71,7 +71,7 @@ def measure_on_device(
         schema=SCHEMA,
         bundle=facts,
         fidelity=result["fidelity"],
-        host=result["host"],
+        host={**(host.describe() if result.get("local") else {}), **result["host"]},
         versions={**host.versions(("edgekit",)), **result["versions"]},
         inputs=[{"name": sample.name, "sha256": hash_file(sample)}],
         threads=result["threads"],

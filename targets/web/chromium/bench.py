@@ -62,6 +62,7 @@ def measure(trial: Trial) -> Mapping[str, Any]:
     first = results[_setting(counts[0])]
     return {
         "fidelity": "device",
+        "local": True,
         "host": {
             "browser": f"Chromium {version}",
             "runtime": f"onnxruntime-web {first[0].runtime}, WebAssembly",
@@ -142,11 +143,11 @@ def _replay(
     threads: int,
     compare: bool,
 ) -> tuple[values.Result, dict[str, list[dict[str, Any]]]]:
-    """What a fresh page measures; and, to compare, its answers by part: see `_compared`."""
+    """What a fresh page measures; and, to compare, its answers by part: see `_compared_calls`."""
     from playwright.sync_api import Error
 
     calls = [trial.calls[name] for name in names]
-    chosen = [_compared(len(one)) if compare else [] for one in calls]
+    chosen = [_compared_calls(len(one)) if compare else [] for one in calls]
     asked = {
         "threads": threads,
         "parts": [{"file": name, "calls": [_header(feeds) for feeds, _ in trial.calls[name]]} for name in names],
@@ -189,7 +190,7 @@ def _header(feeds: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _compared(count: int) -> list[int]:
+def _compared_calls(count: int) -> list[int]:
     """Places of calls: the first two, and others, evenly spaced."""
     spaced = (2 + i * (count - 3) // max(1, _COMPARED - 3) for i in range(_COMPARED - 2))
     return sorted({0, 1, *spaced} & set(range(count)))
@@ -223,7 +224,7 @@ def _check_answers(
     precision, parity = manifest["recipe"]["precision"], dict[str, Any]()
     for part in manifest["parts"]:
         name, there = part["name"], answers.get(part["name"], [])
-        here = [calls[name][number][1] for number in _compared(len(calls[name]))]
+        here = [calls[name][number][1] for number in _compared_calls(len(calls[name]))]
         if len(here) != len(there):
             raise DeviceFailed(f"the browser gave {len(there)} answers to {len(here)} calls of {name}.")
         parity[name] = off = agreement.distances(name, there, here, golden)
