@@ -67,7 +67,7 @@ export class SpeechListener {
     }
 
     /** Gives memory back to the runtime; a second call does nothing. */
-    dispose() {
+    close() {
         Tensors.disposeAll(this.#states);
         this.#states = {};
     }
