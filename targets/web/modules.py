@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["TEMPLATES", "example_of", "fill", "imported", "join_modules", "plain"]
+__all__ = ["TEMPLATES", "example_of", "fill", "join_modules", "modules_of", "plain"]
 
 TEMPLATES = Path(__file__).parent / "app"
 
@@ -33,7 +33,7 @@ def fill(template: str, out: Path, words: Mapping[str, str]) -> None:
     out.write_text(text, encoding="utf-8")
 
 
-def imported(first: Iterable[Path]) -> list[Path]:
+def modules_of(first: Iterable[Path]) -> list[Path]:
     """The modules `first` and all that they import of the templates, each after those that it imports."""
     order: list[Path] = []
 
@@ -50,10 +50,10 @@ def imported(first: Iterable[Path]) -> list[Path]:
 
 def join_modules(first: Iterable[Path]) -> str:
     """One script of these modules and of all that they import: each a constant `$NAME` of what it exports."""
-    return "".join(map(_joined, imported(first)))
+    return "".join(map(_wrap, modules_of(first)))
 
 
-def _joined(file: Path) -> str:
+def _wrap(file: Path) -> str:
     text = file.read_text(encoding="utf-8")
     imports = "".join(
         f"const {{{names.replace(' as ', ': ')}}} = ${Path(address).stem};\n"

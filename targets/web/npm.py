@@ -19,7 +19,7 @@ from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.targets.common.apps import App, app_for
 from edgekit.targets.common.assets import DESCRIPTION, FILES, write_assets, write_file_list
 from edgekit.targets.web import onnxruntime_web
-from edgekit.targets.web.modules import TEMPLATES, example_of, fill, imported, join_modules, plain
+from edgekit.targets.web.modules import TEMPLATES, example_of, fill, join_modules, modules_of, plain
 
 __all__ = ["FORM", "RUNTIME", "app_of", "package_name", "words_of", "write", "write_package"]
 
@@ -90,7 +90,7 @@ def write_package(bundle: Bundle, app: App, out: Path, name: str, installed: str
     onnxruntime_web.copy_files(out / "ort", installed)
     fill("package/ort-licence.txt", out / "ort" / "LICENSE", {})
     write_assets(bundle, out / "model")
-    parts = [part["file"] for part in json.loads((out / "model" / DESCRIPTION).read_bytes())["parts"]]
+    parts = _add_sessions(bundle, out / "model" / DESCRIPTION)
     shards = {part: _split(out / "model" / part) for part in parts}
     write_file_list(out / "model")
     listed = {entry["name"]: entry for entry in json.loads((out / "model" / FILES).read_bytes())["files"]}
@@ -103,9 +103,19 @@ def write_package(bundle: Bundle, app: App, out: Path, name: str, installed: str
     return sum(entry["size"] for entry in fetched) + sum(path.stat().st_size for path in (out / "ort").glob("*.wasm"))
 
 
+def _add_sessions(bundle: Bundle, file: Path) -> list[str]:
+    """Say in the description how the runtime must open each part, where its manifest says so; the parts' files."""
+    description = json.loads(file.read_bytes())
+    for part, known in zip(description["parts"], bundle.manifest.parts, strict=True):
+        if session := known.census.get("session"):
+            part["session"] = session
+    file.write_bytes(_json(description))
+    return [part["file"] for part in description["parts"]]
+
+
 def _write_modules(app: App, out: Path, identity: str) -> None:
     first = [TEMPLATES / "api" / f"{app.api}.js", TEMPLATES / "core" / "sound.js"]
-    for file in imported(first):
+    for file in modules_of(first):
         for source in (file, file.with_suffix(".d.ts")):
             if source.is_file():
                 fill(f"{file.parent.name}/{source.name}", out / file.parent.name / source.name, {})

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from edgekit.cli.terminal import show_json
 from edgekit.errors import BadInput
 
-__all__ = ["serve", "server"]
+__all__ = ["Handler", "serve", "server"]
 
 #: Threads in WebAssembly need a page that no other origin can reach into.
 _ISOLATION = {
@@ -38,7 +38,9 @@ _TYPES = {
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
-class _Handler(SimpleHTTPRequestHandler):
+class Handler(SimpleHTTPRequestHandler):
+    """What a browser asks for, of one folder."""
+
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "edgekit", ""
 
@@ -120,7 +122,9 @@ def _part(asked: str, size: int) -> tuple[int, int]:
     return int(first), min(size, int(last) + 1 if last else size)
 
 
-def server(folder: Path, host: str = "127.0.0.1", port: int = 0, *, isolated: bool = True) -> ThreadingHTTPServer:
+def server(
+    folder: Path, host: str = "127.0.0.1", port: int = 0, *, isolated: bool = True, handler: type[Handler] = Handler
+) -> ThreadingHTTPServer:
     """A server of the folder that has its port and waits for `serve_forever`.
 
     Raises:
@@ -128,9 +132,8 @@ def server(folder: Path, host: str = "127.0.0.1", port: int = 0, *, isolated: bo
     """
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder.", hint="Such as: edgekit package BUNDLE --as page")
-    handler = partial(_Handler, root=folder.resolve(), headers=_ISOLATION if isolated else {})
     try:
-        return _Server((host, port), handler)
+        return _Server((host, port), partial(handler, root=folder.resolve(), headers=_ISOLATION if isolated else {}))
     except (OSError, OverflowError) as exc:
         raise BadInput(f"{host}:{port} cannot be had: {exc}.", hint="A free port: --port 0") from exc
 

@@ -1,4 +1,5 @@
-import { failure, stopped } from "./failure.js";
+import { failure, cancellation } from "./failure.js";
+import { ownBuffers } from "./own.js";
 import { PACKAGE } from "../package.js";
 
 /** The workers of a page, for all packages that are made by this version's rules and bring the same runtime. */
@@ -39,12 +40,12 @@ class Host {
             }
             const abort = () => {
                 this.#worker.postMessage({ id: 0, ask: "stop", call: id, ...of(PACKAGE) });
-                this.#hear({ id, error: signal.reason ?? stopped() });
+                this.#hear({ id, error: signal.reason ?? cancellation() });
             };
             signal?.addEventListener("abort", abort, { once: true });
             const end = () => signal?.removeEventListener("abort", abort);
             this.#asked.set(id, { resolve, reject, progress, end });
-            this.#worker.postMessage({ id, ask, ...of(PACKAGE), ...question });
+            this.#worker.postMessage({ id, ask, ...of(PACKAGE), ...question }, ownBuffers(question.values ?? []));
         });
     }
 

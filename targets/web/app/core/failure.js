@@ -2,4 +2,4 @@
 export const failure = (name, message) => Object.assign(new Error(message), { name });
 
 /** What a call that was cancelled throws. */
-export const stopped = () => failure("AbortError", "the call was cancelled");
+export const cancellation = () => failure("AbortError", "the call was cancelled");

@@ -1,4 +1,4 @@
-import { failure, stopped } from "./failure.js";
+import { failure, cancellation } from "./failure.js";
 
 const TRIES = 3;
 
@@ -72,7 +72,9 @@ export class Files {
 
     #advance(bytes) {
         this.#got += bytes;
-        this.#report?.(this.#got, Math.max(this.#total, this.#got));
+        if (this.#total) {
+            this.#report?.(this.#got, this.#total);
+        }
     }
 
     /** Whether the shard is kept; what is kept is checked, too. */
@@ -113,7 +115,7 @@ export class Files {
             } catch (error) {
                 if (this.#signal?.aborted || trial === TRIES || error.last) {
                     await (state.got ? this.keep(part, into.subarray(0, state.got)) : this.#store?.delete(key(part)));
-                    throw this.#signal?.aborted ? stopped() : error;
+                    throw this.#signal?.aborted ? cancellation() : error;
                 }
             }
         }

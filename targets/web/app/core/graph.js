@@ -32,7 +32,7 @@ export class OnnxGraph {
     /** @param options of the session, such as {extra: {session: {disable_quant_qdq: "1"}}}: the bundle says which. */
     static async open(ort, bytes, options = {}) {
         const all = { executionProviders: ["wasm"], logSeverityLevel: 3, ...options };
-        return new OnnxGraph(ort, await named(() => ort.InferenceSession.create(bytes, all)));
+        return new OnnxGraph(ort, await withNames(() => ort.InferenceSession.create(bytes, all)));
     }
 
     /** @param feeds name -> {dtype, shape, data}, or a handle with read() in place of data. */
@@ -43,7 +43,7 @@ export class OnnxGraph {
             const { dtype, shape, data = await tensor.read() } = tensor;
             inputs[name] = new this.#ort.Tensor(dtype, data, shape);
         }
-        const outputs = await named(() => this.#session.run(inputs));
+        const outputs = await withNames(() => this.#session.run(inputs));
         return Object.fromEntries(
             Object.entries(outputs).map(([name, { type, dims, data }]) => [name, { dtype: type, shape: [...dims], data }]),
         );
@@ -58,7 +58,7 @@ export class OnnxGraph {
 }
 
 /** The runtime's errors by a name of ours. It also throws bare numbers: addresses of errors that it cannot tell. */
-async function named(work) {
+async function withNames(work) {
     try {
         return await work();
     } catch (error) {

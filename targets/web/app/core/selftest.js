@@ -29,7 +29,7 @@ function recorder(name, graph, seen) {
         async run(feeds) {
             const outputs = await graph.run(feeds);
             for (const [output, tensor] of calls < CALLS ? Object.entries(outputs) : []) {
-                seen[`${name}/${calls}/${output}`] = sampled(tensor.data ?? (await tensor.read()));
+                seen[`${name}/${calls}/${output}`] = sampleValues(tensor.data ?? (await tensor.read()));
             }
             calls++;
             return outputs;
@@ -39,7 +39,7 @@ function recorder(name, graph, seen) {
     };
 }
 
-function sampled(values) {
+function sampleValues(values) {
     const step = Math.max(1, Math.ceil(values.length / KEPT));
     return Float32Array.from({ length: Math.ceil(values.length / step) }, (_, i) => Number(values[i * step]));
 }

@@ -1,4 +1,4 @@
-import { failure, stopped } from "./failure.js";
+import { failure, cancellation } from "./failure.js";
 import { Files } from "./files.js";
 import { OnnxGraph, startRuntime } from "./graph.js";
 import { selfTest } from "./selftest.js";
@@ -45,7 +45,7 @@ class Service {
         try {
             const watch = (done, total) => {
                 if (stop.signal.aborted) {
-                    throw stopped();
+                    throw cancellation();
                 }
                 self.postMessage({ id, progress: [done, total] });
             };
@@ -74,7 +74,7 @@ class Service {
                 next = names[i + 1] && files.read(names[i + 1]).then((more) => [more, ort]);
                 next?.catch(() => {}); // it is awaited in its turn
                 if (signal.aborted) {
-                    throw stopped();
+                    throw cancellation();
                 }
                 model.parts[part.name] = await OnnxGraph.open(ort, bytes, part.session ?? description.session);
             }
@@ -98,7 +98,7 @@ class Service {
         }
         const { passed, errors, limit } = await this.#test(model, (done, total) => {
             if (signal.aborted) {
-                throw stopped();
+                throw cancellation();
             }
             report(done, total);
         });

@@ -1,4 +1,5 @@
 import { failure } from "./failure.js";
+import { own } from "./own.js";
 
 /**
  * Mono samples at a rate, as floats in [-1, 1].
@@ -10,13 +11,13 @@ export async function samples(sound, rate) {
     }
     const buffer = sound instanceof AudioBuffer ? sound : await decode(sound, rate);
     if (buffer.sampleRate === rate) {
-        return mixed(buffer);
+        return mixDown(buffer);
     }
     const context = new OfflineAudioContext(buffer.numberOfChannels, Math.ceil(buffer.duration * rate), rate);
     const source = new AudioBufferSourceNode(context, { buffer });
     source.connect(context.destination);
     source.start();
-    return mixed(await context.startRendering());
+    return mixDown(await context.startRendering());
 }
 
 /** The browser's decoder; it also brings the sound to the rate. */
@@ -30,12 +31,12 @@ async function decode(sound, rate) {
 }
 
 /** The mean of all channels. */
-function mixed(buffer) {
+function mixDown(buffer) {
     const count = buffer.numberOfChannels, sum = buffer.getChannelData(0).slice();
     for (let channel = 1; channel < count; channel++) {
         buffer.getChannelData(channel).forEach((value, i) => (sum[i] += value));
     }
-    return count > 1 ? sum.map((value) => value / count) : sum;
+    return own(count > 1 ? sum.map((value) => value / count) : sum);
 }
 
 /**
@@ -66,7 +67,7 @@ export async function* microphone({ rate = 16000, signal, stream } = {}) {
         await context.resume();
         while (!signal?.aborted && source.active) {
             if (waiting.length) {
-                yield joined(waiting.splice(0));
+                yield join(waiting.splice(0));
             } else {
                 await new Promise((done) => (wake = done));
             }
@@ -82,7 +83,7 @@ export async function* microphone({ rate = 16000, signal, stream } = {}) {
 export const chunks = (sound, rate, signal) =>
     typeof MediaStream !== "undefined" && sound instanceof MediaStream ? microphone({ rate, signal, stream: sound }) : sound;
 
-function joined(pieces) {
+function join(pieces) {
     const all = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
     let at = 0;
     for (const piece of pieces) {

@@ -5,7 +5,7 @@ const $ = (id) => document.getElementById(id);
 const api = document.documentElement.dataset.api, Api = lib[api];
 
 const numbers = (text) => text.split(/[\s,;]+/).filter(Boolean).map(Number);
-const joined = (values) => Array.from(values, (value) => value.toFixed(4)).join("  ");
+const digits = (values) => Array.from(values, (value) => value.toFixed(4)).join("  ");
 
 /** What each class takes ("picture", "sound" or "text"), how it is asked, how the answer is shown; live: from a microphone. */
 const TASKS = {
@@ -53,7 +53,7 @@ const TASKS = {
     SpeakerVerifier: {
         takes: "sound",
         hint: "The first voice is compared with those that follow.",
-        ask: compared,
+        ask: compare,
         show: (ranked) => answers.bars(ranked, (score) => score.toFixed(3)),
     },
     SentenceEncoder: {
@@ -78,7 +78,7 @@ const TASKS = {
         takes: "text",
         example: (model) => new Array(model.observations).fill(0).join(" "),
         ask: (model, text, options) => model.act(numbers(text), options),
-        show: ({ action, applied }) => answers.rows([["action", joined(action)], ["applied", joined(applied)]]),
+        show: ({ action, applied }) => answers.rows([["action", digits(action)], ["applied", digits(applied)]]),
     },
     SpeechSynthesizer: {
         takes: "text",
@@ -98,7 +98,7 @@ async function events(detector, sound, heard, tell = () => {}) {
     return heard;
 }
 
-async function compared(verifier, sound, options) {
+async function compare(verifier, sound, options) {
     const voice = await verifier.embed(sound, options);
     first ??= voice;
     const score = verifier.similarity(first, voice);
