@@ -19,7 +19,7 @@ async function answer(given, watch) {
     if (given.seed) {
         return drawn(numbers(given.seed));
     }
-    if (!given.task && description.family === "whisper") {
+    if (!given.task && !given["self test"] && description.family === "whisper") {
         const { WhisperLoops } = await import("./WhisperLoops.mjs");
         return new WhisperLoops(parts, description).answer(given, watch);
     }

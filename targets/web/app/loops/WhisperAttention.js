@@ -2,7 +2,7 @@ import { Tensors } from "./Tensors.js";
 
 const { fround } = Math;
 /** Positions of the encoder that the median filter looks at. */
-const MEDIAN = 7;
+const MEDIAN = 7, FOUR = [0, 1, 2, 3];
 
 /**
  * Which position of the sound each token of a text looks at: cross-attention of some heads, and the cheapest way through it
@@ -68,17 +68,17 @@ export class WhisperAttention {
     /** The softmax of a query over the positions that `look` has room for. Keys lie [size][all positions]. */
     #look(query, keys, look) {
         const heard = look.length, scores = this.#scores.subarray(0, heard).fill(0);
-        for (let d = 0, from = 0; d < query.length; d++, from += this.positions) {
-            const factor = query[d];
-            for (let j = 0; j < heard; j++) scores[j] += factor * keys[from + j];
+        for (let d = 0; d < query.length; d += 4) { // four at once take less than half the time
+            const [a, b, c, e] = FOUR.map((i) => query[d + i] ?? 0), size = query.length - 1;
+            const [k, l, m, n] = FOUR.map((i) => Math.min(d + i, size) * this.positions);
+            for (let j = 0; j < heard; j++) {
+                scores[j] = scores[j] + a * keys[k + j] + b * keys[l + j] + c * keys[m + j] + e * keys[n + j];
+            }
         }
         look.set(scores);
         let top = -Infinity, sum = 0;
         for (let j = 0; j < heard; j++) top = Math.max(top, look[j]);
-        for (let j = 0; j < heard; j++) {
-            look[j] -= top;
-            sum += Math.exp(look[j]);
-        }
+        for (let j = 0; j < heard; j++) sum += Math.exp((look[j] = fround(look[j] - top)));
         const mass = fround(Math.log(sum));
         for (let j = 0; j < heard; j++) look[j] = Math.exp(fround(look[j] - mass));
     }
