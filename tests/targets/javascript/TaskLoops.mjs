@@ -4,7 +4,7 @@ import { floats, load, longs, numbers, parseFile, string, text } from "./pipe.mj
 
 /** Answers samples by the loop of a task, whose name Python sends, or of a family of models. */
 export class TaskLoops {
-    constructor(parts, description, watch) {
+    constructor(description, parts, watch) {
         Object.assign(this, { parts, description, watch });
     }
 
@@ -36,9 +36,9 @@ export class TaskLoops {
             case "voice-activity-detection":
                 return this.speech(sound, given);
             case "image-to-text": {
-                const [loop, Loop] = await this.loop("PictureText"), lines = await loop.read(rgb, high, wide, watch);
+                const [loop] = await this.loop("PictureText"), lines = await loop.read(rgb, high, wide, watch);
                 const all = lines.flatMap(({ score, corners }) => [score, ...corners.flat()]);
-                return { numbers: floats(all), text: text(Loop.text(lines)) };
+                return { numbers: floats(all), text: text((await load("TextLine")).text(lines)) };
             }
             case "automatic-music-transcription": {
                 const [loop, Loop] = await this.loop("PlayedNotes"), [onset, frame, shortest, tolerance] = given.rules?.data ?? [];

@@ -5,11 +5,8 @@ import { Waveform } from "./Waveform.js";
 /** Speech to text, of networks that give a letter for every moment (CTC): the likeliest at each. */
 export class CtcLetters extends TaskLoop {
     #waves = new Waveform(this.facts, this.spec("network"));
-
     /** Samples in a second. */
-    get rate() {
-        return this.#waves.rate;
-    }
+    rate = this.facts.sample_rate;
 
     async answer(golden, watch) {
         return this.transcribe(golden.audio.data, watch);

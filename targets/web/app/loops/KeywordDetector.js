@@ -13,6 +13,9 @@ import { WakewordStrideEar } from "./WakewordStrideEar.js";
  */
 export class KeywordDetector extends TaskLoop {
     #rules = new KeywordRules(this.facts);
+    /** The words that it can hear; samples in a second. */
+    words = this.#rules.labels;
+    rate = this.#rules.rate;
     #ear;
     #judge;
     #held;
@@ -22,15 +25,6 @@ export class KeywordDetector extends TaskLoop {
         const Window = this.#rules.early ? KeywordWindowEar : WakewordStrideEar;
         this.#ear = new (this.facts.silence ? OpenWakewordEar : Window)(parts, description);
         this.reset();
-    }
-
-    /** The words that it can hear; samples in a second. */
-    get words() {
-        return this.#rules.labels;
-    }
-
-    get rate() {
-        return this.#rules.rate;
     }
 
     async answer(golden, watch) {

@@ -55,9 +55,8 @@ export class NoteRoll {
                 break;
             }
         }
-        if (start < last && end - start > rules.shortest) {
+        if (start < last && this.#add(start, end, key)) {
             this.#take(start, end, key);
-            this.#add(start, end, key);
         }
     }
 
@@ -71,17 +70,11 @@ export class NoteRoll {
         }
         for (const at of places.sort((a, b) => before[b] - before[a])) {
             if (this.left[at] !== 0) {
-                this.#lookAround(Math.trunc(at / this.keys), at % this.keys);
+                const key = at % this.keys, middle = (at - key) / this.keys;
+                this.left[at] = 0; // what was looked at is taken away, also where a note is too short
+                const end = this.#walk(middle + 1, 1, key) - 1, start = this.#walk(middle - 1, -1, key) + 1;
+                this.#add(start, end, key);
             }
-        }
-    }
-
-    /** The note around a frame, unless it is too short. What was looked at is taken away in either case. */
-    #lookAround(middle, key) {
-        this.left[middle * this.keys + key] = 0;
-        const end = this.#walk(middle + 1, 1, key) - 1, start = this.#walk(middle - 1, -1, key) + 1;
-        if (end - start > this.rules.shortest) {
-            this.#add(start, end, key);
         }
     }
 
@@ -102,11 +95,14 @@ export class NoteRoll {
         }
     }
 
+    /** Adds a note, unless it is too short. */
     #add(start, end, key) {
         let sum = 0;
         for (let at = start; at < end; at++) {
             sum += this.frames[at * this.keys + key];
         }
-        this.notes.push({ start, end, key, strength: Math.fround(sum / (end - start)) });
+        const long = end - start > this.rules.shortest;
+        this.notes.push(...(long ? [{ start, end, key, strength: Math.fround(sum / (end - start)) }] : []));
+        return long;
     }
 }

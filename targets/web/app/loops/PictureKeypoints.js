@@ -6,12 +6,10 @@ import { TurnedSquare } from "./TurnedSquare.js";
 
 /** A picture to the points of bodies or hands: detect, cut out upright, find the points, and lay them back. */
 export class PictureKeypoints extends TaskLoop {
-    constructor(parts, description) {
-        super(parts, description);
-        this.detector = new BoxDetector(parts, description, "detector", this.facts.detector);
-        /** Of the points; and pairs of points, by their places in the list, between which a line is drawn. */
-        [this.names, this.links] = [this.facts.names, this.facts.links];
-    }
+    #detector = new BoxDetector(this.parts, this.description, "detector", this.facts.detector);
+    /** Of the points; and pairs of points, by their places in the list, between which a line is drawn. */
+    names = this.facts.names;
+    links = this.facts.links;
 
     async answer({ pixels: { data, shape: [height, width] } }, watch) {
         return Box.text(await this.find(data, height, width, watch));
@@ -23,7 +21,7 @@ export class PictureKeypoints extends TaskLoop {
      */
     async find(rgb, height, width, watch = () => {}) {
         const { most, region, size } = this.facts, things = [];
-        const boxes = (await this.detector.detect(rgb, height, width)).slice(0, most);
+        const boxes = (await this.#detector.detect(rgb, height, width)).slice(0, most);
         for (const [place, box] of boxes.entries()) {
             watch(place, boxes.length);
             const square = new TurnedSquare(box, region);

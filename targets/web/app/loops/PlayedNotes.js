@@ -11,9 +11,7 @@ const LONGEST = 1200;
 /** The notes of a sound, of any instruments. */
 export class PlayedNotes extends TaskLoop {
     /** Samples in a second. */
-    get rate() {
-        return this.facts.sample_rate;
-    }
+    rate = this.facts.sample_rate;
 
     /** The bundle's rules; an app may have others. */
     rules() {

@@ -5,13 +5,8 @@ import { Tensors } from "./Tensors.js";
 /** A policy without state: from what a robot's sensors say to what its motors do, a step at a time. */
 export class PolicySteering extends TaskLoop {
     /** Numbers of an observation, and of an action. */
-    get observations() {
-        return this.spec("network").shape[1];
-    }
-
-    get actions() {
-        return this.spec("network", "outputs").shape[1];
-    }
+    observations = this.spec("network").shape[1];
+    actions = this.spec("network", "outputs").shape[1];
 
     /** The action for an observation, a Float32Array, as the network gives it: motors clip what is beyond the limit. */
     async act(observation) {

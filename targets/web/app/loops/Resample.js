@@ -24,7 +24,7 @@ export class Resample {
         }
     }
 
-    /** Values [outer, size, inner] become [outer, newSize, inner]. */
+    /** Values [outer, size, inner], of whole pixels, become [outer, newSize, inner]. */
     static #pass(values, outer, size, inner, newSize, filter) {
         if (size === newSize) {
             return values;
@@ -33,17 +33,25 @@ export class Resample {
         const out = new Uint8Array(outer * newSize * inner);
         for (let block = 0, to = 0; block < outer; block++) {
             for (let i = 0; i < newSize; i++) {
-                const weights = whole[i], from = (block * size + first[i]) * inner;
-                for (let k = 0; k < inner; k++) {
-                    let sum = 1 << (PRECISION - 1);
-                    for (let n = 0, at = from + k; n < weights.length; n++, at += inner) {
-                        sum += values[at] * weights[n];
-                    }
-                    out[to++] = Math.max(0, Math.min(255, sum >> PRECISION));
+                for (let k = 0, from = (block * size + first[i]) * inner; k < inner; k += 3, to += 3) {
+                    Resample.#sum(values, from + k, inner, whole[i], out, to);
                 }
             }
         }
         return out;
+    }
+
+    static #sum(values, from, step, weights, out, to) {
+        let red = 1 << (PRECISION - 1), green = red, blue = red;
+        for (let n = 0, at = from; n < weights.length; n++, at += step) {
+            const weight = weights[n];
+            red = (red + Math.imul(values[at], weight)) | 0;
+            green = (green + Math.imul(values[at + 1], weight)) | 0;
+            blue = (blue + Math.imul(values[at + 2], weight)) | 0;
+        }
+        out[to] = Math.max(0, Math.min(255, red >> PRECISION));
+        out[to + 1] = Math.max(0, Math.min(255, green >> PRECISION));
+        out[to + 2] = Math.max(0, Math.min(255, blue >> PRECISION));
     }
 
     /** Shares in whole numbers. */

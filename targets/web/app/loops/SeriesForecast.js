@@ -8,15 +8,9 @@ const LEAST_RANGE = 1e-5, LONGEST = 1000;
 
 /** From the past of a series to quantiles of its next steps. */
 export class SeriesForecast extends TaskLoop {
-    /** Of the quantiles, ascending. */
-    get levels() {
-        return this.facts.levels;
-    }
-
-    /** Steps of a forecast by default: the network's own. */
-    get horizon() {
-        return this.facts.horizon;
-    }
+    /** Of the quantiles, ascending; and steps of a forecast by default: the network's own. */
+    levels = this.facts.levels;
+    horizon = this.facts.horizon;
 
     async answer(golden, watch) {
         return this.text(await this.forecast(golden.numbers.data, this.horizon, watch));

@@ -9,11 +9,8 @@ export class SoundLabels extends TaskLoop {
     /** The part that takes the samples. */
     #first = this.parts.frontend ? "frontend" : "network";
     #waves = new Waveform(this.facts, this.spec(this.#first));
-
     /** Samples in a second. */
-    get rate() {
-        return this.#waves.rate;
-    }
+    rate = this.facts.sample_rate;
 
     async answer(golden) {
         return (await this.classify(golden.audio.data, 1))[0].label;

@@ -10,9 +10,7 @@ const SHORTEST = 0.25, QUIETEST = 1e-4;
 /** From a clip at 16 kHz to an embedding of its speaker, of length 1. */
 export class SpeakerEmbedder extends TaskLoop {
     /** A cosine of at least this means the same speaker. */
-    get threshold() {
-        return this.facts.operating_point?.threshold ?? this.facts.threshold.value;
-    }
+    threshold = this.facts.operating_point?.threshold ?? this.facts.threshold.value;
 
     async answer(golden, watch) {
         return `a voice as ${(await this.embed(golden.audio.data, watch)).length} numbers`;

@@ -12,14 +12,11 @@ const RATE = 16000, BLOCK = 320;
 /** In which stretches of a sound at 16 kHz somebody speaks; or, as it comes, how probable it is that somebody does. */
 export class SpeechActivity extends TaskLoop {
     #stream = this.#begin();
+    /** Seconds of a frame. */
+    frame = this.facts.hop / RATE;
 
     #begin() {
         return new SpeechListener(this.parts.network, Tensors.part(this.description, "network"), this.facts);
-    }
-
-    /** Seconds of a frame. */
-    get frame() {
-        return this.facts.hop / RATE;
     }
 
     /** The bundle's rules; an app may have others. */

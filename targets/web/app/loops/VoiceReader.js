@@ -19,13 +19,8 @@ export class VoiceReader extends TaskLoop {
     #fixedFrames = Tensors.axis(this.spec("decoder"), 2);
 
     /** Samples in a second; and the voice of espeak-ng whose phonemes it knows, such as "en-us". */
-    get rate() {
-        return this.facts.sample_rate;
-    }
-
-    get voice() {
-        return this.facts.voice;
-    }
+    rate = this.facts.sample_rate;
+    voice = this.facts.voice;
 
     /** The bundle's manner; an app may have others. */
     manner() {
@@ -33,7 +28,8 @@ export class VoiceReader extends TaskLoop {
     }
 
     /** Reads a text: its words by the phonemizer (see VoiceText), and what stands in double brackets as phonemes. */
-    async read(text, phonemizer, manner = this.manner(), watch = () => {}) {
+    async read(text, phonemizer, chosen = this.manner(), watch = () => {}) {
+        const manner = new VoiceManner(chosen);
         return this.speak(await VoiceText.phonemes(text, phonemizer), manner, watch);
     }
 

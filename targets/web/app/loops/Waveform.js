@@ -20,7 +20,7 @@ export class Waveform {
             const [has, least] = [length, this.least].map((count) => Numbers.text(count / this.rate, 2));
             throw new RangeError(`the sound has ${has} s; the network takes ${least} s at least`);
         }
-        return sound.subarray(start, start + (length < this.least ? 0 : length));
+        return sound.subarray(start, length < this.least ? start : start + length);
     }
 
     /** A window as the network takes it: with a mean of 0 and a variance of 1 where it asks for that, zeros behind. */
