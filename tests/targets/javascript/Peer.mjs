@@ -17,7 +17,7 @@ async function answer(given, watch) {
         return { pixels: { dtype: "uint8", shape: [data.length], data } };
     }
     if (given.seed) {
-        return drawn(numbers(given.seed));
+        return drawNumbers(numbers(given.seed));
     }
     if (!given.task && !given["self test"] && description.family === "whisper") {
         const { WhisperLoops } = await import("./WhisperLoops.mjs");
@@ -27,7 +27,7 @@ async function answer(given, watch) {
     return new TaskLoops(description, parts, watch).answer(given.task ? string(given.task) : description.family, given);
 }
 
-async function drawn(seed) {
+async function drawNumbers(seed) {
     const [Pcg64, GaussianNoise] = [await load("Pcg64"), await load("GaussianNoise")];
     const random = new Pcg64(seed), noise = new GaussianNoise(seed);
     const gumbel = floats(Array.from({ length: 1000 }, () => random.gumbel()));
@@ -35,7 +35,7 @@ async function drawn(seed) {
 }
 
 /** Ends a loop after so many calls, as an app's AbortSignal does. */
-function cancelled(given) {
+function canceller(given) {
     let left = given["cancel after"] ? numbers(given["cancel after"])[0] : Infinity;
     return () => {
         if (left-- <= 0) {
@@ -45,6 +45,6 @@ function cancelled(given) {
 }
 
 for (let given = await receive(); given; given = await receive()) {
-    const made = await answer(given, cancelled(given)).catch((error) => ({ error: text(`${error.name}: ${error.message}`) }));
+    const made = await answer(given, canceller(given)).catch((error) => ({ error: text(`${error.name}: ${error.message}`) }));
     send("answer", { ...made, open: longs([state.open]) });
 }

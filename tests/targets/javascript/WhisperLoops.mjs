@@ -4,8 +4,8 @@ import { floats, load, numbers, string, text } from "./pipe.mjs";
 const WhisperTranscriber = await load("WhisperTranscriber"), WhisperTokens = await load("WhisperTokens");
 /** A number as Python writes it. */
 const decimal = (number) => (Number.isInteger(number) ? number.toFixed(1) : String(number));
-const lines = (rows) => text(rows.map((row) => `${row.join("\t")}\n`).join(""));
-const told = (words) => words.map((one) => [one.word, ...[one.start, one.end, one.probability].map(decimal)]);
+const lines = (all) => text(all.map((row) => `${row.join("\t")}\n`).join(""));
+const rows = (words) => words.map((one) => [one.word, ...[one.start, one.end, one.probability].map(decimal)]);
 
 export class WhisperLoops {
     #parts;
@@ -29,7 +29,7 @@ export class WhisperLoops {
         const made = await transcriber.transcribe(given.audio.data, options, watch);
         return {
             text: text(made.text), language: text(made.language), fallbacks: text(made.fallbacks.join("\n")),
-            windows: floats(made.windows), words: lines(told(made.words)),
+            windows: floats(made.windows), words: lines(rows(made.words)),
             segments: lines(made.segments.map((one) => [decimal(one.start), decimal(one.end), one.text])),
         };
     }
@@ -57,7 +57,7 @@ export class WhisperLoops {
             words.push(...last.words);
             const ended = [await refusal(stream.feed(audio, watch)), await refusal(stream.end(watch))].join(", ");
             Object.assign(answer, { text: text(whole.text), language: text(whole.language), ended: text(ended) });
-            return { ...answer, heard: lines(heard), final: lines(told(words)), words: lines(told(whole.words)) };
+            return { ...answer, heard: lines(heard), final: lines(rows(words)), words: lines(rows(whole.words)) };
         } finally {
             stream.close();
         }

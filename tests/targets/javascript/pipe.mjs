@@ -111,7 +111,7 @@ export function graph(part) {
             send(`run ${part}`, Object.fromEntries(given));
             const made = Object.entries(await receive());
             state.open += made.length;
-            return Object.fromEntries(made.map(([name, told]) => [name, new Kept(...numbers(told))]));
+            return Object.fromEntries(made.map(([name, told]) => [name, new Handle(...numbers(told))]));
         },
         reset() {
             send(`reset ${part}`, {});
@@ -121,7 +121,7 @@ export function graph(part) {
 }
 
 /** A tensor that Python holds. */
-class Kept {
+class Handle {
     #number;
     #values = null;
     #disposed = false;

@@ -20,7 +20,7 @@ export class WhisperAgreement {
     accept(read, end, all) {
         // No reading agrees with itself.
         const words = read ?? this.pending, earlier = read ? this.pending : [];
-        const open = words.findIndex((word, i) => !all && !WhisperAgreement.#settled(word, earlier[i], end));
+        const open = words.findIndex((word, i) => !all && !WhisperAgreement.#isFinal(word, earlier[i], end));
         const count = open < 0 ? words.length : open;
         this.pending = words.slice(count);
         for (const word of words.slice(0, count)) {
@@ -30,7 +30,7 @@ export class WhisperAgreement {
         return count;
     }
 
-    static #settled(word, earlier, end) {
+    static #isFinal(word, earlier, end) {
         const letters = (one) => one.word.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "");
         const agreed = earlier && letters(earlier) === letters(word) && word.probability > UNSURE;
         return word.end < end - SETTLED || (agreed && word.end < end - FRAYED);

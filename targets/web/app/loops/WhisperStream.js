@@ -76,7 +76,7 @@ export class WhisperStream {
             }
             if (nobody || paused) this.#forget();
         }
-        return this.#heard(count, notes);
+        return this.#update(count, notes);
     }
 
     /**
@@ -91,8 +91,8 @@ export class WhisperStream {
             count = this.#accept(await this.#read(() => watch(this.#end, this.#end)), true);
         }
         this.close();
-        const { text, words } = this.#heard(this.#agreement.final.length, []);
-        return { last: this.#heard(count, []), whole: { text, language: this.#language, words } };
+        const { text, words } = this.#update(this.#agreement.final.length, []);
+        return { last: this.#update(count, []), whole: { text, language: this.#language, words } };
     }
 
     #check() {
@@ -128,10 +128,10 @@ export class WhisperStream {
     }
 
     /** The last `count` final words. */
-    #heard(count, notes) {
+    #update(count, notes) {
         const { final, pending } = this.#agreement, words = final.slice(final.length - count);
         const text = (all) => WhisperTokens.strip(all.map(({ word }) => word).join(""));
-        return { text: text(words), words: words.map((word) => WhisperWords.told(word)), pending: text(pending), notes };
+        return { text: text(words), words: words.map((word) => WhisperWords.facts(word)), pending: text(pending), notes };
     }
 
     /** Reads the buffer; how many words became final: all of them, if it is settled that no more come. */

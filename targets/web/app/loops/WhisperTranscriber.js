@@ -135,7 +135,7 @@ export class WhisperTranscriber {
     }
 
     /** Whether somebody speaks in half of a stretch, as far as the bundle can tell. */
-    async #spoken(stretch, run) {
+    async #speaks(stretch, run) {
         if (!this.#parts.detector || stretch.length === 0) return false;
         const seconds = (await this.#spans(stretch, run)).reduce((sum, { start, end }) => sum + end - start, 0);
         return 2 * seconds * RATE >= stretch.length;
@@ -151,7 +151,7 @@ export class WhisperTranscriber {
             const [first] = held, settled = first.timed || WhisperRecognizer.silent(first.result) || !this.#parts.detector;
             const [begin, end] = settled ? [0, 0] : await recognizer.gap(first, samples), seconds = end - begin;
             const stretch = samples.subarray(Numbers.rint(begin * RATE), Numbers.rint(end * RATE));
-            if (seconds <= UNREAD || !(await this.#spoken(stretch, run))) return held.pop();
+            if (seconds <= UNREAD || !(await this.#speaks(stretch, run))) return held.pop();
             run.fallbacks.push(`no words for ${Numbers.text(seconds, 1)} s of speech: read again with times`);
             held.push(await recognizer.again(first, samples, run));
             const [from, to] = await recognizer.gap(held[1], samples);
@@ -174,12 +174,12 @@ export class WhisperTranscriber {
             if (run.options.words) {
                 const kept = run.text.slice(before), sound = samples.subarray(0, advance);
                 const words = await this.#recognizer.words(recognized, kept, sound, run);
-                run.words.push(...words.map((word) => WhisperWords.told(word, run.at / RATE)));
+                run.words.push(...words.map((word) => WhisperWords.facts(word, run.at / RATE)));
             }
             // Where it gives times the network often stops early ("Chapter 31"): what somebody says behind is read next.
             const reached = Numbers.rint((run.segments.at(-1)?.end ?? 0) * RATE) - run.at;
             const end = timed && reached > 0 && advance - reached >= LEFT_OUT * RATE ? reached : advance;
-            return run.ended || (await this.#spoken(samples.subarray(end, advance), run)) ? end : advance;
+            return run.ended || (await this.#speaks(samples.subarray(end, advance), run)) ? end : advance;
         } finally {
             this.#recognizer.close(recognized);
         }

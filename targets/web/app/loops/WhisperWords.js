@@ -29,7 +29,7 @@ export class WhisperWords {
     }
 
     /** A word as callers get it: without space around it, its times from `begin` on, in whole milliseconds. */
-    static told({ word, start, end, probability }, begin = 0) {
+    static facts({ word, start, end, probability }, begin = 0) {
         const [from, to] = [start, end].map((time) => Numbers.round(begin + time, 3));
         return { word: WhisperTokens.strip(word), start: from, end: to, probability };
     }
