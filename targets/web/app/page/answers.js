@@ -36,9 +36,9 @@ export function rows(pairs, empty) {
 
 export const seconds = (start, end) => `${start.toFixed(2)}${end === undefined ? "" : ` to ${end.toFixed(2)}`} s`;
 
-/** An empty sheet of a size, at most as large as a screen; gives what draws upon it in its own pixels. */
+/** An empty sheet of a size, neither tiny nor larger than a screen; gives what draws upon it in its own pixels. */
 function sheet({ width, height }) {
-    const share = Math.min(1, 1280 / Math.max(width, height)), context = canvas.getContext("2d");
+    const longest = Math.max(width, height), share = Math.min(1280, Math.max(480, longest)) / longest, context = canvas.getContext("2d");
     [canvas.width, canvas.height] = [width, height].map((size) => Math.max(1, Math.round(size * share)));
     canvas.hidden = false;
     context.scale(share, share);

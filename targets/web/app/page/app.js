@@ -5,27 +5,29 @@ const $ = (id) => document.getElementById(id);
 const api = document.documentElement.dataset.api, Api = lib[api];
 
 const numbers = (text) => text.split(/[\s,;]+/).filter(Boolean).map(Number);
+const NOTHING = "Nothing was heard.";
 const digits = (values) => Array.from(values, (value) => value.toFixed(4)).join("  ");
 
-/** What each class takes ("picture", "sound" or "text"), how it is asked, how the answer is shown; live: from a microphone. */
+/**
+ * What each class takes ("picture", "sound" or "text"), the method that answers or what asks it, and how that is shown.
+ * live: what comes from a microphone is shown as it comes.
+ */
 const TASKS = {
-    Classifier: { takes: "picture", ask: (model, picture, options) => model.classify(picture, options), show: answers.bars },
-    ObjectDetector: { takes: "picture", ask: (model, picture, options) => model.detect(picture, options), show: answers.boxes },
-    KeypointDetector: {
-        takes: "picture", ask: (model, picture, options) => model.detect(picture, options), show: answers.keypoints,
-    },
-    PictureSegmenter: { takes: "picture", ask: (model, picture, options) => model.segment(picture, options), show: answers.areas },
-    TextReader: { takes: "picture", ask: (model, picture, options) => model.read(picture, options), show: answers.lines },
-    SoundClassifier: { takes: "sound", ask: (model, sound, options) => model.classify(sound, options), show: answers.bars },
-    CtcTranscriber: { takes: "sound", ask: (model, sound, options) => model.transcribe(sound, options), show: answers.text },
-    MusicTranscriber: { takes: "sound", ask: (model, sound, options) => model.transcribe(sound, options), show: answers.notes },
+    Classifier: { takes: "picture", ask: "classify", show: (ranked) => answers.bars(ranked) },
+    ObjectDetector: { takes: "picture", ask: "detect", show: answers.boxes },
+    KeypointDetector: { takes: "picture", ask: "detect", show: answers.keypoints },
+    PictureSegmenter: { takes: "picture", ask: "segment", show: answers.areas },
+    TextReader: { takes: "picture", ask: "read", show: answers.lines },
+    SoundClassifier: { takes: "sound", ask: "classify", show: (ranked) => answers.bars(ranked) },
+    CtcTranscriber: { takes: "sound", ask: "transcribe", show: (text) => answers.text(text || NOTHING) },
+    MusicTranscriber: { takes: "sound", ask: "transcribe", show: answers.notes },
     Transcriber: {
         takes: "sound",
-        ask: (model, sound, options) => model.transcribe(sound, options),
+        ask: "transcribe",
         show: ({ text, segments }) => (segments.length > 1
             ? answers.rows(segments.map(({ start, end, text: said }) => [answers.seconds(start, end), said]))
-            : answers.text(text || "No words were heard.")),
-        async live(model, sound) {
+            : answers.text(text || NOTHING)),
+        async live(sound) {
             let whole = "";
             for await (const { text, pending } of model.stream(sound)) {
                 whole = `${whole} ${text}`.trim();
@@ -35,10 +37,10 @@ const TASKS = {
     },
     SpeechDetector: {
         takes: "sound",
-        ask: (model, sound, options) => model.detect(sound, options),
+        ask: "detect",
         show: ({ spans }) =>
             answers.rows(spans.map(({ start, end }) => [answers.seconds(start, end), "speech"]), "Nobody speaks."),
-        async live(model, sound) {
+        async live(sound) {
             for await (const chances of model.listen(sound)) {
                 chances.length && answers.bars([{ label: "speech", score: chances.at(-1) }]);
             }
@@ -46,77 +48,66 @@ const TASKS = {
     },
     WakeWordDetector: {
         takes: "sound",
-        ask: (model, sound) => events(model, sound, []),
-        show: (heard) => answers.rows(heard, "No word was heard."),
-        live: (model, sound) => events(model, sound, [], (heard) => answers.rows(heard)),
+        ask: (sound) => events(sound),
+        show: (heard) => answers.rows(heard, NOTHING),
+        live: (sound) => events(sound, (heard) => answers.rows(heard)),
     },
     SpeakerVerifier: {
         takes: "sound",
         hint: "The first voice is compared with those that follow.",
-        ask: compare,
+        async ask(sound, options) {
+            const voice = await model.embed(sound, options), score = model.similarity((firstVoice ??= voice), voice);
+            return [{ label: score >= model.threshold ? "the first speaker" : "another speaker", score }];
+        },
         show: (ranked) => answers.bars(ranked, (score) => score.toFixed(3)),
     },
     SentenceEncoder: {
         takes: "text",
-        example: "A cat sits on the mat.\nA feline rests on a rug.\nThe market fell by two percent.",
-        ask: async (model, text) => {
-            const sentences = text.split("\n").filter((line) => line.trim()), vectors = [];
-            for (const sentence of sentences) {
-                vectors.push(await model.embed(sentence));
-            }
-            return sentences.slice(1).map((label, i) => ({ label, score: model.similarity(vectors[0], vectors[i + 1]) }));
+        example: () => "A cat sits on the mat.\nA feline rests on a rug.\nThe market fell by two percent.",
+        async ask(text) {
+            const sentences = text.split("\n").filter((line) => line.trim());
+            const [first, ...others] = await Promise.all(sentences.map((sentence) => model.embed(sentence)));
+            return others.map((vector, i) => ({ label: sentences[i + 1], score: model.similarity(first, vector) }));
         },
         show: (ranked) => answers.bars(ranked, (score) => score.toFixed(3)),
     },
     Forecaster: {
         takes: "text",
-        example: Array.from({ length: 48 }, (_, i) => Math.round(100 + i + 20 * Math.sin((i * Math.PI) / 6))).join(" "),
-        ask: (model, text, options) => model.forecast(numbers(text), options),
+        example: () => Array.from({ length: 48 }, (_, i) => Math.round(100 + i + 20 * Math.sin((i * Math.PI) / 6))).join(" "),
+        ask: (text, options) => model.forecast(numbers(text), options),
         show: (forecast, text) => answers.curve(forecast, numbers(text)),
     },
     Policy: {
         takes: "text",
-        example: (model) => new Array(model.observations).fill(0).join(" "),
-        ask: (model, text, options) => model.act(numbers(text), options),
+        example: () => new Array(model.observations).fill(0).join(" "),
+        ask: (text, options) => model.act(numbers(text), options),
         show: ({ action, applied }) => answers.rows([["action", digits(action)], ["applied", digits(applied)]]),
     },
-    SpeechSynthesizer: {
-        takes: "text",
-        example: "həlˈoʊ wˈɜːld!",
-        ask: (model, text, options) => model.speak(text, options),
-        show: ({ samples, rate }) => play(samples, rate),
-    },
-    TensorModel: { takes: "", show: () => {} },
+    SpeechSynthesizer: { takes: "text", example: () => "həlˈoʊ wˈɜːld!", ask: "speak", show: play },
+    TensorModel: {},
 };
 const task = TASKS[api];
-let model, busy, first;
+let model, busy, firstVoice;
 
-async function events(detector, sound, heard, tell = () => {}) {
-    for await (const { word, time, score } of detector.detect(sound)) {
-        tell(heard.push([answers.seconds(time), `${word} (${answers.percent(score)})`]) && heard);
+const ask = (input, options) => (typeof task.ask === "string" ? model[task.ask](input, options) : task.ask(input, options));
+
+async function events(sound, tell = () => {}) {
+    const heard = [];
+    for await (const { word, time, score } of model.detect(sound)) {
+        heard.push([answers.seconds(time), `${word} (${answers.percent(score)})`]);
+        tell(heard);
     }
     return heard;
 }
 
-async function compare(verifier, sound, options) {
-    const voice = await verifier.embed(sound, options);
-    first ??= voice;
-    const score = verifier.similarity(first, voice);
-    return [{ label: score >= verifier.threshold ? "the first speaker" : "another speaker", score }];
-}
-
-/** Floats as a file that the page's player takes. */
-function play(samples, rate) {
-    const view = new DataView(new ArrayBuffer(44 + 2 * samples.length)), words = { 0: "RIFF", 8: "WAVE", 12: "fmt ", 36: "data" };
-    const put = (at, ...values) => values.forEach((value, i) => view.setUint16(at + 2 * i, value, true));
-    Object.entries(words).forEach(([at, word]) => [...word].forEach((sign, i) => view.setUint8(+at + i, sign.charCodeAt(0))));
-    [[4, 36 + 2 * samples.length], [16, 16], [24, rate], [28, 2 * rate], [40, 2 * samples.length]]
-        .forEach(([at, value]) => view.setUint32(at, value, true));
-    put(20, 1, 1);
-    put(32, 2, 16);
-    samples.forEach((value, i) => view.setInt16(44 + 2 * i, 32767 * Math.max(-1, Math.min(1, value)), true));
-    hear(new Blob([view], { type: "audio/wav" }));
-    answers.show();
+function play({ samples, rate }) {
+    const context = new AudioContext(), buffer = new AudioBuffer({ length: samples.length, sampleRate: rate });
+    buffer.copyToChannel(samples, 0);
+    const source = new AudioBufferSourceNode(context, { buffer });
+    source.connect(context.destination);
+    source.onended = () => context.close();
+    source.start();
+    answers.text(`${buffer.duration.toFixed(2)} s of speech`);
 }
 
 function hear(blob) {
@@ -169,7 +160,7 @@ const answer = (input) => work("Working", async (signal, progress) => {
     const given = task.takes === "picture" ? await createImageBitmap(input) : input;
     task.takes === "picture" ? answers.draw(given) : task.takes === "sound" && hear(input);
     answers.show();
-    task.show(await task.ask(model, given, { signal, progress }), given, model);
+    task.show(await ask(given, { signal, progress }), given, model);
 });
 
 /** From the microphone until it is stopped: shown as it comes, or all at once at the end. */
@@ -177,13 +168,13 @@ const listen = () => work("Listening", async (signal, progress) => {
     const sound = lib.microphone({ signal, rate: model.rate ?? 16000 }), pieces = [];
     answers.show();
     if (task.live) {
-        return task.live(model, sound);
+        return task.live(sound);
     }
     for await (const piece of sound) {
         pieces.push(piece);
     }
     const all = new Float32Array(await new Blob(pieces).arrayBuffer());
-    return task.show(await task.ask(model, all, { progress }), all, model);
+    return task.show(await ask(all, { progress }), all, model);
 });
 
 /** Picture after picture of the camera, until it is stopped. */
@@ -194,7 +185,7 @@ const watch = () => work("Watching", async (signal) => {
         await video.play();
         while (!signal.aborted) {
             const picture = await createImageBitmap(video);
-            const made = await task.ask(model, picture, { signal });
+            const made = await ask(picture, { signal });
             answers.draw(picture);
             task.show(made, picture, model);
         }
@@ -211,7 +202,7 @@ const examine = () => work("Testing", async (signal, progress) => {
 });
 
 function offer() {
-    const { takes, example = "", hint = "" } = task;
+    const { takes, example, hint = "" } = task;
     $("inputs").hidden = false;
     $("drop").hidden = !takes || takes === "text";
     $("file").accept = takes === "picture" ? "image/*" : "audio/*,video/*";
@@ -219,7 +210,7 @@ function offer() {
     $("record").hidden = $("drop").hidden;
     $("record").textContent = takes === "picture" ? "Use the camera" : "Use the microphone";
     $("text").hidden = $("run").hidden = takes !== "text";
-    $("text").value = typeof example === "function" ? example(model) : example;
+    $("text").value = example?.() ?? "";
 }
 
 async function take(files) {
