@@ -41,7 +41,8 @@ export class TaskLoops {
                 return { numbers: floats(all), text: text((await load("TextLine")).text(lines)) };
             }
             case "automatic-music-transcription": {
-                const [loop, Loop] = await this.loop("PlayedNotes"), [onset, frame, shortest, tolerance] = given.rules?.data ?? [];
+                const [loop, Loop] = await this.loop("PlayedNotes");
+                const [onset, frame, shortest, tolerance] = given.rules?.data ?? [];
                 const rules = given.rules && { onset, frame, shortest, tolerance };
                 const notes = await loop.transcribe(sound, rules ?? loop.rules(), watch);
                 const all = notes.flatMap(({ start, end, pitch, velocity }) => [start, end, pitch, velocity]);
@@ -89,9 +90,11 @@ export class TaskLoops {
             ["input", "reference"].map((name) => parseFile(readFileSync(`${process.argv[2]}/golden/${name}.bin`))),
         );
         const report = await selfTest(Loop, this.parts, this.description, golden, reference, this.watch);
-        const { passed, errors, answer: said, expected } = report, texts = { parts: Object.keys(errors).sort().join(" "), said, expected };
-        const all = Object.entries(texts).map(([name, one]) => [name, text(one)]);
-        return { passed: longs([passed ? 1 : 0]), worst: floats([Math.max(...Object.values(errors))]), ...Object.fromEntries(all) };
+        const { passed, errors, answer, expected } = report, worst = Math.max(...Object.values(errors));
+        return {
+            passed: longs([passed ? 1 : 0]), worst: floats([worst]), said: text(answer), expected: text(expected),
+            parts: text(Object.keys(errors).sort().join(" ")),
+        };
     }
 
     /** Tensors in the order of their names, which stand in lines. */
@@ -107,7 +110,8 @@ export class TaskLoops {
         try {
             const names = ["threshold", "release", "shortest", "pause", "padding", "longest", "cut"];
             const said = given.rules && Object.fromEntries(names.map((name, i) => [name, given.rules.data[i]]));
-            const heard = await loop.detect(sound, said ?? loop.rules(), this.watch), [piece] = given.piece ? numbers(given.piece) : [];
+            const heard = await loop.detect(sound, said ?? loop.rules(), this.watch);
+            const [piece] = given.piece ? numbers(given.piece) : [];
             for (let at = 0; piece && at < sound.length; at += piece) {
                 streamed.push(...(await loop.push(sound.slice(at, at + piece))));
             }
@@ -122,13 +126,16 @@ export class TaskLoops {
     /** With "words" by a phonemizer that keeps letters and shows where a clause ends. */
     async speak(given) {
         const [loop] = await this.loop("VoiceReader"), VoiceSound = await load("VoiceSound"), said = string(given.text);
-        const [speed, noise, rhythm, seed] = given.manner?.data ?? [], manner = given.manner && { speed, noise, rhythm, seed };
+        const [speed, noise, rhythm, seed] = given.manner?.data ?? [];
+        const manner = given.manner ? { speed, noise, rhythm, seed } : loop.manner();
         const phonemizer = given.words ? (clause) => `(fr)${clause.replace(/[.,;:!?]/g, "")} x` : null;
         const sound = given.phonemes
-            ? await loop.speak(said, manner ?? loop.manner(), this.watch)
-            : await loop.read(said, phonemizer, manner ?? loop.manner(), this.watch);
-        const texts = { sentences: sound.sentences.join("\t"), unknown: sound.unknown.join(" "), text: VoiceSound.text(sound) };
-        return { samples: floats(sound.samples), ...Object.fromEntries(Object.entries(texts).map(([name, one]) => [name, text(one)])) };
+            ? await loop.speak(said, manner, this.watch)
+            : await loop.read(said, phonemizer, manner, this.watch);
+        return {
+            samples: floats(sound.samples), text: text(VoiceSound.text(sound)),
+            sentences: text(sound.sentences.join("\t")), unknown: text(sound.unknown.join(" ")),
+        };
     }
 
     async keywords(sound, piece) {

@@ -49,8 +49,8 @@ export class TensorChain extends TaskLoop {
             if (!tensor) {
                 throw new RangeError(`the input ${spec.name} is missing: it is ${describe(spec)}`);
             }
-            const { dtype, shape } = tensor, size = (axis, i) => (typeof axis === "string" ? (sizes[axis] ??= shape[i]) : axis);
-            const fits = (axis, i) => shape[i] === size(axis, i);
+            const { dtype, shape } = tensor;
+            const fits = (axis, i) => shape[i] === (typeof axis === "string" ? (sizes[axis] ??= shape[i]) : axis);
             if (dtype !== spec.dtype || shape.length !== spec.shape.length || !spec.shape.every(fits)) {
                 const told = Object.entries(sizes).map(([axis, size]) => `${axis}=${size}`).join(", ");
                 const must = describe(spec) + (told && ` with ${told}`);
