@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from filelock import FileLock
-from helpers.devices import jvm, swift
+from helpers.devices import jvm, node, swift
 from helpers.devices.fake_adb import LOADER, FakePhone
 from helpers.devices.jvm import started
 from helpers.devices.task_loops import Start
@@ -153,7 +153,7 @@ def _trial(bundle: Path, made: Calls) -> Trial:
 
 @pytest.fixture(scope="session")
 def loops_in(made_once: Path) -> Callable[[str], str]:
-    """The loops of a language (java, swift), compiled once a run: a class path, or a program."""
+    """The loops of a language (java, swift, javascript), compiled once a run: a class path, or a program."""
 
     def loops(language: str) -> str:
         out = made_once / f"loops-{language}"
@@ -162,13 +162,13 @@ def loops_in(made_once: Path) -> Callable[[str], str]:
             if not told.exists():
                 shutil.rmtree(out, ignore_errors=True)
                 out.mkdir()
-                told.write_text({"java": jvm.loops, "swift": swift.loops}[language](out))
+                told.write_text({"java": jvm.loops, "swift": swift.loops, "javascript": node.loops}[language](out))
         return told.read_text()
 
     return loops
 
 
-@pytest.fixture(scope="module", params=["java", "swift"])
+@pytest.fixture(scope="module", params=["java", "swift", "javascript"])
 def start(request: pytest.FixtureRequest, loops_in: Callable[[str], str]) -> Start:
-    """The loops in both languages."""
+    """The loops in each language."""
     return partial(started, request.param, loops_in(request.param))

@@ -293,6 +293,19 @@ def parser() -> argparse.ArgumentParser:
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="option, such as name=speech"
     )
 
+    cmd = verb("serve", "serve a folder to a browser, on this machine alone unless told: a page of `package --as page`")
+    cmd.add_argument("folder", metavar="DIR", help="the folder")
+    cmd.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (127.0.0.1); 0.0.0.0: all of this machine"
+    )
+    cmd.add_argument("--port", type=int, default=8000, metavar="N", help="port (8000); 0: a free one")
+    cmd.add_argument(
+        "--no-isolation",
+        dest="isolation",
+        action="store_false",
+        help="leave out the headers for threads, as most static hosts do",
+    )
+
     cmd = verb("compare", "compare two reports: faster, slower or cannot tell; exits with 7 on a regression")
     cmd.add_argument("base", metavar="BASE.json", help="report of `edgekit bench`, to compare with")
     cmd.add_argument("new", metavar="NEW.json", help="report of `edgekit bench`, to judge")

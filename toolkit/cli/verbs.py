@@ -281,6 +281,12 @@ def package_(arguments: argparse.Namespace) -> None:
         print(f"{place} written: {figure(size, 'B')}")
 
 
+def serve_(arguments: argparse.Namespace) -> int:
+    from edgekit.cli.serving import serve
+
+    return serve(arguments.folder, arguments.host, arguments.port, isolated=arguments.isolation, as_json=arguments.json)
+
+
 def doctor_(arguments: argparse.Namespace) -> None:
     from edgekit.cli.doctor import doctor
 

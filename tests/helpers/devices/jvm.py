@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 from conftest import absent
+from helpers.devices import node
 from numpy.typing import NDArray
 
 from edgekit.bundles.bundle import open_bundle
@@ -127,9 +128,9 @@ def loops(out: Path) -> str:
 
 
 def started(language: str, program: str, folder: Path, runners: dict[str, Runner]) -> Peer:
-    """The loops of a language (`loops` here or in _swift.py made the program) over the assets in a folder."""
-    if language == "swift":
-        return Peer([program, str(folder)], runners)
+    """The loops of a language (`loops` here, in swift.py or in node.py) over the assets in a folder."""
+    if language != "java":
+        return Peer([program, str(folder)] if language == "swift" else node.command(program, folder), runners)
     return Jvm(program, ["edgekit.phone.loops.Loops", str(folder)], runners)
 
 

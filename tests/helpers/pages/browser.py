@@ -40,14 +40,15 @@ class Browser:
     """One browser with one page; a context manager.
 
     Args:
-        profile: an empty folder. seconds: after which an answer counts as lost.
+        profile: an empty folder. seconds: after which an answer counts as lost. flags: for the browser, besides ours.
 
     Attributes:
         events: what the page's devtools told since `open`: console messages, exceptions, requests.
     """
 
-    def __init__(self, profile: Path, seconds: float = 30.0) -> None:
+    def __init__(self, profile: Path, seconds: float = 30.0, flags: tuple[str, ...] = ()) -> None:
         self.events: list[dict[str, Any]] = []
+        self._flags = (*_FLAGS, *flags)
         self._profile, self._seconds = profile, seconds
         self._number, self._session, self._rest = 0, "", b""
 
@@ -58,7 +59,7 @@ class Browser:
         self._from, says = os.pipe()
         # A shell gives the browser its 3 and 4, whatever numbers these pipes have here.
         self._child = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3</dev/fd/{hears} 4>/dev/fd/{says}', "sh", found, *_FLAGS]
+            ["sh", "-c", f'exec "$@" 3</dev/fd/{hears} 4>/dev/fd/{says}', "sh", found, *self._flags]
             + [f"--user-data-dir={self._profile}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

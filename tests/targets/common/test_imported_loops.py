@@ -33,6 +33,7 @@ from edgekit.importers.common.graphs import TASKS
 from edgekit.importers.hub.kinds import KINDS
 from edgekit.importers.resolved import model_of
 from edgekit.targets.common.apps import apps
+from edgekit.targets.common.assets import write_assets
 
 pytestmark = pytest.mark.thorough
 
@@ -185,7 +186,7 @@ def compare(task: str, expected: Any, answer: Mapping[str, Any]) -> None:
             np.testing.assert_array_equal(answer[f"tensor {i}"], array)
 
 
-@pytest.mark.parametrize("language", ["java", "swift"])
+@pytest.mark.parametrize("language", ["java", "swift", "javascript"])
 @pytest.mark.parametrize(("task", "name"), CASES)
 def test_the_loop_answers_as_python_does(
     exported: Callable[[str, str, str], Path],
@@ -196,15 +197,19 @@ def test_the_loop_answers_as_python_does(
     language: str,
 ) -> None:
     """Over what the package holds. The sources of a module compile by themselves."""
-    path = exported(task, name, {"java": "android", "swift": "ios"}[language])
+    path = exported(task, name, "ios" if language == "swift" else "android")
     if language == "java":
         package = edgekit.package(path, "gradle", out=tmp_path / "made", options={"name": "it"})
         assets = package / "src/main/assets/it"
         (tmp_path / "classes").mkdir()
         javac([*(package / "src/main/java").rglob("*.java")], tmp_path / "classes")
-    else:
+    elif language == "swift":
         package = edgekit.package(path, "swift", out=tmp_path / "made", options={"name": "It"})
         assets = package / "Sources/It/Model"
+    else:
+        assets = tmp_path / "assets"
+        assets.mkdir()
+        write_assets(open_bundle(path), assets)
     predictor, parts = pipeline(path)
     with started(language, loops_in(language), assets, dict(parts)) as peer:
         for sample in samples(task, path):
@@ -243,7 +248,7 @@ def test_the_kotlin_api(
         np.testing.assert_allclose(answer["numbers"], expected.details["embedding"], atol=1e-6)
 
 
-@pytest.mark.parametrize("language", ["java", "swift"])
+@pytest.mark.parametrize("language", ["java", "swift", "javascript"])
 def test_tensors_of_another_name_type_or_shape_are_one_error(
     exported: Callable[[str, str, str], Path], loops_in: Callable[[str], str], tmp_path: Path, language: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The loops for phones, in Java and in Swift, beside the pipelines: the same texts, pixels and random numbers. Toys."""
+"""The loops for apps beside the pipelines, in Java, Swift and JavaScript: the same texts, pixels and random numbers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import PIL
 import pytest
 from helpers.cases.whisper_cases import Phrase, sound
+from helpers.devices import node
 from helpers.devices.jvm import JAVA, Peer
 from helpers.toys.toy_whisper import EOT, HARDLY, VOCABULARY, Fake, ScriptedDecoder, Sounds, ToyWhisper, says
 from PIL import Image
@@ -374,4 +375,8 @@ def test_the_loops_know_neither_a_system_nor_a_runtime() -> None:
     for file in JAVA.glob("*.java"):
         text = file.read_text(encoding="utf-8")
         assert "import android" not in text and "onnxruntime" not in text and "tensorflow" not in text, file.name
+        assert len(text.splitlines()) <= 330, file.name
+    for file in node.LOOPS.glob("*.js"):
+        text = file.read_text(encoding="utf-8")
+        assert "document." not in text and "node:" not in text and "onnxruntime" not in text, file.name
         assert len(text.splitlines()) <= 330, file.name

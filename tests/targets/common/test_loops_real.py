@@ -26,7 +26,10 @@ COUNT = 20
 Opened = tuple[Any, list[Peer], Path]
 
 
-@pytest.fixture(scope="module", params=["java", pytest.param("swift", marks=pytest.mark.slow)])
+OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in ("swift", "javascript")]
+
+
+@pytest.fixture(scope="module", params=["java", *OTHERS])
 def language(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

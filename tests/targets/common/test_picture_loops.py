@@ -1,4 +1,4 @@
-"""The loops of tasks about pictures, in Java and in Swift, beside the tasks' Python: the same answers. Toys."""
+"""The loops of tasks about pictures, in each language, beside the tasks' Python: the same answers. Toys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop of speakers' voices for phones, in Java and in Swift, beside the pipelines: the same embeddings. Toys."""
+"""The loop of speakers' voices in Java, Swift and JavaScript, beside the pipelines: the same embeddings. Toys."""
 
 from __future__ import annotations
 

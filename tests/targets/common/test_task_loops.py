@@ -1,4 +1,4 @@
-"""The loops of tasks in Java and in Swift, beside the tasks' Python: the same answers to the same numbers. Toys."""
+"""The loops of tasks in Java, Swift and JavaScript, beside the tasks' Python: the same answers. Toys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.devices import jvm, swift
+from helpers.devices import jvm, node, swift
 from helpers.devices.task_loops import Pair, Start, Watched
 from helpers.toys.toy_pieces import tokenizer
 
@@ -242,7 +242,7 @@ def test_other_tokenizers_are_refused(tmp_path: Path) -> None:
 # --- declarations -----------------------------------------------------------------------------------------------------
 
 
-def test_every_declared_class_is_written_in_both_languages_and_shown() -> None:
+def test_every_declared_class_is_written_in_java_and_in_swift_and_shown() -> None:
     for app in apps():
         for sources, suffix, pages in (
             (jvm.KOTLIN, "kt", jvm.KOTLIN.parent / "gradle"),
@@ -255,3 +255,13 @@ def test_every_declared_class_is_written_in_both_languages_and_shown() -> None:
             loops = closure([source], [jvm.JAVA, jvm.KOTLIN] if suffix == "kt" else [swift.LOOPS, swift.API])
             others = {other.api for other in apps()} - {app.api}
             assert not others & {file.stem for file in loops}, "a class brings no other task's along"
+
+
+def test_every_declared_loop_is_written_in_javascript() -> None:
+    """Each with all that it imports: a package takes along what the code names."""
+    for app in apps():
+        source = node.LOOPS / f"{app.loop}.js"
+        assert re.search(rf"^export class {app.loop}\b", source.read_text(encoding="utf-8"), re.MULTILINE), app
+        taken = closure([source], [node.LOOPS])
+        code = "".join(file.read_text(encoding="utf-8") for file in taken)
+        assert set(re.findall(r'from "\./(\w+)\.js"', code)) <= {file.stem for file in taken}, app

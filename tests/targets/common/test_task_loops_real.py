@@ -34,7 +34,9 @@ MODELS = (
 Opened = tuple[Any, Peer, Path]
 
 
-@pytest.fixture(scope="module", params=["java", pytest.param("swift", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module", params=["java", *(pytest.param(name, marks=pytest.mark.slow) for name in ("swift", "javascript"))]
+)
 def language(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

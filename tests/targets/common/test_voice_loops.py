@@ -1,4 +1,4 @@
-"""The loop of text to speech in Java and in Swift, beside the task's Python: the same ids, noise and samples. Toys."""
+"""The loop of text to speech in each language, beside the task's Python: the same ids, noise and samples. Toys."""
 
 from __future__ import annotations
 

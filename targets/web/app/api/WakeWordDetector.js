@@ -1,0 +1,30 @@
+import { Model } from "../core/client.js";
+import { chunks, samples } from "../core/sound.js";
+
+/**
+ * Words in a stream of sound.
+ * @example
+ * const detector = await WakeWordDetector.load();
+ * for await (const { word, time } of detector.detect(microphone())) console.log(word, time);
+ */
+export class WakeWordDetector extends Model {
+    static properties = ["words", "rate"];
+
+    /** Takes the next samples, floats in [-1, 1]; gives the words that they complete, mostly none. */
+    async feed(chunk, options) {
+        const steps = Int16Array.from(chunk, (value) => Math.max(-32768, Math.min(32767, Math.round(value * 32768) || 0)));
+        return this.call("feed", [steps], options);
+    }
+
+    async reset() {
+        await this.call("reset", []);
+    }
+
+    async *detect(sound, { signal } = {}) {
+        await this.reset();
+        const pieces = sound instanceof Blob ? [await samples(sound, this.rate)] : chunks(sound, this.rate, signal);
+        for await (const chunk of pieces) {
+            yield* await this.feed(chunk, { signal });
+        }
+    }
+}

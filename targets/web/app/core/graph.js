@@ -1,0 +1,87 @@
+import { failure } from "./failure.js";
+
+/**
+ * onnxruntime-web, started once in a worker for all models that run there. Each package brings its own copy by address,
+ * so that no bundler has to find the .wasm file.
+ */
+export async function startRuntime({ module, mjs, wasm }, threads) {
+    self.edgekitRuntime ??= (async () => {
+        const ort = await import(/* webpackIgnore: true */ /* @vite-ignore */ module);
+        const most = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
+        Object.assign(ort.env.wasm, { wasmPaths: { mjs, wasm }, numThreads: Math.min(threads ?? most, most) });
+        ort.env.logLevel = "error";
+        return ort;
+    })();
+    try {
+        return await self.edgekitRuntime;
+    } catch (error) {
+        self.edgekitRuntime = undefined;
+        throw failure("Unsupported", `onnxruntime-web cannot be started: ${error?.message ?? error}`);
+    }
+}
+
+/** A part of a model, run by onnxruntime-web in WebAssembly. */
+export class OnnxGraph {
+    #ort;
+    #session;
+
+    constructor(ort, session) {
+        [this.#ort, this.#session] = [ort, session];
+    }
+
+    /** @param options of the session, such as {extra: {session: {disable_quant_qdq: "1"}}}: the bundle says which. */
+    static async open(ort, bytes, options = {}) {
+        const all = { executionProviders: ["wasm"], logSeverityLevel: 3, ...options };
+        return new OnnxGraph(ort, await withNames(() => ort.InferenceSession.create(bytes, all)));
+    }
+
+    /** @param feeds name -> {dtype, shape, data}, or a handle with read() in place of data. */
+    async run(feeds) {
+        await turn();
+        const inputs = {};
+        for (const [name, tensor] of Object.entries(feeds)) {
+            const { dtype, shape, data = await tensor.read() } = tensor;
+            inputs[name] = new this.#ort.Tensor(dtype, data, shape);
+        }
+        const outputs = await withNames(() => this.#session.run(inputs));
+        return Object.fromEntries(
+            Object.entries(outputs).map(([name, { type, dims, data }]) => [name, { dtype: type, shape: [...dims], data }]),
+        );
+    }
+
+    /** Networks of ONNX have no state of their own. */
+    reset() {}
+
+    async dispose() {
+        await this.#session.release();
+    }
+}
+
+/** The runtime's errors by a name of ours. It also throws bare numbers: addresses of errors that it cannot tell. */
+async function withNames(work) {
+    try {
+        return await work();
+    } catch (error) {
+        const text = String(error?.message ?? error);
+        const memory = typeof error === "number" || /bad_alloc|memory|allocat/i.test(text);
+        throw memory
+            ? failure("OutOfMemory", `the model needs more memory than this page can have (${text})`)
+            : failure("RuntimeFailed", text);
+    }
+}
+
+// WebAssembly in a worker blocks it, and awaiting it lets no message in: without a turn now and then no call could be
+// cancelled. A message to itself is the fastest turn; timers wait 4 ms.
+const channel = new MessageChannel(), waiting = [];
+channel.port1.onmessage = () => waiting.shift()();
+let last = 0;
+
+async function turn() {
+    if (performance.now() - last > 30) {
+        await new Promise((done) => {
+            waiting.push(done);
+            channel.port2.postMessage(0);
+        });
+        last = performance.now();
+    }
+}

@@ -1,0 +1,94 @@
+import { failure } from "./failure.js";
+import { own } from "./own.js";
+
+/**
+ * Mono samples at a rate, as floats in [-1, 1].
+ * @param sound Float32Array (taken as it is), AudioBuffer, or a Blob, File, Response or address of a sound file.
+ */
+export async function samples(sound, rate) {
+    if (sound instanceof Float32Array) {
+        return sound;
+    }
+    const buffer = sound instanceof AudioBuffer ? sound : await decode(sound, rate);
+    if (buffer.sampleRate === rate) {
+        return mixDown(buffer);
+    }
+    const context = new OfflineAudioContext(buffer.numberOfChannels, Math.ceil(buffer.duration * rate), rate);
+    const source = new AudioBufferSourceNode(context, { buffer });
+    source.connect(context.destination);
+    source.start();
+    return mixDown(await context.startRendering());
+}
+
+/** The browser's decoder; it also brings the sound to the rate. */
+async function decode(sound, rate) {
+    const source = typeof sound === "string" || sound instanceof URL ? await fetch(sound) : sound;
+    try {
+        return await new OfflineAudioContext(1, 1, rate).decodeAudioData(await source.arrayBuffer());
+    } catch (error) {
+        throw failure("BadInput", `this is no sound that the browser can decode: ${error.message}`);
+    }
+}
+
+/** The mean of all channels. */
+function mixDown(buffer) {
+    const count = buffer.numberOfChannels, sum = buffer.getChannelData(0).slice();
+    for (let channel = 1; channel < count; channel++) {
+        buffer.getChannelData(channel).forEach((value, i) => (sum[i] += value));
+    }
+    return own(count > 1 ? sum.map((value) => value / count) : sum);
+}
+
+/**
+ * Sound as it comes, in chunks of any size.
+ * @param options {rate: 16000, signal: ends it, stream: a MediaStream in place of the microphone}
+ */
+export async function* microphone({ rate = 16000, signal, stream } = {}) {
+    const constraints = { audio: { channelCount: 1, echoCancellation: false } };
+    const source = stream ?? (await navigator.mediaDevices?.getUserMedia(constraints).catch((error) => {
+        throw failure("MicrophoneRefused", `there is no sound from a microphone: ${error.message}`);
+    }));
+    if (!source) {
+        throw failure("Unsupported", "a microphone needs https:// or localhost");
+    }
+    const context = new AudioContext({ sampleRate: rate }), waiting = [];
+    let wake = () => {};
+    const stop = () => wake();
+    try {
+        await context.audioWorklet.addModule(new URL("../recorder.js", import.meta.url));
+        const recorder = new AudioWorkletNode(context, "edgekit-recorder", { numberOfOutputs: 0 });
+        recorder.port.onmessage = ({ data }) => {
+            waiting.push(data);
+            wake();
+        };
+        context.createMediaStreamSource(source).connect(recorder);
+        signal?.addEventListener("abort", stop);
+        source.getAudioTracks()[0].addEventListener("ended", stop);
+        await context.resume();
+        while (!signal?.aborted && source.active) {
+            if (waiting.length) {
+                yield join(waiting.splice(0));
+            } else {
+                await new Promise((done) => (wake = done));
+            }
+        }
+    } finally {
+        signal?.removeEventListener("abort", stop);
+        stream ?? source.getTracks().forEach((track) => track.stop());
+        await context.close();
+    }
+}
+
+/** Chunks of sound from a MediaStream, or as they are. */
+export const chunks = (sound, rate, signal) =>
+    typeof MediaStream !== "undefined" && sound instanceof MediaStream ? microphone({ rate, signal, stream: sound }) : sound;
+
+function join(pieces) {
+    const all = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+        all.set(piece, at);
+        at += piece.length;
+    }
+    return all;
+}

@@ -1,0 +1,2 @@
+export * from "./api/EdgekitAPI.js";
+export * from "./core/types.js";

@@ -1,0 +1,2 @@
+export { EdgekitAPI } from "./api/EdgekitAPI.js";
+export { microphone } from "./core/sound.js";

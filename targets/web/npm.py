@@ -1,0 +1,215 @@
+"""`edgekit package BUNDLE --as npm`: an npm package with the model inside.
+
+The templates are the ES modules of `app/`, which run as they are: the loops (`loops/`), the worker and what speaks to
+it (`core/`), and the class that an app sees (`api/`). Only what the task needs is taken. The user builds nothing:
+every file is named by `new URL("./…", import.meta.url)`, which browsers, Vite and webpack follow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Bundle, Form
+from edgekit.errors import BadInput, Unsupported, boundary
+from edgekit.targets.common.apps import App, app_for
+from edgekit.targets.common.assets import DESCRIPTION, FILES, write_assets, write_file_list
+from edgekit.targets.web import onnxruntime_web
+from edgekit.targets.web.modules import TEMPLATES, example_of, fill, join_modules, modules_of, plain
+
+__all__ = ["FORM", "RUNTIME", "app_of", "package_name", "words_of", "write", "write_package"]
+
+#: Option of every form that ships onnxruntime-web.
+RUNTIME = {"onnxruntime-web": "folder of the installed npm package, if npm is not to fetch it"}
+_OPTIONS = {"name": "of the package, such as @me/speech", "version": "of the package, such as 1.2.0", **RUNTIME}
+
+#: Static hosts take files below 25 MiB.
+_SHARD = 24 * 2**20
+#: What a page reads of the assets, besides the parts.
+_READ = (DESCRIPTION, "vocabulary.bin", "golden/input.bin", "golden/reference.bin")
+_NAME = re.compile(r"(?:@[a-z0-9-][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*")
+
+
+def app_of(bundle: Bundle) -> App:
+    """The class that an app gets for the bundle.
+
+    Raises:
+        Unsupported: its exporter or task has no loop for browsers, or the loop lacks one of its facts.
+    """
+    manifest = bundle.manifest
+    if manifest.recipe.exporter != "onnx":
+        raise Unsupported(
+            f"{bundle.path.name} cannot become a package for browsers: its files are those of the "
+            f"{manifest.recipe.exporter} exporter, and the package runs ONNX.",
+            hint=f"edgekit export {manifest.model.export_argument} --target web",
+        )
+    return app_for(bundle, TEMPLATES / "api", "a package for browsers", "browsers")
+
+
+def package_name(asked: str | None, model: str) -> str:
+    """A package's name. Raises BadInput for a name that npm does not take."""
+    name = asked if asked is not None else "-".join(re.findall(r"[a-z0-9]+", model.lower()))[:100] or "model"
+    if not _NAME.fullmatch(name) or len(name) > 214 or name in ("node_modules", "favicon.ico"):
+        raise BadInput(
+            f"{name!r} cannot name an npm package: small letters, digits and hyphens, perhaps behind a scope.",
+            hint="Such as: -o name=@me/speech",
+        )
+    return name
+
+
+def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
+    """Write the package into the empty folder `out`.
+
+    Args:
+        options: ``name``, ``version``; ``onnxruntime-web``, see `onnxruntime_web.copy_files`.
+
+    Raises:
+        BadInput: a name or version that npm does not take, or a bundle whose golden files are not what they should be.
+        Unsupported: no loop for it. FetchFailed, MissingExtra: onnxruntime-web cannot be had.
+    """
+    app = app_of(bundle)
+    name = package_name(options.get("name"), bundle.manifest.model.name)
+    version = options.get("version", "1.0.0")
+    if not re.fullmatch(r"\d{1,9}\.\d{1,9}\.\d{1,9}(?:-[0-9A-Za-z.-]{1,50})?", version):
+        raise BadInput(f"{version!r} is not a version of npm.", hint="Such as: -o version=1.2.0")
+    with boundary():
+        size = write_package(bundle, app, out, name, options.get("onnxruntime-web"))
+        words = words_of(bundle, app, name, size)
+        fill("package/README.md", out / "README.md", words)
+        (out / "package.json").write_bytes(_json(_package(bundle, name, version)))
+
+
+def write_package(bundle: Bundle, app: App, out: Path, name: str, installed: str | None = None) -> int:
+    """Write the modules, the model and the runtime into the empty folder `out`; returns what a first visit fetches."""
+    (out / "model").mkdir(parents=True)
+    (out / "ort").mkdir()
+    onnxruntime_web.copy_files(out / "ort", installed)
+    fill("package/ort-licence.txt", out / "ort" / "LICENSE", {})
+    write_assets(bundle, out / "model")
+    parts = _add_sessions(bundle, out / "model" / DESCRIPTION)
+    shards = {part: _split(out / "model" / part) for part in parts}
+    write_file_list(out / "model")
+    listed = {entry["name"]: entry for entry in json.loads((out / "model" / FILES).read_bytes())["files"]}
+    files = {file: shards.get(file, [file]) for file in (*_READ, *parts) if file in listed or file in shards}
+    digest = hashlib.sha256((out / "model" / FILES).read_bytes()).hexdigest()[:16]
+    seen = {name: [listed[shard] for shard in pieces] for name, pieces in files.items()}
+    (out / "package.js").write_text(_package_module(name, digest, seen), encoding="utf-8")
+    _write_modules(app, out, f"{name} {digest}")
+    fetched = [entry for file, entries in seen.items() if not file.startswith("golden/") for entry in entries]
+    return sum(entry["size"] for entry in fetched) + sum(path.stat().st_size for path in (out / "ort").glob("*.wasm"))
+
+
+def _add_sessions(bundle: Bundle, file: Path) -> list[str]:
+    """Say in the description how the runtime must open each part, where its manifest says so; the parts' files."""
+    description = json.loads(file.read_bytes())
+    for part, known in zip(description["parts"], bundle.manifest.parts, strict=True):
+        if session := known.census.get("session"):
+            part["session"] = session
+    file.write_bytes(_json(description))
+    return [part["file"] for part in description["parts"]]
+
+
+def _write_modules(app: App, out: Path, identity: str) -> None:
+    first = [TEMPLATES / "api" / f"{app.api}.js", TEMPLATES / "core" / "sound.js"]
+    for file in modules_of(first):
+        for source in (file, file.with_suffix(".d.ts")):
+            if source.is_file():
+                fill(f"{file.parent.name}/{source.name}", out / file.parent.name / source.name, {})
+    fill("core/types.d.ts", out / "core" / "types.d.ts", {})
+    fill("core/recorder.js", out / "recorder.js", {})
+    for index in ("index.js", "index.d.ts"):
+        fill(f"package/{index}", out / index, {"EdgekitAPI": app.api})
+    code = join_modules([TEMPLATES / "core" / "serving.js", TEMPLATES / "loops" / f"{app.loop}.js"])
+    begin = f"$serving.serve({json.dumps(identity)}, ${app.loop}.{app.loop});\n"
+    head = "/** What computes, in a worker: made by edgekit of its modules. */\n"
+    (out / "worker.js").write_text(head + code + begin, encoding="utf-8")
+
+
+def _split(file: Path) -> list[str]:
+    """Cut a file that is too large into shards; the names of what is there then."""
+    if file.stat().st_size <= _SHARD:
+        return [file.name]
+    names = []
+    with file.open("rb") as source:
+        while piece := source.read(_SHARD):
+            names.append(f"{file.name}.{len(names)}")
+            file.with_name(names[-1]).write_bytes(piece)
+    file.unlink()
+    return names
+
+
+def _package_module(name: str, version: str, files: Mapping[str, list[Mapping[str, Any]]]) -> str:
+    """What a page knows of the package, with an address for every file: bundlers copy what they see here."""
+    lines = [
+        "/** What is in this package. Each address is written out, so that bundlers copy the files. */",
+        "export const PACKAGE = {",
+        f"    name: {json.dumps(name)},",
+        f"    version: {json.dumps(version)},",
+        f"    code: {_url('worker.js')},",
+        "    runtime: {",
+        f"        version: {json.dumps(onnxruntime_web.VERSION)},",
+        f"        module: {_url('ort/' + onnxruntime_web.MODULE)},",
+        f"        mjs: {_url('ort/ort-wasm-simd-threaded.mjs')},",
+        f"        wasm: {_url('ort/ort-wasm-simd-threaded.wasm')},",
+        "    },",
+        "    files: [",
+    ]
+    for file, shards in files.items():
+        size = sum(shard["size"] for shard in shards)
+        lines.append(f"        {{ name: {json.dumps(file)}, size: {size}, shards: [")
+        for shard in shards:
+            facts = f"size: {shard['size']}, sha256: {json.dumps(shard['sha256'])}"
+            lines.append(f"            {{ url: {_url('model/' + shard['name'])}, {facts} }},")
+        lines.append("        ] },")
+    return "\n".join([*lines, "    ],", "};", ""])
+
+
+def _url(path: str) -> str:
+    return f"new URL({json.dumps('./' + path)}, import.meta.url)"
+
+
+def _package(bundle: Bundle, name: str, version: str) -> dict[str, Any]:
+    manifest = bundle.manifest
+    return {
+        "name": name,
+        "version": version,
+        "description": _description(manifest),
+        "license": plain(manifest.licences.get("weights", "unknown")),
+        "type": "module",
+        "sideEffects": False,
+        "exports": {".": {"types": "./index.d.ts", "default": "./index.js"}, "./*": "./*"},
+        "types": "./index.d.ts",
+        "edgekit": {"bundle": manifest.digest, "onnxruntime-web": onnxruntime_web.VERSION},
+    }
+
+
+def words_of(bundle: Bundle, app: App, name: str, size: int) -> dict[str, str]:
+    """Names in the templates -> what they become."""
+    manifest = bundle.manifest
+    return {
+        "edgekit-name": name,
+        "EdgekitAPI": app.api,
+        "edgekit-description": _description(manifest),
+        "edgekit-usage": example_of(TEMPLATES / "api" / f"{app.api}.js"),
+        "edgekit-size": f"{size / 1e6:.1f}",
+        "edgekit-runtime": onnxruntime_web.VERSION,
+        "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
+        "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
+        "edgekit-bundle": plain(manifest.digest),
+    }
+
+
+def _description(manifest: Any) -> str:
+    return plain(f"{manifest.model.name} ({manifest.model.task}), {manifest.recipe.precision}, for browsers.")
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+#: What npm leaves in a package.
+FORM = Form("-npm", write, folder=True, options=_OPTIONS, leftovers=("node_modules", "package-lock.json"))

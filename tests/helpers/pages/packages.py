@@ -1,0 +1,60 @@
+"""Packages for browsers in tests: where the runtime is, a patient Chromium, a server that notes what it is asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conftest import absent
+from helpers.pages.browser import INSTALL, Browser, program
+
+from edgekit.cli.serving import Handler, server
+
+_INSTALLED = Path(__file__).parents[3] / "build" / "judges" / "web" / "node_modules" / "onnxruntime-web"
+#: Option of the forms, where the judges have the package; else npm fetches it, once.
+RUNTIME = {"onnxruntime-web": str(_INSTALLED)} if _INSTALLED.is_dir() else {}
+
+
+def chromium(profile: Path, *flags: str) -> Iterator[Browser]:
+    """For a fixture: a browser in which models take their time."""
+    if program() is None:
+        absent(f"there is no Chromium; {INSTALL}")
+    with Browser(profile, 180.0, flags) as found:
+        yield found
+
+
+@dataclass
+class Site:
+    """A server, what it was asked for, and the Range of each request ("": all)."""
+
+    address: str
+    asked: list[str] = field(default_factory=list)
+    ranges: list[tuple[str, str]] = field(default_factory=list)
+
+
+@contextmanager
+def serving(folder: Path, *, cut: str = "", isolated: bool = True, port: int = 0) -> Iterator[Site]:
+    """Serve a folder. cut: the end of an address that breaks off in its middle, unless a part of it is asked for."""
+    site = Site("")
+
+    class Noting(Handler):
+        def send_head(self) -> Any:
+            site.asked.append(self.path)
+            site.ranges.append((self.path, self.headers.get("Range", "")))
+            return super().send_head()
+
+        def copyfile(self, source: object, outputfile: object) -> None:
+            if cut and self.path.endswith(cut) and "Range" not in self.headers:
+                self.left //= 2
+                self.close_connection = True
+            super().copyfile(source, outputfile)
+
+    with server(folder, port=port, isolated=isolated, handler=Noting) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        site.address = f"http://127.0.0.1:{running.server_address[1]}/"
+        yield site
+        running.shutdown()

@@ -1,0 +1,154 @@
+"""`edgekit serve`: a folder for a browser, on this machine alone unless told, with the headers that a page with threads
+needs. Files are sent, also parts of them; nothing is listed, and no path or link leads out of the folder."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from functools import partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from edgekit.cli.terminal import show_json
+from edgekit.errors import BadInput
+
+__all__ = ["Handler", "serve", "server"]
+
+#: Threads in WebAssembly need a page that no other origin can reach into.
+_ISOLATION = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+#: Said here, for what a system's own table says differs.
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    **dict.fromkeys((".js", ".mjs"), "text/javascript; charset=utf-8"),
+    ".wasm": "application/wasm",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """What a browser asks for, of one folder."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "edgekit", ""
+
+    def __init__(self, *given: Any, root: Path, headers: dict[str, str]) -> None:
+        self.root, self.extra = root, headers
+        super().__init__(*given, directory=str(root))
+
+    def end_headers(self) -> None:
+        for name, value in {**self.extra, "X-Content-Type-Options": "nosniff"}.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def send_head(self) -> Any:
+        """Headers of a file or of the part that is asked for; the file, at its beginning."""
+        file = self._file()
+        if file is None:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        size, changed = file.stat().st_size, self.date_time_string(int(file.stat().st_mtime))
+        begin, end = _part(self.headers.get("Range", ""), size)
+        whole = (begin, end) == (0, size)
+        if self.headers.get("If-Modified-Since") == changed and whole:
+            self.send_response(HTTPStatus.NOT_MODIFIED)
+            self.end_headers()
+            return None
+        if begin >= end and size:
+            self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+            self.send_header("Content-Range", f"bytes */{size}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return None
+        self.send_response(HTTPStatus.OK if whole else HTTPStatus.PARTIAL_CONTENT)
+        if not whole:
+            self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{size}")
+        self.send_header("Content-Type", _TYPES.get(file.suffix.lower(), "application/octet-stream"))
+        self.send_header("Content-Length", str(end - begin))
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Last-Modified", changed)
+        self.send_header("Cache-Control", "no-cache")  # a folder that is worked on: what is kept is asked for again
+        self.end_headers()
+        source = file.open("rb")
+        source.seek(begin)
+        self.left = end - begin
+        return source
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        while self.left and (piece := source.read(min(self.left, 1 << 16))):
+            outputfile.write(piece)
+            self.left -= len(piece)
+
+    def _file(self) -> Path | None:
+        """The file of the address; None where there is none inside the folder."""
+        try:
+            file = (self.root / unquote(urlsplit(self.path).path).lstrip("/")).resolve()
+            file = file / "index.html" if file.is_dir() else file
+            return file if file.resolve().is_relative_to(self.root) and file.is_file() else None
+        except (OSError, ValueError):  # a zero byte, a name that is too long
+            return None
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet: the terminal is the user's."""
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that leaves in the middle is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def _part(asked: str, size: int) -> tuple[int, int]:
+    """Begin and end of the bytes that a Range header asks for; all where it is none, or several."""
+    found = _RANGE.fullmatch(asked.strip())
+    if not found or found.groups() == ("", ""):
+        return 0, size
+    first, last = found.groups()
+    if not first:
+        return max(0, size - int(last)), size
+    return int(first), min(size, int(last) + 1 if last else size)
+
+
+def server(
+    folder: Path, host: str = "127.0.0.1", port: int = 0, *, isolated: bool = True, handler: type[Handler] = Handler
+) -> ThreadingHTTPServer:
+    """A server of the folder that has its port and waits for `serve_forever`.
+
+    Raises:
+        BadInput: there is no such folder, or the host and port cannot be had.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder.", hint="Such as: edgekit package BUNDLE --as page")
+    try:
+        return _Server((host, port), partial(handler, root=folder.resolve(), headers=_ISOLATION if isolated else {}))
+    except (OSError, OverflowError) as exc:
+        raise BadInput(f"{host}:{port} cannot be had: {exc}.", hint="A free port: --port 0") from exc
+
+
+def serve(folder: str, host: str, port: int, *, isolated: bool, as_json: bool) -> int:
+    """Serve until Ctrl-C."""
+    with server(Path(folder), host, port, isolated=isolated) as serving:
+        address = f"http://{host}:{serving.server_address[1]}/"
+        if as_json:
+            show_json({"address": address, "folder": folder})
+        else:
+            print(f"{address} serves {folder}; Ctrl-C ends it")
+        if host not in ("127.0.0.1", "localhost"):
+            print("edgekit: whoever reaches this machine can read the folder", file=sys.stderr)
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            serving.serve_forever()
+    return 0
