@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.core import Calls, Device, Recipe, Target, Trial
 from edgekit.runtimes.onnxruntime_web.files import VERSION
+from edgekit.targets.web import npm, page
 from edgekit.targets.web.chromium import browser
 
 
@@ -37,5 +38,6 @@ TARGET = Target(
     store="who visits a page for the first time waits for all of it (--download 200MB)",
     # Tabs of phones are killed at about so much, and memory of WebAssembly never comes back.
     ram=1_000_000_000,
+    forms={"npm": npm.FORM, "page": page.FORM},
     runtimes={"onnxruntime-web": f"npm:onnxruntime-web@{VERSION}"},
 )

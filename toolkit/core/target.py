@@ -89,8 +89,8 @@ class Device:
 
     Attributes:
         measure: (trial) -> ``fidelity``, ``host`` (facts, nothing that identifies a person), ``versions``, ``threads``,
-            ``measurements``, ``warnings``; ``local`` where it runs on this machine, whose facts are added. Raises DeviceFailed, ParityFailed, Unsupported, BadInput; MissingExtra where
-            a tool of this machine is absent.
+            ``measurements``, ``warnings``; ``local``, where it runs on this machine, whose facts are added. Raises
+            DeviceFailed, ParityFailed, Unsupported, BadInput; MissingExtra where a tool of this machine is absent.
         state: () -> (ready, name of the device, remedy if not ready), for `doctor`: within seconds, starts nothing,
             raises nothing.
     """

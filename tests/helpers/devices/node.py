@@ -15,7 +15,7 @@ LOOPS = REPO / "targets" / "web" / "app" / "loops"
 def loops(out: Path) -> str:
     """The program over the loops as they lie here: nothing of it is compiled."""
     if shutil.which("node") is None:
-        absent("there is no Node; get it with: make web-tools")
+        absent("there is no Node; get it with: make browser-tools")
     return str(HARNESS / "Peer.mjs")
 
 
