@@ -175,7 +175,7 @@ def _public(folder: Path, package: str) -> Iterator[tuple[str, Path]]:
 
 
 @functools.lru_cache(maxsize=8)
-def _points(path: tuple[str, ...]) -> importlib.metadata.EntryPoints:
+def _points(path: tuple[str, ...]) -> Any:
     """All entry points of a `sys.path`: to read them takes a tenth of a second, and seven rooms ask."""
     return importlib.metadata.entry_points()
 
