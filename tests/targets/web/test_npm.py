@@ -252,7 +252,8 @@ def test_a_file_that_is_cut_goes_on(package: Path, browser: Browser) -> None:
         browser.open(site.address)
         browser.evaluate(LOAD)
         ranges = [asked for path, asked in site.ranges if path.endswith("network.onnx.1")]
-    assert ranges[0] == "" and re.match(r"bytes=[1-9]\d*-", ranges[-1]), ranges  # between them the browser asks by itself
+    # Between them the browser asks by itself.
+    assert ranges[0] == "" and re.match(r"bytes=[1-9]\d*-", ranges[-1]), ranges
 
 
 def test_a_browser_that_keeps_nothing(package: Path, browser: Browser) -> None:
