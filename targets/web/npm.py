@@ -100,7 +100,8 @@ def write_package(bundle: Bundle, app: App, out: Path, name: str, installed: str
     (out / "package.js").write_text(_package_module(name, digest, seen), encoding="utf-8")
     _write_modules(app, out, f"{name} {digest}")
     fetched = [entry for file, entries in seen.items() if not file.startswith("golden/") for entry in entries]
-    return sum(entry["size"] for entry in fetched) + sum(path.stat().st_size for path in (out / "ort").glob("*.wasm"))
+    weights = sum(int(entry["size"]) for entry in fetched)
+    return weights + sum((out / "ort" / file).stat().st_size for file in onnxruntime_web.FILES)
 
 
 def _add_sessions(bundle: Bundle, file: Path) -> list[str]:
@@ -133,7 +134,7 @@ def _split(file: Path) -> list[str]:
     """Cut a file that is too large into shards; the names of what is there then."""
     if file.stat().st_size <= _SHARD:
         return [file.name]
-    names = []
+    names: list[str] = []
     with file.open("rb") as source:
         while piece := source.read(_SHARD):
             names.append(f"{file.name}.{len(names)}")

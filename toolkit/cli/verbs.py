@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
 from dataclasses import asdict
@@ -281,10 +282,22 @@ def package_(arguments: argparse.Namespace) -> None:
         print(f"{place} written: {figure(size, 'B')}")
 
 
-def serve_(arguments: argparse.Namespace) -> int:
-    from edgekit.cli.serving import serve
+def serve_(arguments: argparse.Namespace) -> None:
+    """Until Ctrl-C."""
+    from edgekit.common.serving import server
 
-    return serve(arguments.folder, arguments.host, arguments.port, isolated=arguments.isolation, as_json=arguments.json)
+    folder, host = arguments.folder, arguments.host
+    with server(Path(folder), host, arguments.port, isolated=arguments.isolation) as serving:
+        address = f"http://{host}:{serving.server_address[1]}/"
+        if arguments.json:
+            show_json({"address": address, "folder": folder})
+        else:
+            print(f"{address} serves {folder}; Ctrl-C ends it")
+        if host not in ("127.0.0.1", "localhost"):
+            print("edgekit: whoever reaches this machine can read the folder", file=sys.stderr)
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            serving.serve_forever()
 
 
 def doctor_(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from conftest import absent
 from helpers.pages.browser import INSTALL, Browser, program
 
-from edgekit.cli.serving import Handler, server
+from edgekit.common.serving import Handler, server
 
 _INSTALLED = Path(__file__).parents[3] / "build" / "judges" / "web" / "node_modules" / "onnxruntime-web"
 #: Option of the forms, where the judges have the package; else npm fetches it, once.

@@ -19,9 +19,10 @@ from helpers.pages.packages import RUNTIME, chromium, serving
 import edgekit
 from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Bundle
-from edgekit.errors import BadInput, Unsupported
+from edgekit.errors import BadInput, FetchFailed, MissingExtra, Unsupported
 from edgekit.targets.common.apps import apps
 from edgekit.targets.web import modules, npm
+from edgekit.targets.web.onnxruntime_web import copy_files
 
 pytestmark = pytest.mark.real
 
@@ -134,6 +135,23 @@ def test_versions_that_npm_does_not_take(bundle: Bundle, tmp_path: Path, version
 def test_a_folder_that_is_not_the_pinned_runtime(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is not the npm package onnxruntime-web"):
         npm.write(bundle, tmp_path, {"onnxruntime-web": str(tmp_path)})
+
+
+def test_a_runtime_that_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingExtra, match="fetched by npm, which is not installed"):
+        copy_files(tmp_path)
+    npm_program = tmp_path / "npm"
+    for script, said in (
+        ("echo 'npm error 404' >&2; exit 1", "could not download .*: npm error 404"),
+        ("printf x > package/dist/ort.wasm.min.mjs; /usr/bin/tar cf x.tgz package", "is not what is pinned"),
+    ):
+        npm_program.write_text(f"#!/bin/sh\n/usr/bin/mkdir -p package/dist\n{script}\n")
+        npm_program.chmod(0o755)
+        with pytest.raises(FetchFailed, match=said):
+            copy_files(tmp_path)
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_bundles_that_have_no_package(bundle: Bundle, tmp_path: Path) -> None:
@@ -252,7 +270,8 @@ def test_a_file_that_is_cut_goes_on(package: Path, browser: Browser) -> None:
         browser.open(site.address)
         browser.evaluate(LOAD)
         ranges = [asked for path, asked in site.ranges if path.endswith("network.onnx.1")]
-    assert ranges[0] == "" and re.match(r"bytes=[1-9]\d*-", ranges[-1]), ranges  # between them the browser asks by itself
+    # Between them the browser asks by itself.
+    assert ranges[0] == "" and re.match(r"bytes=[1-9]\d*-", ranges[-1]), ranges
 
 
 def test_a_browser_that_keeps_nothing(package: Path, browser: Browser) -> None:

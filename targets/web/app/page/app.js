@@ -152,6 +152,7 @@ async function work(name, act) {
 
 /** The memory of the page with its workers, where the browser tells. */
 async function measure() {
+    $("memory").textContent = "measuring";
     const used = self.crossOriginIsolated && (await performance.measureUserAgentSpecificMemory?.().catch(() => null));
     $("memory").textContent = used ? `${(used.bytes / 1e6).toFixed(0)} MB` : "not measured (the page is not isolated)";
 }

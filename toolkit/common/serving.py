@@ -1,9 +1,10 @@
-"""`edgekit serve`: a folder for a browser, on this machine alone unless told, with the headers that a page with threads
-needs. Files are sent, also parts of them; nothing is listed, and no path or link leads out of the folder."""
+"""A server of a folder for browsers: on this machine alone unless asked, with the headers that threads need.
+
+Files are sent, also parts of them; nothing is listed, and no path or link leads out of the folder.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import re
 import sys
 from functools import partial
@@ -13,10 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from edgekit.cli.terminal import show_json
 from edgekit.errors import BadInput
 
-__all__ = ["Handler", "serve", "server"]
+__all__ = ["Handler", "server"]
 
 #: Threads in WebAssembly need a page that no other origin can reach into.
 _ISOLATION = {
@@ -136,19 +136,3 @@ def server(
         return _Server((host, port), partial(handler, root=folder.resolve(), headers=_ISOLATION if isolated else {}))
     except (OSError, OverflowError) as exc:
         raise BadInput(f"{host}:{port} cannot be had: {exc}.", hint="A free port: --port 0") from exc
-
-
-def serve(folder: str, host: str, port: int, *, isolated: bool, as_json: bool) -> int:
-    """Serve until Ctrl-C."""
-    with server(Path(folder), host, port, isolated=isolated) as serving:
-        address = f"http://{host}:{serving.server_address[1]}/"
-        if as_json:
-            show_json({"address": address, "folder": folder})
-        else:
-            print(f"{address} serves {folder}; Ctrl-C ends it")
-        if host not in ("127.0.0.1", "localhost"):
-            print("edgekit: whoever reaches this machine can read the folder", file=sys.stderr)
-        sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            serving.serve_forever()
-    return 0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.cli.serving import server
+from edgekit.common.serving import server
 from edgekit.errors import BadInput
 
 CONTENT = bytes(range(256)) * 10
