@@ -16,9 +16,9 @@ from typing import Any
 
 from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, Unsupported, boundary
+from edgekit.runtimes.onnxruntime_web import files as runtime_files
 from edgekit.targets.common.apps import App, app_for
 from edgekit.targets.common.assets import DESCRIPTION, FILES, write_assets, write_file_list
-from edgekit.targets.web import onnxruntime_web
 from edgekit.targets.web.modules import TEMPLATES, example_of, fill, join_modules, modules_of, plain
 
 __all__ = ["FORM", "RUNTIME", "app_of", "package_name", "words_of", "write", "write_package"]
@@ -65,7 +65,7 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     """Write the package into the empty folder `out`.
 
     Args:
-        options: ``name``, ``version``; ``onnxruntime-web``, see `onnxruntime_web.copy_files`.
+        options: ``name``, ``version``; ``onnxruntime-web``, see `edgekit.runtimes.onnxruntime_web.files`.
 
     Raises:
         BadInput: a name or version that npm does not take, or a bundle whose golden files are not what they should be.
@@ -87,7 +87,7 @@ def write_package(bundle: Bundle, app: App, out: Path, name: str, installed: str
     """Write the modules, the model and the runtime into the empty folder `out`; returns what a first visit fetches."""
     (out / "model").mkdir(parents=True)
     (out / "ort").mkdir()
-    onnxruntime_web.copy_files(out / "ort", installed)
+    runtime_files.copy_files(out / "ort", installed)
     fill("package/ort-licence.txt", out / "ort" / "LICENSE", {})
     write_assets(bundle, out / "model")
     parts = _add_sessions(bundle, out / "model" / DESCRIPTION)
@@ -101,7 +101,7 @@ def write_package(bundle: Bundle, app: App, out: Path, name: str, installed: str
     _write_modules(app, out, f"{name} {digest}")
     fetched = [entry for file, entries in seen.items() if not file.startswith("golden/") for entry in entries]
     weights = sum(int(entry["size"]) for entry in fetched)
-    return weights + sum((out / "ort" / file).stat().st_size for file in onnxruntime_web.FILES)
+    return weights + sum((out / "ort" / file).stat().st_size for file in runtime_files.FILES)
 
 
 def _add_sessions(bundle: Bundle, file: Path) -> list[str]:
@@ -152,8 +152,8 @@ def _package_module(name: str, version: str, files: Mapping[str, list[Mapping[st
         f"    version: {json.dumps(version)},",
         f"    code: {_url('worker.js')},",
         "    runtime: {",
-        f"        version: {json.dumps(onnxruntime_web.VERSION)},",
-        f"        module: {_url('ort/' + onnxruntime_web.MODULE)},",
+        f"        version: {json.dumps(runtime_files.VERSION)},",
+        f"        module: {_url('ort/' + runtime_files.MODULE)},",
         f"        mjs: {_url('ort/ort-wasm-simd-threaded.mjs')},",
         f"        wasm: {_url('ort/ort-wasm-simd-threaded.wasm')},",
         "    },",
@@ -184,7 +184,7 @@ def _package(bundle: Bundle, name: str, version: str) -> dict[str, Any]:
         "sideEffects": False,
         "exports": {".": {"types": "./index.d.ts", "default": "./index.js"}, "./*": "./*"},
         "types": "./index.d.ts",
-        "edgekit": {"bundle": manifest.digest, "onnxruntime-web": onnxruntime_web.VERSION},
+        "edgekit": {"bundle": manifest.digest, "onnxruntime-web": runtime_files.VERSION},
     }
 
 
@@ -197,7 +197,7 @@ def words_of(bundle: Bundle, app: App, name: str, size: int) -> dict[str, str]:
         "edgekit-description": _description(manifest),
         "edgekit-usage": example_of(TEMPLATES / "api" / f"{app.api}.js"),
         "edgekit-size": f"{size / 1e6:.1f}",
-        "edgekit-runtime": onnxruntime_web.VERSION,
+        "edgekit-runtime": runtime_files.VERSION,
         "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
         "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
         "edgekit-bundle": plain(manifest.digest),

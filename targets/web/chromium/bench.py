@@ -8,12 +8,13 @@ served as most pages are; with more it is isolated, without which a browser shar
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.common.packed import plain
+from edgekit.common.packed import unpack
 from edgekit.common.processors import usable_processors
 from edgekit.core import Calls, Trial
 from edgekit.errors import DeviceFailed, Unsupported
@@ -58,7 +59,7 @@ def measure(trial: Trial) -> Mapping[str, Any]:
                     version = browser.version
                 parity = parity or _check_answers(trial.bundle, trial.calls, manifest, answers)
                 results[_setting(count)].append(result)
-        visit = sum(len(held) if isinstance(held, bytes) else held.stat().st_size for held in served.values())
+        visit = sum(file.stat().st_size for file in served.rglob("*") if file.is_file())
     first = results[_setting(counts[0])]
     return {
         "fidelity": "device",
@@ -117,14 +118,18 @@ def _manifest_of(bundle: Path) -> Any:
 
 
 @contextmanager
-def _served_files(trial: Trial, manifest: Mapping[str, Any]) -> Iterator[dict[str, Path | bytes]]:
-    """What a page loads: the runtime, and the parts by name."""
-    with ExitStack() as unpacked:
-        served: dict[str, Path | bytes] = {"index.html": _PAGE}
-        served |= {f"ort/{name}": runtime_files.folder(trial.progress) / name for name in runtime_files.FILES}
+def _served_files(trial: Trial, manifest: Mapping[str, Any]) -> Iterator[Path]:
+    """A folder of what a page loads: the runtime, and the parts by name."""
+    with tempfile.TemporaryDirectory(prefix="edgekit-web-") as work:
+        place = Path(work)
+        for name in ("ort", "model"):
+            (place / name).mkdir()
+        (place / "index.html").write_bytes(_PAGE)
+        trial.progress(f"onnxruntime-web {runtime_files.VERSION}", 0, 0)
+        runtime_files.copy_files(place / "ort")
         for part in manifest["parts"]:
-            served[f"model/{part['name']}"] = unpacked.enter_context(plain(trial.bundle / part["file"]))
-        yield served
+            unpack(trial.bundle / part["file"], place / "model" / part["name"])
+        yield place
 
 
 def _arithmetic(part: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
@@ -138,7 +143,7 @@ def _setting(threads: int) -> str:
 def _replay(
     browser: Browser,
     trial: Trial,
-    served: Mapping[str, Path | bytes],
+    served: Path,
     names: Sequence[str],
     threads: int,
     compare: bool,

@@ -1,12 +1,8 @@
-"""The files of onnxruntime-web that a page loads, fetched once by npm, and checked.
-
-npm knows which registry its user has chosen. Of the package's files a page needs three.
-"""
+"""The files of onnxruntime-web that a page loads, as they are in its npm package: taken from where it is installed, or
+fetched once by the user's npm, which knows the registry. Only the pinned files are taken."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shutil
 import subprocess
 import tarfile
@@ -15,66 +11,90 @@ from pathlib import Path
 
 import filelock
 
-from edgekit.core import Progress
-from edgekit.errors import FetchFailed, MissingExtra
+from edgekit.common.files import hash_file
+from edgekit.errors import BadInput, FetchFailed, MissingExtra
 from edgekit.sources import cache_folder
 
-__all__ = ["FILES", "VERSION", "folder"]
+__all__ = ["FILES", "MODULE", "VERSION", "copy_files", "folder"]
 
 VERSION = "1.30.0"
-#: The module for WebAssembly alone, what it loads, and the licence.
-FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-#: SHA-512 of the package as the registry publishes it, and seconds that fetching it (34 MB) may take.
-_INTEGRITY = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+#: What a page imports; it loads the two others.
+MODULE = "ort.wasm.min.mjs"
+#: Name -> sha256 of the files of WebAssembly with SIMD, with and without threads, without WebGPU.
+FILES = {
+    MODULE: "219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b",
+    "ort-wasm-simd-threaded.mjs": "e13f7f94fc51b4ca72b12faeb1ee95f4ace6dfbc8939bc718aabdc0a27c4299b",
+    "ort-wasm-simd-threaded.wasm": "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
+}
+#: Seconds that fetching the package (34 MB) may take.
 _SECONDS = 900
 
 
-def folder(tell: Progress) -> Path:
-    """The folder that holds `FILES`; they are fetched if they are missing.
+def copy_files(out: Path, installed: str | None = None) -> None:
+    """Copy the files into the folder `out`. Args and errors as `folder`."""
+    held = folder(installed)
+    for name in FILES:
+        shutil.copyfile(held / name, out / name)
+
+
+def folder(installed: str | None = None) -> Path:
+    """The folder that holds `FILES`.
+
+    Args:
+        installed: the folder of the npm package; None: the cache, filled by ``npm pack`` at the first time.
 
     Raises:
-        MissingExtra: there is no npm. FetchFailed: npm could not fetch the package, or it is another one.
+        BadInput: the files in `installed` are not those that are pinned. MissingExtra: there is no npm.
+        FetchFailed: npm could not download the package, or it is another.
     """
-    place = cache_folder() / "onnxruntime-web" / VERSION
-    if place.is_dir():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{place}.lock"), tempfile.TemporaryDirectory(dir=place.parent) as work:
-        if not place.is_dir():
-            tell(f"fetching onnxruntime-web {VERSION}", 0, 0)
-            _unpack(_fetch(Path(work)), fresh := Path(work) / "files")
-            fresh.replace(place)
-    return place
+    if installed is not None:
+        held = Path(installed).expanduser() / "dist"
+        if not _is_whole(held):
+            raise BadInput(
+                f"{installed} is not the npm package onnxruntime-web {VERSION}.",
+                hint=f"Install that version: npm install --ignore-scripts onnxruntime-web@{VERSION}",
+            )
+        return held
+    held = cache_folder() / f"onnxruntime-web-{VERSION}"
+    held.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{held}.lock"):
+        if not _is_whole(held):
+            _fetch(held)
+    return held
 
 
-def _fetch(work: Path) -> Path:
-    if shutil.which("npm") is None:
+def _is_whole(held: Path) -> bool:
+    return all((held / name).is_file() and hash_file(held / name) == digest for name, digest in FILES.items())
+
+
+def _fetch(place: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
         raise MissingExtra(
-            "onnxruntime-web comes from npm, which is not installed.",
+            f"the files of onnxruntime-web {VERSION} are fetched by npm, which is not installed.",
             hint="Install Node.js, such as by: apt-get install nodejs npm",
         )
-    command = ["npm", "pack", f"onnxruntime-web@{VERSION}", "--ignore-scripts", "--pack-destination", str(work)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=work)
-    except subprocess.TimeoutExpired as exc:
-        raise FetchFailed(f"npm did not fetch onnxruntime-web within {_SECONDS} s.", hint="Try again.") from exc
-    archives = list(work.glob("*.tgz"))
-    if done.returncode or len(archives) != 1:
-        said = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
-        raise FetchFailed(f"npm could not fetch onnxruntime-web {VERSION}: {said}", hint="Try: npm ping")
-    return archives[0]
-
-
-def _unpack(archive: Path, out: Path) -> None:
-    found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    if found != _INTEGRITY:
-        raise FetchFailed(
-            f"onnxruntime-web {VERSION} is not the package that was published: its SHA-512 differs.",
-            hint="Look at the registry that npm uses: npm config get registry",
-        )
-    out.mkdir()
-    with tarfile.open(archive) as tar:
-        for name in FILES:
-            held = tar.extractfile(f"package/dist/{name}")
-            assert held is not None
-            (out / name).write_bytes(held.read())
+    with tempfile.TemporaryDirectory(dir=place.parent) as work:
+        command = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", work]
+        command.append(f"onnxruntime-web@{VERSION}")
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=work, timeout=_SECONDS
+            )
+        except subprocess.TimeoutExpired as exc:
+            raise FetchFailed(f"npm did not fetch onnxruntime-web within {_SECONDS} s.", hint="Try again.") from exc
+        archives = list(Path(work).glob("*.tgz"))
+        if done.returncode or len(archives) != 1:
+            reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+            raise FetchFailed(f"npm could not download onnxruntime-web {VERSION}: {reason}")
+        fresh = Path(work) / "files"
+        fresh.mkdir()
+        with tarfile.open(archives[0]) as tar:
+            for member in tar:
+                name = member.name.removeprefix("package/dist/")
+                if name in FILES and (content := tar.extractfile(member)):
+                    (fresh / name).write_bytes(content.read())
+        if not _is_whole(fresh):
+            raise FetchFailed(f"what npm gave as onnxruntime-web {VERSION} is not what is pinned here.")
+        shutil.rmtree(place, ignore_errors=True)
+        fresh.replace(place)
