@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Calls, Device, Recipe, Target, Trial
-from edgekit.runtimes.onnxruntime_web.files import VERSION
 from edgekit.targets.web import npm, page
 from edgekit.targets.web.chromium import browser
+from edgekit.targets.web.onnxruntime_web import VERSION
 
 
 def _measure(trial: Trial) -> Mapping[str, Any]:

@@ -16,9 +16,9 @@ from typing import Any
 
 from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, Unsupported, boundary
-from edgekit.runtimes.onnxruntime_web import files as runtime_files
 from edgekit.targets.common.apps import App, app_for
 from edgekit.targets.common.assets import DESCRIPTION, FILES, write_assets, write_file_list
+from edgekit.targets.web import onnxruntime_web as runtime_files
 from edgekit.targets.web.modules import TEMPLATES, example_of, fill, join_modules, modules_of, plain
 
 __all__ = ["FORM", "RUNTIME", "app_of", "package_name", "words_of", "write", "write_package"]
@@ -65,7 +65,7 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     """Write the package into the empty folder `out`.
 
     Args:
-        options: ``name``, ``version``; ``onnxruntime-web``, see `edgekit.runtimes.onnxruntime_web.files`.
+        options: ``name``, ``version``; ``onnxruntime-web``, see `edgekit.targets.web.onnxruntime_web`.
 
     Raises:
         BadInput: a name or version that npm does not take, or a bundle whose golden files are not what they should be.

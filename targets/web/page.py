@@ -27,7 +27,7 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     """Write the page into the empty folder `out`.
 
     Args:
-        options: ``title``; ``onnxruntime-web``, see `edgekit.runtimes.onnxruntime_web.files`.
+        options: ``title``; ``onnxruntime-web``, see `edgekit.targets.web.onnxruntime_web`.
 
     Raises:
         BadInput: an empty title, or a bundle whose golden files are not what they should be.

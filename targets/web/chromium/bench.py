@@ -18,8 +18,8 @@ from edgekit.common.packed import unpack
 from edgekit.common.processors import usable_processors
 from edgekit.core import Calls, Trial
 from edgekit.errors import DeviceFailed, Unsupported
-from edgekit.runtimes.onnxruntime_web import files as runtime_files
 from edgekit.targets.common import agreement, values
+from edgekit.targets.web import onnxruntime_web as runtime_files
 from edgekit.targets.web.chromium.browser import launch, processes
 from edgekit.targets.web.chromium.server import serve
 

@@ -20,7 +20,7 @@ from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Trial
 from edgekit.errors import DeviceFailed, FetchFailed, MissingExtra, ParityFailed, Unsupported
 from edgekit.registry import find
-from edgekit.runtimes.onnxruntime_web import files
+from edgekit.targets.web import onnxruntime_web as files
 from edgekit.targets.web.chromium import bench, browser
 
 DEVICE = find("targets", "web").devices["chromium"]

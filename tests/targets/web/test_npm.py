@@ -20,9 +20,9 @@ import edgekit
 from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, FetchFailed, MissingExtra, Unsupported
-from edgekit.runtimes.onnxruntime_web.files import copy_files
 from edgekit.targets.common.apps import apps
 from edgekit.targets.web import modules, npm
+from edgekit.targets.web.onnxruntime_web import copy_files
 
 pytestmark = pytest.mark.real
 
