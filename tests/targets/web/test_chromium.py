@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import shutil
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ import edgekit
 from edgekit.bundles import golden
 from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Trial
-from edgekit.errors import DeviceFailed, FetchFailed, MissingExtra, ParityFailed, Unsupported
+from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed, Unsupported
 from edgekit.registry import find
 from edgekit.targets.web import onnxruntime_web as files
 from edgekit.targets.web.chromium import bench, browser
@@ -118,33 +115,3 @@ def test_a_page_that_never_ends(chromium: str) -> None:
 
     with pytest.raises(Error), browser.launch(limit=3) as one:
         one.new_page().evaluate("() => { for (;;); }")
-
-
-@pytest.fixture
-def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An npm that copies an archive of ours, and an empty cache."""
-    with tarfile.open(tmp_path / "archive.tgz", "w:gz") as tar:
-        entry = tarfile.TarInfo("package/dist/ort.wasm.min.mjs")
-        tar.addfile(entry, io.BytesIO(b""))
-    program = tmp_path / "bin" / "npm"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\ncp {tmp_path}/archive.tgz onnxruntime-web.tgz\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
-    return program
-
-
-def test_another_package_than_the_pinned_one_is_refused(npm: Path) -> None:
-    with pytest.raises(FetchFailed, match="not what is pinned"):
-        files.folder()
-    npm.write_text("#!/bin/sh\necho out of luck >&2\nexit 1\n")
-    with pytest.raises(FetchFailed, match="out of luck"):
-        files.folder()
-
-
-def test_no_npm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(MissingExtra, match="npm"):
-        files.folder()
