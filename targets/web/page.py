@@ -1,6 +1,6 @@
 """`edgekit package BUNDLE --as page`: a folder for any static host, in which people try the model.
 
-The files of `app/page/` around the package of `npm`, with nothing from elsewhere. Its Content-Security-Policy allows no
+The files of `app/site/` around the package of `npm`, with nothing from elsewhere. Its Content-Security-Policy allows no
 script but these files, and WebAssembly.
 """
 
@@ -44,11 +44,11 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
         size = write_package(bundle, app, out / "lib", name, options.get("onnxruntime-web"))
         words = {**words_of(bundle, app, name, size), "edgekit-title": html.escape(title)}
         for file in ("index.html", "app.js", "answers.js", "style.css"):
-            fill(f"page/{file}", out / file, words)
+            fill(f"site/{file}", out / file, words)
         kept = sorted(path for path in out.rglob("*") if path.suffix in _KEPT)
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in kept)).hexdigest()
         names = " ".join(["./", *(path.relative_to(out).as_posix() for path in kept)])
-        fill("page/sw.js", out / "sw.js", {"edgekit-version": digest[:16], "edgekit-files": names})
+        fill("site/sw.js", out / "sw.js", {"edgekit-version": digest[:16], "edgekit-files": names})
 
 
 FORM = Form("-page", write, folder=True, options=_OPTIONS)

@@ -32,6 +32,7 @@ RESOLVED = {
     "coreml": "coremltools",
     "executorch": "executorch",
     "slm": "llama-cpp-python",
+    "web": "playwright",
     "all": "openvino",
 }
 

@@ -39,8 +39,9 @@ def _speed(speed: Speed) -> str:
         return between
     if speed.unit == "tokens/s":
         return f"{speed.value:.3g} tokens/s ({speed.low:.3g} to {speed.high:.3g})"
-    kind = "RTF " if speed.unit == "1" else ""
-    return f"{kind}{figure(speed.value, speed.unit)} ({between})"
+    if speed.unit == "1":
+        return f"RTF {speed.value:.2g} ({speed.low:.2g} to {speed.high:.2g})"
+    return f"{figure(speed.value, speed.unit)} ({between})"
 
 
 def _notes(answers: Sequence[Fit], alone: bool) -> list[str]:

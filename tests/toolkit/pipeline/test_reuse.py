@@ -168,6 +168,7 @@ DECIDING = {
     "llama-cpp": ("llama-cpp-python",),
     "litert": ("litert-torch", "ai-edge-quantizer", "ai-edge-litert", "torch"),
     "onnxruntime": ("torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
+    "onnxruntime-web": ("torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
     "openvino": ("openvino", "torch", "onnx", "onnxscript", "onnxruntime"),
     "tflite-micro": ("tflite-micro", "torch", "litert-torch"),
 }

@@ -101,7 +101,7 @@ class Service {
                 throw cancellation();
             }
             report(done, total);
-        });
+        }, true);
         if (!passed) {
             const far = Object.entries(errors).map(([part, error]) => `${part} ${error.toPrecision(3)}`).join(", ");
             throw failure("SelfTestFailed", `this browser computes other values than the reference: ${far} (at most ${limit})`);
@@ -110,10 +110,10 @@ class Service {
         await model.files.keep(TESTED, navigator.userAgent);
     }
 
-    async #test({ files, parts, description }, watch) {
+    async #test({ files, parts, description }, watch, early) {
         files.expect([INPUT, REFERENCE]);
         const golden = readVectors(await files.read(INPUT)), reference = readVectors(await files.read(REFERENCE));
-        return selfTest(this.#Loop, parts, description, golden, reference, watch);
+        return selfTest(this.#Loop, parts, description, golden, reference, watch, early);
     }
 
     test(_, { object }, watch) {
