@@ -10,6 +10,9 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from edgekit.targets.common import templates
+from edgekit.targets.common.templates import plain
+
 __all__ = ["TEMPLATES", "example_of", "fill", "join_modules", "modules_of", "plain"]
 
 TEMPLATES = Path(__file__).parent / "app"
@@ -19,18 +22,9 @@ _EXPORT = re.compile(r"^export ((?:async )?(?:class|function\*?|const|let) (\w+)
 _EXAMPLE = re.compile(r"^ \* @example\n((?: \* .*\n)+) \*/", re.MULTILINE)
 
 
-def plain(text: str) -> str:
-    """What a bundle says, for a page: nothing in it is markup."""
-    return re.sub(r"[^A-Za-z0-9 .,:;()+/@%=_-]", "", text)[:300]
-
-
 def fill(template: str, out: Path, words: Mapping[str, str]) -> None:
-    """Copy a template with its names replaced, the longest first."""
-    text = (TEMPLATES / template).read_text(encoding="utf-8")
-    for word in sorted(words, key=lambda word: (-len(word), word)):
-        text = text.replace(word, words[word])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
+    """Copy a template with its names replaced."""
+    templates.fill(TEMPLATES / template, out, words)
 
 
 def modules_of(first: Iterable[Path]) -> list[Path]:

@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from edgekit.targets.common import templates
+from edgekit.targets.common.templates import plain
+
 __all__ = ["KOTLIN_PLUGIN", "PHONE", "PLUGIN", "fill", "include", "plain"]
 
 #: The templates, which compile as they are.
@@ -20,11 +23,8 @@ PLUGIN = {
 
 
 def fill(template: str, out: Path, words: Mapping[str, str]) -> None:
-    """Copy a template with its names replaced, the longest first."""
-    text = (PHONE / template).read_text(encoding="utf-8")
-    for word in sorted(words, key=lambda word: (-len(word), word)):
-        text = text.replace(word, words[word])
-    out.parent.mkdir(parents=True, exist_ok=True)
+    """Copy a template with its names replaced."""
+    text = templates.fill(PHONE / template, out, words)
     # Imports stay in order, whatever the package is called.
     text = re.sub(r"(?:^import .*\n)+", lambda run: "".join(sorted(run[0].splitlines(keepends=True))), text, flags=re.M)
     out.write_text(text, encoding="utf-8")
@@ -35,8 +35,3 @@ def include(name: str, packed: bool) -> str:
     modules = {name: name, f"{name}-pack": f"{name}/pack"} if packed else {name: name}
     lines = [f'include(":{item}")\nproject(":{item}").projectDir = file("../{at}")' for item, at in modules.items()]
     return "\n".join(["// where this folder lies, seen from the app's", *lines])
-
-
-def plain(text: str) -> str:
-    """What a bundle says, for a build file that will be run: nothing in it can end a string or a line."""
-    return re.sub(r"[^A-Za-z0-9 .,:;()+/@%=_-]", "", text)[:300]
