@@ -41,8 +41,9 @@ OPTIONS = {
 _FLOATS, _ONE_OF = 8, 3
 #: What a part says of its int8 -> the form of its products.
 _FORMS = {"weights": "blockwise", "calls": "dynamic"}
-#: What a runtime's constraints may rule out: a scale for every row of activations; scales of blocks of weights.
-ROWS, BLOCKS = "scales of rows", "scales of blocks"
+#: What a runtime's constraints may rule out: a scale for every row of activations; scales of blocks of weights;
+#: convolutions in integers, whose weights are then stored in int8 and computed in float.
+ROWS, BLOCKS, INTEGER = "scales of rows", "scales of blocks", "integer convolutions"
 _RULES = {ROWS: "rows", BLOCKS: "blockwise"}
 #: Forms of layers that are not computed in int8.
 _STORED = {"float", "weight-only"}
@@ -259,7 +260,10 @@ class OnnxExporter(Exporter):
         names = ("form", "ranges", "float_layers", "bits", "time")
         forced, ranges, keep, bits, share = (recipe.option(name, part.name) for name in names)
         keep = tuple(keep) if isinstance(keep, Collection) else keep
-        static_form = forced == "static" or (forced is None and places.convolutional(graph))
+        runtime = find("runtimes", recipe.runtime)
+        ruled_out = {constraint.form for constraint in runtime.constraints}
+        fixed = INTEGER not in ruled_out and places.convolutional(graph)
+        static_form = forced == "static" or (forced is None and fixed)
         for name, asked in (("bits", bits), ("time", share)):
             if asked and (static_form or forced):
                 raise Unsupported(
@@ -267,8 +271,6 @@ class OnnxExporter(Exporter):
                     f"{'static' if static_form else forced}.",
                     hint=f"Leave the part out of the option {name}, or out of form.",
                 )
-        runtime = find("runtimes", recipe.runtime)
-        ruled_out = {constraint.form for constraint in runtime.constraints}
         without, blocks = {form for rule, form in _RULES.items() if rule in ruled_out}, BLOCKS not in ruled_out
         forced = "weight-only" if forced == "blockwise" and not blocks else forced
         if static_form:
