@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.errors import ParityFailed
 from edgekit.numerics.parity import chain_limit_of, relative_error, sample_outputs
 
-__all__ = ["LIMITS", "MIXED", "NEAR", "arithmetic", "check", "distances", "reference", "steps"]
+__all__ = ["LIMITS", "MIXED", "NEAR", "arithmetic", "check", "compared_calls", "distances", "reference", "steps"]
 
 #: By how a part computes (`arithmetic`), the largest difference from what this machine computes with the same version
 #: of the runtime: relative root mean square, or steps (see `steps`; a little more than 1 for the rounding of its own
@@ -23,6 +23,8 @@ LIMITS = {"fp32": 1e-4, "fp16": 1e-3, "static": 1.0001}
 NEAR = 1.5
 #: Twice what was measured (efficientnet-lite0, 2.4 %), and less than what a channel of 400 carries.
 MIXED = 5e-2
+#: Calls of a part that are compared.
+_COMPARED = 8
 #: A distance that is allowed in any case.
 _LEAST = 5e-3
 
@@ -47,6 +49,13 @@ def arithmetic(census: Mapping[str, Any], precision: str) -> str:
     if "static" not in forms:
         return "fp32"
     return "mixed" if operators & _BETWEEN or "float" in forms else "static"
+
+
+def compared_calls(count: int) -> list[int]:
+    """Of so many calls of a part, those whose answers are compared: the first two, which fp32 answers are kept of, and
+    others, evenly spaced."""
+    spaced = (2 + i * (count - 3) // max(1, _COMPARED - 3) for i in range(_COMPARED - 2))
+    return sorted({0, 1, *spaced} & set(range(count)))
 
 
 def reference(file: Path) -> Mapping[str, Any]:

@@ -22,8 +22,8 @@ LINES = """
     models/language 131, models/mediapipe 457, models/music 124, models/policy 167, models/ppocr 190,
     models/protein 280, models/recommender 191, models/sentences 166, models/silero 33, models/speaker 745,
     models/vision 573, models/vits 494, models/whisper 2011
-    targets 17, targets/android 2295, targets/common 639, targets/ios 200, targets/microcontroller 856,
-    targets/web 608
+    targets 17, targets/android 2293, targets/common 643, targets/ios 200, targets/microcontroller 856,
+    targets/web 604
     toolkit 382, toolkit/benchmarking 1012, toolkit/bundles 884, toolkit/cli 1556, toolkit/common 438,
     toolkit/core 725, toolkit/estimation 484, toolkit/formats 6761, toolkit/gate 1193, toolkit/importers 4822,
     toolkit/llama 418, toolkit/numerics 338, toolkit/pipeline 1960, toolkit/pool 224, toolkit/quantization 1175,

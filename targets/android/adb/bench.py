@@ -34,13 +34,11 @@ from edgekit.targets.android.adb.store import Run, Store
 from edgekit.targets.android.arm64 import emulated
 from edgekit.targets.common import calls as calls_module
 from edgekit.targets.common import values
-from edgekit.targets.common.agreement import reference
+from edgekit.targets.common.agreement import compared_calls, reference
 
 __all__ = ["measure", "settings"]
 
 _ABI = "arm64-v8a"
-#: Calls of a part whose answers are compared: the first two, which fp32 answers are kept of, and others.
-_COMPARED = 8
 _MOST_ROUNDS = 500
 #: llama-bench's own two tests, in tokens; values of each, as on this machine.
 _PROMPT, _GENERATE, _REPEATS = 512, 128, 3
@@ -187,8 +185,7 @@ def _agrees(at: int, trial: Trial, runtime: Any, manifest: Mapping[str, Any], re
     part = manifest["parts"][at]
     name, calls = part["name"], trial.calls[part["name"]]
     trial.progress(f"comparing the answers of {name}", 0, 0)
-    spaced = (2 + i * (len(calls) - 3) // max(1, _COMPARED - 3) for i in range(_COMPARED - 2))
-    which = sorted({0, 1, *spaced} & set(range(len(calls))))
+    which = compared_calls(len(calls))
     there = runtime.outputs_of(trial.bundle / part["file"], replay.answers(at, which))
     if len(there) != len(which):
         raise DeviceFailed(f"the phone gave {len(there)} answers to {len(which)} calls of {name}.")

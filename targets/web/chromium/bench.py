@@ -30,8 +30,6 @@ __all__ = ["measure", "prove"]
 
 _SCRIPT = Path(__file__).with_name("replay.js")
 _PAGE = b"<!doctype html><title>edgekit</title>"
-#: Calls of a part whose answers are compared: the first two, which fp32 answers are kept of, and others.
-_COMPARED = 8
 _MOST_ROUNDS, _MOST_THREADS = 500, 4
 #: Seconds that proving may take.
 _PROOF = 900.0
@@ -148,11 +146,11 @@ def _replay(
     threads: int,
     compare: bool,
 ) -> tuple[values.Result, dict[str, list[dict[str, Any]]]]:
-    """What a fresh page measures; and, to compare, its answers by part: see `_compared_calls`."""
+    """What a fresh page measures; and, to compare, its answers to some calls of each part."""
     from playwright.sync_api import Error
 
     calls = [trial.calls[name] for name in names]
-    chosen = [_compared_calls(len(one)) if compare else [] for one in calls]
+    chosen = [agreement.compared_calls(len(one)) if compare else [] for one in calls]
     asked = {
         "threads": threads,
         "parts": [{"file": name, "calls": [_header(feeds) for feeds, _ in trial.calls[name]]} for name in names],
@@ -195,12 +193,6 @@ def _header(feeds: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _compared_calls(count: int) -> list[int]:
-    """Places of calls: the first two, and others, evenly spaced."""
-    spaced = (2 + i * (count - 3) // max(1, _COMPARED - 3) for i in range(_COMPARED - 2))
-    return sorted({0, 1, *spaced} & set(range(count)))
-
-
 def _answers(
     names: Sequence[str], chosen: Sequence[Sequence[int]], shapes: Mapping[str, Any], posted: Mapping[str, bytes]
 ) -> dict[str, list[dict[str, Any]]]:
@@ -229,7 +221,7 @@ def _check_answers(
     precision, parity = manifest["recipe"]["precision"], dict[str, Any]()
     for part in manifest["parts"]:
         name, there = part["name"], answers.get(part["name"], [])
-        here = [calls[name][number][1] for number in _compared_calls(len(calls[name]))]
+        here = [calls[name][number][1] for number in agreement.compared_calls(len(calls[name]))]
         if len(here) != len(there):
             raise DeviceFailed(f"the browser gave {len(there)} answers to {len(here)} calls of {name}.")
         parity[name] = off = agreement.distances(name, there, here, golden)
