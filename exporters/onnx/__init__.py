@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 OPTIONS = {
-    "form": options.each_part(options.values("blockwise", "dynamic", "four-bit", "rows", "static", "weight-only")),
+    "form": options.each_part(options.values("blockwise", "dynamic", "four-bit", "int16", "rows", "static")),
     "ranges": options.each_part(options.values("min-max", "percentile", "entropy", "wide")),
     "float_layers": options.each_part(options.layers_or_count),
     "float_parts": options.parts,
@@ -53,7 +53,7 @@ class OnnxExporter(Exporter):
     """See `edgekit.core.Exporter`. Options of a recipe:
 
     ``form``
-        "dynamic", "rows", "blockwise", "four-bit", "weight-only" or "static": the form of a part's products, instead of
+        "dynamic", "rows", "int16", "blockwise", "four-bit" or "static": the form of a part's products, instead of
         the choice. What shares its weights with an embedding stays blockwise.
     ``ranges``
         "min-max", "percentile", "entropy" or "wide": for static int8, instead of the measured choice.
@@ -255,7 +255,7 @@ class OnnxExporter(Exporter):
         from edgekit.exporters.onnx import finding, half, linear, products, recurrent
         from edgekit.exporters.onnx.choice import timed
         from edgekit.exporters.onnx.choice.widths import narrow_weights
-        from edgekit.exporters.onnx.convolutions import places, static
+        from edgekit.exporters.onnx.convolutions import places, rounding, static
 
         names = ("form", "ranges", "float_layers", "bits", "time")
         forced, ranges, keep, bits, share = (recipe.option(name, part.name) for name in names)
@@ -271,8 +271,10 @@ class OnnxExporter(Exporter):
                     f"{'static' if static_form else forced}.",
                     hint=f"Leave the part out of the option {name}, or out of form.",
                 )
-        without, blocks = {form for rule, form in _RULES.items() if rule in ruled_out}, BLOCKS not in ruled_out
-        forced = "weight-only" if forced == "blockwise" and not blocks else forced
+        absent = {form for rule, form in _RULES.items() if rule in ruled_out}
+        if INTEGER in ruled_out and places.convolutional(graph) and feeds:
+            told = f"rounding weights of {part.name}"
+            graph = rounding.round_convolutions(graph, feeds, lambda done, total: progress(told, done, total))
         if static_form:
             # The first layers stay float where that takes no longer.
             head = runtime.costs.get("first convolution", {}).get("float", math.inf) <= 1
@@ -285,7 +287,7 @@ class OnnxExporter(Exporter):
         graph, stored = linear.with_stored(graph, keep if isinstance(keep, tuple) else ())
         choice: dict[str, LayerPlan] = {}
         if forced:
-            graph, choice, weights = products.choose_uniform(graph, feeds, forced, blocks=blocks)
+            graph, choice, weights = products.choose_uniform(graph, feeds, forced, absent)
         elif finding.products(graph):
             if not feeds:
                 raise ExportFailed(f"the part {part.name!r} has no recorded input to choose its int8 layers by.")
@@ -293,10 +295,10 @@ class OnnxExporter(Exporter):
             def tell(done: int, total: int) -> None:
                 progress(f"measuring layers of {part.name}", done, total)
 
-            bounds = products.bounds_of(runtime.costs.get("product", {}), careful=careful, without=without)
+            bounds = products.bounds_of(runtime.costs.get("product", {}), careful=careful, absent=absent)
             chooser = partial(timed.within, share) if share else partial(products.choose_within_bounds, bounds)
             graph, choice, weights = products.choose(
-                graph, feeds, tell, chooser, equalize=not careful, narrow=bool(bits), blocks=blocks
+                graph, feeds, tell, chooser, equalize=not careful, narrow=bool(bits), absent=absent
             )
             if bits:
                 choice = narrow_weights(graph, choice, feeds, float(bits), tell)

@@ -104,15 +104,54 @@ def lookup(node: onnx.NodeProto, owner: str, added: dict[str, NDArray[Any]], mad
     ]
 
 
-def weight_only(node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
-    """A product in float, whose weights are whole numbers in the file: the runtime widens them once, as it loads."""
-    name = node.name
-    added[f"{name}.int8"], added[f"{name}.scales"] = made.steps, made.scales[0]
+def int16(
+    node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]], done: set[str], version: int
+) -> list[onnx.NodeProto]:
+    """A product with activations of 16 bits, by a scale for every row.
+
+    Kernels multiply bytes. So a row becomes two: its values in 255 steps, and what that left, in steps a 254th as
+    wide. Both meet the weights at once: where a product is bound by memory, that takes the time of one row.
+    """
+    x, name, nodes = node.input[0], node.name, list[onnx.NodeProto]()
+    pairs = f"{x}.pairs"
+    if pairs not in done:  # several products of one input quantize it once
+        done.add(pairs)
+        nodes = _quantized_pairs(x, added, version)
+    _add_whole(name, made, added)
+    operands = [pairs, f"{name}.int8", "pairs.one", f"{name}.scales", "pairs.zero", f"{name}.zeros"]
+    steps, both = f"{name}.steps", f"{name}.both"
     return [
-        helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], name=f"{name}.cast", to=onnx.TensorProto.FLOAT),
-        helper.make_node("Mul", [f"{name}.cast", f"{name}.scales"], [f"{name}.float"], name=f"{name}.mul"),
-        helper.make_node("MatMul", [node.input[0], f"{name}.float"], list(node.output), name=name),
+        *nodes,
+        helper.make_node("MatMulIntegerToFloat", operands, [steps], name=name, domain=CONTRIB),
+        helper.make_node("Mul", [steps, f"{pairs}.scales"], [both], name=f"{name}.back"),
+        helper.make_node("ReduceSum", [both, "pairs.axis"], list(node.output), name=f"{name}.sum", keepdims=0),
     ]
+
+
+def _quantized_pairs(x: str, added: dict[str, NDArray[Any]], version: int) -> list[onnx.NodeProto]:
+    """`x` float [..., K] to ``x.pairs``, uint8 [..., 2, K], and ``x.pairs.scales``, float [..., 2, 1]."""
+    own, most = f"{x}.pairs", MIDDLE - 1
+    added["pairs.last"], added["pairs.axis"] = np.array([-1], np.int64), np.array([-2], np.int64)
+    added["pairs.one"], added["pairs.tiny"] = np.array(1, np.float32), np.array(1e-30, np.float32)
+    added["pairs.zero"], added["pairs.step"] = np.array(MIDDLE, np.uint8), np.array(1 / most, np.float32)
+    added["pairs.finer"] = np.array(2 * most, np.float32)
+    added["pairs.widths"] = np.array([[1], [1 / (2 * most)]], np.float32)
+    axes, along = _last_axis("pairs.last", version)
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ("Unsqueeze", [x, "pairs.axis"], "row", {}),
+        ("Abs", [f"{own}.row"], "size", {}),
+        ("ReduceMax", [f"{own}.size", *axes], "high", {"keepdims": 1, **along}),
+        ("Mul", [f"{own}.high", "pairs.step"], "wide", {}),
+        ("Max", [f"{own}.wide", "pairs.tiny"], "scale", {}),
+        ("Div", [f"{own}.row", f"{own}.scale"], "value", {}),
+        ("Round", [f"{own}.value"], "whole", {}),
+        ("Sub", [f"{own}.value", f"{own}.whole"], "left", {}),
+        ("Mul", [f"{own}.left", "pairs.finer"], "fine", {}),
+        ("Concat", [f"{own}.whole", f"{own}.fine"], "float", {"axis": -2}),
+        ("QuantizeLinear", [f"{own}.float", "pairs.one", "pairs.zero"], "", {}),
+        ("Mul", [f"{own}.scale", "pairs.widths"], "scales", {}),
+    ]
+    return _nodes(own, steps)
 
 
 def lookup_columns(node: onnx.NodeProto, owner: str, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
@@ -167,8 +206,7 @@ def _quantized_rows(
     added[f"{own}.above"] = np.array(1 / (255 - zero), np.float32)
     added[f"{own}.below"] = np.array(-1 / zero, np.float32)
     added[f"{own}.zero"], added[f"{own}.least"] = np.array(zero, np.uint8), np.array([zero], np.uint8)
-    # Axes of these two were an attribute before version 18.
-    axes, along = (["rows.last"], {}) if version >= 18 else ([], {"axes": [-1]})
+    axes, along = _last_axis("rows.last", version)
     steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
         ("ReduceMax", [x, *axes], "high", {"keepdims": 1, **along}),
         ("ReduceMin", [x, *axes], "low", {"keepdims": 1, **along}),
@@ -190,6 +228,16 @@ def _quantized_rows(
             ("Shape", [x], "shape", {}),
             ("Reshape", [f"{own}.steps", f"{own}.shape"], "", {}),
         ]
+    return _nodes(own, steps)
+
+
+def _last_axis(name: str, version: int) -> tuple[list[str], dict[str, Any]]:
+    """Operands and attributes of a ReduceMax along the last axis, which was an attribute before version 18."""
+    return ([name], {}) if version >= 18 else ([], {"axes": [-1]})
+
+
+def _nodes(own: str, steps: list[tuple[str, list[str], str, dict[str, Any]]]) -> list[onnx.NodeProto]:
+    """A node for each (operator, operands, result, attributes); its only output is ``OWN.RESULT``, or `own` for ""."""
     return [
         helper.make_node(operator, operands, [name], name=name, **attributes)
         for operator, operands, result, attributes in steps

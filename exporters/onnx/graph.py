@@ -9,7 +9,7 @@ import io
 import itertools
 import logging
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -260,6 +260,16 @@ def watching(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
     del out.graph.output[:]
     out.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
     return out
+
+
+def with_constants(model: onnx.ModelProto, changed: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:
+    """A copy of `model` with other constants, by name, in single precision."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for tensor in copy.graph.initializer:
+        if tensor.name in changed:
+            tensor.CopyFrom(numpy_helper.from_array(changed[tensor.name].astype(np.float32), tensor.name))
+    return copy
 
 
 def rebuild(

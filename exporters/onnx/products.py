@@ -16,8 +16,9 @@ Three forms, all with int8 weights and activations quantized while running, so t
     takes 1.9 and blockwise 10.
 ``four-bit``
     blockwise with 4 bits and a scale for every `SMALL_BLOCK` weights, which are stored in half: half the bytes.
-``weight-only``
-    int8 weights with a scale for every output, computed in float: for runtimes whose blocks are slow.
+``int16``
+    rows, with activations of 16 bits: two bytes of a value are two rows of one product (`forms.int16`). For what shares
+    its weights with an embedding, and for what rows move too far, where a runtime's blocks are slow.
 ``blockwise-5.25``, ``dynamic-6``, ``table-4.5``, ...
     One of the others, computed as it is; but steps are so wide that they take that many bits a weight in a packed file
     (`edgekit.common.packed`). ``table``: blockwise, for an embedding that is the output projection, too. All its
@@ -67,7 +68,7 @@ from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate
 #: Where weights are coded or have 4 bits. Scales of coded weights repeat from block to block, and take nothing.
 SMALL_BLOCK = 32
 #: Weights of an output, by form; and the bits that coded ones may have.
-GRIDS = dict.fromkeys(("dynamic", "rows", "weight-only"), Grid(8))
+GRIDS = dict.fromkeys(("dynamic", "rows", "int16"), Grid(8))
 GRIDS |= {"blockwise": Grid(8, BLOCK), "four-bit": Grid(4, SMALL_BLOCK)}
 CODED = tuple(bits / 4 for bits in range(10, 29))
 GRIDS |= {f"{form}-{bits:g}": Grid(8, 0, bits) for form in ("dynamic", "rows") for bits in CODED}
@@ -175,17 +176,17 @@ def record_inputs(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[
     )
 
 
-def bounds_of(costs: Mapping[str, float], *, careful: bool, without: Collection[str] = ()) -> Bounds:
+def bounds_of(costs: Mapping[str, float], *, careful: bool, absent: Collection[str] = ()) -> Bounds:
     """What a part's products may cost and lose.
 
     Args:
         costs: of the forms, in the runtime; empty where they were not measured there: those of onnxruntime.
-        careful: narrower limits. without: forms that the runtime does not have.
+        careful: narrower limits. absent: forms that the runtime does not have.
     """
     bounds = CAREFUL if careful else replace(BOUNDS, costs=costs or BOUNDS.costs)
-    limits = {form: most for form, most in bounds.limits.items() if form not in without}
-    if "blockwise" in without:
-        limits["weight-only"] = max(bounds.limits.values())
+    limits = {form: most for form, most in bounds.limits.items() if form not in absent}
+    if "blockwise" in absent:
+        limits["int16"] = max(bounds.limits.values())
     return replace(bounds, limits=limits)
 
 
@@ -206,26 +207,26 @@ def choose(
     *,
     equalize: bool = True,
     narrow: bool = False,
-    blocks: bool = True,
+    absent: Collection[str] = (),
 ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Weights]:
     """Node name -> its form, and why, from what the graph does with real inputs (`feeds`); the graph for that, with its
     residual stream rotated where it has one, and inputs equalized where it helps; and rounded weights.
 
     Args:
         chooser: of forms for products with many rows.
-        narrow: whether weights may get fewer bits, so that all are rounded by inputs. blocks: whether the runtime has
-            blockwise products; else those with few rows are chosen as the others are.
+        narrow: whether weights may get fewer bits, so that all are rounded by inputs. absent: forms that the runtime
+            does not have; without blockwise, products with few rows are chosen as the others are.
     """
-    found, choice = products(model), dict[str, LayerPlan]()
+    found, choice, blocks = products(model), dict[str, LayerPlan](), _blocks(absent)
     counts = rows_of(model, found, feeds) if found else {}
     many, few = (dict[str, Shape]() for _ in range(2))
     for product in found:
         rows, shape = counts[product.node], Shape(max(counts[product.node], FEW_ROWS), *product.weight.shape)
         if is_strange(product.node):
             choice[product.node] = LayerPlan("float", STRANGE)
-        elif product.table and blocks:
-            choice[product.node] = LayerPlan("blockwise", TIED)
-        elif rows <= FEW_ROWS and blocks:
+        elif product.table:
+            choice[product.node] = LayerPlan(blocks, TIED)
+        elif rows <= FEW_ROWS and blocks == "blockwise":
             choice[product.node] = LayerPlan("blockwise", f"{rows} row(s) a call: bound by memory")
             few[product.node] = shape
         else:
@@ -236,7 +237,8 @@ def choose(
     reference = evaluate(model, calls)
     model, unrotated = _try_rotation(model, calls[0], reference[:1])
     model = linear.equalize_inputs(model, list(many), feeds) if equalize else model
-    weights = record_inputs(model, [*many, *choice] if narrow else list(many), feeds)
+    by_inputs = [*many, *choice] if narrow or blocks == "int16" else list(many)
+    weights = record_inputs(model, by_inputs, feeds)
     asked, trials = set[str](), Trials(model, [*many, *few], calls, Truth(reference))
 
     def measure_error(node: str, form: str) -> float:
@@ -250,17 +252,23 @@ def choose(
 
 
 def choose_uniform(
-    model: onnx.ModelProto, feeds: Sequence[Feeds], form: str, *, blocks: bool = True
+    model: onnx.ModelProto, feeds: Sequence[Feeds], form: str, absent: Collection[str] = ()
 ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Weights]:
     """As `choose`, but all products get `form`; those that share their weights with a table are blockwise, or
-    weight-only where the runtime has no `blocks`."""
+    int16 where that is among `absent`. So is what should be blockwise."""
     found = products(model)
-    tied = LayerPlan("blockwise" if blocks else "weight-only", TIED)
-    choice = {p.node: tied if p.table else LayerPlan(form, ASKED) for p in found}
+    blocks = _blocks(absent)
+    form = blocks if form == "blockwise" else form
+    choice = {p.node: LayerPlan(blocks, TIED) if p.table else LayerPlan(form, ASKED) for p in found}
     if not found or not feeds:
         return model, choice, Weights()
     model, _ = _try_rotation(model, feeds[0], evaluate(model, feeds[:1]))
     return model, choice, record_inputs(model, list(choice), feeds)
+
+
+def _blocks(absent: Collection[str]) -> str:
+    """The form for what is bound by memory and must be exact."""
+    return "int16" if "blockwise" in absent else "blockwise"
 
 
 def _try_rotation(
@@ -295,8 +303,8 @@ def quantize(model: onnx.ModelProto, forms: Mapping[str, str], weights: Weights 
             made = weights.of(node.name, chosen[node.name].weight, form)
             if made.grid.block:
                 nodes += written.blockwise(node, made, added)
-            elif form == "weight-only":
-                nodes += written.weight_only(node, made, added)
+            elif form == "int16":
+                nodes += written.int16(node, made, added, quantized_inputs, version_of(model))
             elif form.startswith("rows"):
                 rows = weights.inputs(node.name)
                 nodes += written.rows_alike(node, made, added, quantized_inputs, rows, version_of(model))

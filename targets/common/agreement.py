@@ -30,7 +30,7 @@ _LEAST = 5e-3
 
 #: Forms of a layer whose activations are quantized with ranges that are computed while it runs; also with a number of
 #: bits behind ("dynamic-5.25").
-_RUNNING = {"blockwise", "dynamic", "rows", "four-bit", "table"}
+_RUNNING = {"blockwise", "dynamic", "rows", "int16", "four-bit", "table"}
 #: Operators in float between quantized layers, whose last digit decides now and then to which byte a value is rounded.
 _BETWEEN = {"BatchNormalization", "Erf", "Exp", "LayerNormalization", "Sigmoid", "Sqrt", "Tanh"}
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds
-from edgekit.exporters.onnx.graph import attribute, constants, watching
+from edgekit.exporters.onnx.graph import attribute, constants, watching, with_constants
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.streams import CALLS, Stream, Streams, factors
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
@@ -52,7 +51,7 @@ def equalize_channels(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> onnx.Mo
             values = changed.get(node.input[1], arrays[node.input[1]]).astype(np.float64)
             axis = 0 if _depthwise(node, values) else 1
             changed[node.input[1]] = values * divided.reshape(*[1] * axis, -1, *[1] * (values.ndim - axis - 1))
-    return _with(model, changed) if changed else None
+    return with_constants(model, changed) if changed else None
 
 
 class _Reading:
@@ -131,13 +130,3 @@ def _largest(
 
 def _depthwise(node: onnx.NodeProto, weight: NDArray[Any]) -> bool:
     return bool(weight.shape[1] == 1 and attribute(node, "group", 1) == weight.shape[0])
-
-
-def _with(model: onnx.ModelProto, changed: Arrays) -> onnx.ModelProto:
-    """A copy with other constants."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    for tensor in copy.graph.initializer:
-        if tensor.name in changed:
-            tensor.CopyFrom(numpy_helper.from_array(changed[tensor.name].astype(np.float32), tensor.name))
-    return copy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds
-from edgekit.exporters.onnx.convolutions.places import Places
-from edgekit.exporters.onnx.graph import attribute, constants, watching
+from edgekit.exporters.onnx.convolutions.places import Places, places
+from edgekit.exporters.onnx.graph import attribute, constants, watching, with_constants
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snap_to_grid
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
@@ -22,29 +23,39 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def round_products(
-    places: Places, feeds: Sequence[Feeds], tell: Callable[[int, int], None], *, per_channel: bool = True
+    wanted: Places, feeds: Sequence[Feeds], tell: Callable[[int, int], None], *, per_channel: bool = True
 ) -> dict[str, Arrays]:
     """Product -> its constants (weights, and a bias that takes up what their rounding shifts) by name.
 
     Left out, so rounded to nearest: layers that share their weights, and convolutions in three dimensions.
     """
-    arrays, calls = constants(places.model), subsample_evenly(feeds, CALLS)
-    used = Counter(name for node in places.model.graph.node for name in node.input)
+    arrays, calls = constants(wanted.model), subsample_evenly(feeds, CALLS)
+    used = Counter(name for node in wanted.model.graph.node for name in node.input)
     seen = {
-        name: inputs for name, node in places.products.items()
+        name: inputs for name, node in wanted.products.items()
         if used[node.input[1]] == 1 and (inputs := _inputs(node, arrays[node.input[1]])) is not None
     }  # fmt: skip
     if not seen:  # onnxruntime gives no outputs where none are asked for
         return {}
-    watched = dict.fromkeys(places.products[name].input[0] for name in seen)
-    runner = OnnxRunner(watching(places.model, watched).SerializeToString(), usable_processors())
+    watched = dict.fromkeys(wanted.products[name].input[0] for name in seen)
+    runner = OnnxRunner(watching(wanted.model, watched).SerializeToString(), usable_processors())
     for i, feed in enumerate(calls):
         tell(i, len(calls))
         values = runner(feed)
         for name, inputs in seen.items():
-            node = places.products[name]
+            node = wanted.products[name]
             inputs.see(_channels_last(values[node.input[0]], node), len(calls))
-    return {name: _constants(places.products[name], arrays, inputs, per_channel) for name, inputs in seen.items()}
+    return {name: _constants(wanted.products[name], arrays, inputs, per_channel) for name, inputs in seen.items()}
+
+
+def round_convolutions(
+    model: onnx.ModelProto, feeds: Sequence[Feeds], tell: Callable[[int, int], None]
+) -> onnx.ModelProto:
+    """`model` with the weights of its convolutions on the grid of int8; it is computed in float as before."""
+    found = places(model)
+    convolutions = {name: node for name, node in found.products.items() if node.op_type == "Conv"}
+    rounded = round_products(replace(found, products=convolutions), feeds, tell)
+    return with_constants(model, {name: values for held in rounded.values() for name, values in held.items()})
 
 
 def _inputs(node: onnx.NodeProto, weight: NDArray[Any]) -> Inputs | None:

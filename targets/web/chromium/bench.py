@@ -8,6 +8,7 @@ served as most pages are; with more it is isolated, without which a browser shar
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from edgekit.targets.common import agreement, values
 from edgekit.targets.web import onnxruntime_web as runtime_files
 from edgekit.targets.web.chromium.browser import launch, processes
 from edgekit.targets.web.chromium.server import serve
+from edgekit.targets.web.modules import TEMPLATES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -123,6 +125,7 @@ def _served_files(trial: Trial, manifest: Mapping[str, Any]) -> Iterator[Path]:
         for name in ("ort", "model"):
             (place / name).mkdir()
         (place / "index.html").write_bytes(_PAGE)
+        shutil.copyfile(TEMPLATES / "core" / "weights.js", place / "weights.js")
         trial.progress(f"onnxruntime-web {runtime_files.VERSION}", 0, 0)
         runtime_files.copy_files(place / "ort")
         for part in manifest["parts"]:

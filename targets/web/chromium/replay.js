@@ -9,12 +9,13 @@ async ({ threads, parts, compared, warmups, loops, seconds }) => {
   const start = performance.now();
   const ort = await import("/ort/ort.wasm.min.mjs");
   Object.assign(ort.env.wasm, { numThreads: threads, wasmPaths: "/ort/" });
+  const { withoutWeights } = await import("/weights.js");
   const library = (performance.now() - start) / 1000;
   const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all" };
   const sessions = [];
   for (const { file } of parts) {
-    const model = new Uint8Array(await bytes(`/model/${file}`));
-    sessions.push(await ort.InferenceSession.create(model, options));
+    const [graph, weights] = withoutWeights(new Uint8Array(await bytes(`/model/${file}`)));
+    sessions.push(await ort.InferenceSession.create(graph, { ...options, ...weights }));
   }
   const loaded = (performance.now() - start) / 1000;
 

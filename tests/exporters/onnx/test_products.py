@@ -251,7 +251,7 @@ def test_a_runtime_without_scales_for_rows(rows: bool, forms: set[str]) -> None:
     inputs = [{"x": rng.standard_normal((1, 60, 128)).astype(np.float32)} for _ in range(6)]
     for feed in inputs:
         feed["x"][0, 7, rng.integers(128)] = 25
-    bounds = products.bounds_of({}, careful=False, without=() if rows else ("rows",))
+    bounds = products.bounds_of({}, careful=False, absent=() if rows else ("rows",))
     plans = products.choose(plain, inputs, lambda done, total: None, partial(products.choose_within_bounds, bounds))[1]
     assert {plan.form for plan in plans.values()} == forms
 

@@ -49,9 +49,9 @@ def test_a_runtime_without_blocks(tmp_path: Path, form: str | None) -> None:
     )  # fmt: skip
     forms = {name: layer["form"] for name, layer in artifact.census["layers"].items()}
     wanted = {
-        None: {"dynamic", "rows", "weight-only"},
-        "blockwise": {"weight-only"},
-        "dynamic": {"dynamic", "weight-only"},
+        None: {"dynamic", "rows", "int16"},
+        "blockwise": {"int16"},
+        "dynamic": {"dynamic", "int16"},
     }
     assert set(forms.values()) <= wanted[form] and forms.keys() >= {"up", "down", "table:1"}
     assert "MatMulNBits" not in artifact.census["operators"]

@@ -82,14 +82,15 @@ def questions() -> Iterator[Question]:
     """Those whose folders this program was started with, behind the judge's name; with the calls that it computes."""
     _answers()
     (judge,) = (one for one in judges() if one.name == sys.argv[1])
-    return (last_calls(read(Path(name)), judge.calls) for name in sys.argv[2:])
+    return (some_calls(read(Path(name)), judge.calls) for name in sys.argv[2:])
 
 
-def last_calls(question: Question, most: int) -> Question:
-    """So many calls of a question, the last ones; 0 for all. A part with state needs all of them."""
+def some_calls(question: Question, most: int) -> Question:
+    """So many calls of a question: 1 for the last, 2 for the first as well, which may begin in silence; 0 for all. A
+    part with state needs all of them."""
     if not most or question.facts.get("stateful"):
         return question
-    inputs, here, fp32 = (side[-most:] for side in question[3:])
+    inputs, here, fp32 = ([*(side[:1] if len(side) > 1 < most else ()), *side[-1:]] for side in question[3:])
     return question._replace(inputs=inputs, here=here, fp32=fp32)
 
 

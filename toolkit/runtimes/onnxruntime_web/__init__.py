@@ -43,7 +43,7 @@ class OnnxruntimeWeb(Runtime):
     #: for its memory as well: a page has a gigabyte at most, and gives none of it back.
     costs = MappingProxyType(
         {
-            "product": {"dynamic": 1.0, "rows": 1.15, "weight-only": 2.0, "float": 2.2},
+            "product": {"dynamic": 1.0, "rows": 1.15, "int16": 2.0, "float": 2.2},
         }
     )
 

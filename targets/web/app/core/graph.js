@@ -1,4 +1,5 @@
 import { failure } from "./failure.js";
+import { withoutWeights } from "./weights.js";
 
 /**
  * onnxruntime-web, started once in a worker for all models that run there. Each package brings its own copy by address,
@@ -31,8 +32,9 @@ export class OnnxGraph {
 
     /** @param options of the session, such as {extra: {session: {disable_quant_qdq: "1"}}}: the bundle says which. */
     static async open(ort, bytes, options = {}) {
-        const all = { executionProviders: ["wasm"], logSeverityLevel: 3, ...options };
-        return new OnnxGraph(ort, await withNames(() => ort.InferenceSession.create(bytes, all)));
+        const [graph, weights] = withoutWeights(bytes);
+        const all = { executionProviders: ["wasm"], logSeverityLevel: 3, ...options, ...weights };
+        return new OnnxGraph(ort, await withNames(() => ort.InferenceSession.create(graph, all)));
     }
 
     /** @param feeds name -> {dtype, shape, data}, or a handle with read() in place of data. */
