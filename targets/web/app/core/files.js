@@ -1,4 +1,5 @@
 import { failure, cancellation } from "./failure.js";
+import { free } from "./own.js";
 
 const TRIES = 3;
 
@@ -84,6 +85,7 @@ export class Files {
             return false;
         }
         into.set(new Uint8Array(body));
+        free(body);
         if (await isRight(into, shard)) {
             this.#advance(into.length);
             return true;
@@ -151,6 +153,7 @@ export class Files {
             into.set(value, state.got);
             state.got += value.length;
             this.#advance(value.length);
+            free(value.buffer);
         }
         if (state.got < into.length && answer.ok) {
             throw failure("NetworkError", `${url} ends after ${state.got} of ${into.length} bytes`);

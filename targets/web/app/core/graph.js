@@ -1,4 +1,5 @@
 import { failure } from "./failure.js";
+import { free } from "./own.js";
 import { withoutWeights } from "./weights.js";
 
 /**
@@ -30,25 +31,27 @@ export class OnnxGraph {
         [this.#ort, this.#session] = [ort, session];
     }
 
-    /** @param options of the session, such as {extra: {session: {disable_quant_qdq: "1"}}}: the bundle says which. */
+    /**
+     * @param bytes of the file; their memory is given back.
+     * @param options of the session, such as {extra: {session: {disable_quant_qdq: "1"}}}: the bundle says which.
+     */
     static async open(ort, bytes, options = {}) {
         const [graph, weights] = withoutWeights(bytes);
         const all = { executionProviders: ["wasm"], logSeverityLevel: 3, ...options, ...weights };
-        return new OnnxGraph(ort, await withNames(() => ort.InferenceSession.create(graph, all)));
+        const session = await withNames(() => ort.InferenceSession.create(graph, all));
+        free(bytes.buffer);
+        return new OnnxGraph(ort, session);
     }
 
-    /** @param feeds name -> {dtype, shape, data}, or a handle with read() in place of data. */
+    /** @param feeds name -> {dtype, shape, data}, or what another run gave. */
     async run(feeds) {
         await turn();
         const inputs = {};
         for (const [name, tensor] of Object.entries(feeds)) {
-            const { dtype, shape, data = await tensor.read() } = tensor;
-            inputs[name] = new this.#ort.Tensor(dtype, data, shape);
+            inputs[name] = new this.#ort.Tensor(tensor.dtype, Output.values(tensor), tensor.shape);
         }
         const outputs = await withNames(() => this.#session.run(inputs));
-        return Object.fromEntries(
-            Object.entries(outputs).map(([name, { type, dims, data }]) => [name, { dtype: type, shape: [...dims], data }]),
-        );
+        return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, new Output(tensor)]));
     }
 
     /** Networks of ONNX have no state of their own. */
@@ -56,6 +59,29 @@ export class OnnxGraph {
 
     async dispose() {
         await this.#session.release();
+    }
+}
+
+/** What a run gives. Its memory goes back with `dispose`, unless somebody took the values: caches are fed and never read. */
+class Output {
+    #values;
+    #taken = false;
+
+    constructor({ type, dims, data }) {
+        [this.dtype, this.shape, this.#values] = [type, [...dims], data];
+    }
+
+    get data() {
+        this.#taken = true;
+        return this.#values;
+    }
+
+    dispose() {
+        this.#taken || free(this.#values.buffer);
+    }
+
+    static values(tensor) {
+        return tensor instanceof Output ? tensor.#values : tensor.data;
     }
 }
 

@@ -7,3 +7,6 @@ export function own(array) {
 }
 
 export const ownBuffers = (values) => values.map((value) => value?.buffer).filter((buffer) => buffer && OWN.has(buffer));
+
+/** Gives a buffer's memory back at once where the browser can do that; else garbage is collected later. */
+export const free = (buffer) => buffer.byteLength && buffer.transfer?.(0);
