@@ -17,6 +17,8 @@ from edgekit.common.serving import Handler, server
 _INSTALLED = Path(__file__).parents[3] / "build" / "judges" / "web" / "node_modules" / "onnxruntime-web"
 #: Option of the forms, where the judges have the package; else npm fetches it, once.
 RUNTIME = {"onnxruntime-web": str(_INSTALLED)} if _INSTALLED.is_dir() else {}
+#: Flags for a browser with a microphone and a camera that nobody must allow.
+FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
 
 def chromium(profile: Path, *flags: str) -> Iterator[Browser]:
@@ -25,6 +27,18 @@ def chromium(profile: Path, *flags: str) -> Iterator[Browser]:
         absent(f"there is no Chromium; {INSTALL}")
     with Browser(profile, 180.0, flags) as found:
         yield found
+
+
+def until(condition: str) -> str:
+    """A script that waits for a condition, and gives its value."""
+    return f"""new Promise((done, fail) => {{
+      const begin = performance.now(), look = () => {{
+        const value = {condition};
+        const late = performance.now() - begin > 60000;
+        value ? done(value) : late ? fail(new Error(document.body.innerText)) : setTimeout(look, 20);
+      }};
+      look();
+    }})"""
 
 
 @dataclass

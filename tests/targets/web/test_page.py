@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 from helpers.pages.browser import Browser
-from helpers.pages.packages import RUNTIME, Site, chromium, serving
+from helpers.pages.packages import FAKE, RUNTIME, Site, chromium, serving, until
 
 import edgekit
 from edgekit.bundles.bundle import open_bundle
@@ -24,7 +24,6 @@ from edgekit.targets.web import page
 pytestmark = pytest.mark.real
 
 HOSTILE = '<img src=x onerror="document.title=1">'
-FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
 
 def write_page(bundle: Bundle, out: Path, **options: str) -> Path:
@@ -75,18 +74,6 @@ def browser(pages: Path, words: Bundle, tmp_path_factory: pytest.TempPathFactory
 def site(pages: Path) -> Iterator[Site]:
     with serving(pages) as running:
         yield running
-
-
-def until(condition: str) -> str:
-    """A script that waits for a condition, and gives its value."""
-    return f"""new Promise((done, fail) => {{
-      const begin = performance.now(), look = () => {{
-        const value = {condition};
-        const late = performance.now() - begin > 60000;
-        value ? done(value) : late ? fail(new Error(document.body.innerText)) : setTimeout(look, 20);
-      }};
-      look();
-    }})"""
 
 
 READY = until('!document.getElementById("inputs").hidden && document.getElementById("status").textContent === "Done"')

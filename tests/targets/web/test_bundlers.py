@@ -1,0 +1,112 @@
+"""npm packages as apps take them: built by Vite, webpack and Next, and clicked in Chromium; their types by TypeScript."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import absent
+from helpers.pages.browser import Browser
+from helpers.pages.packages import FAKE, RUNTIME, chromium, serving, until
+
+import edgekit
+from edgekit.bundles.bundle import open_bundle
+from edgekit.targets.common.apps import apps
+from edgekit.targets.web import npm
+from edgekit.targets.web.modules import TEMPLATES, example_of
+
+SOURCES, ROOM = Path(__file__).parent / "bundlers", Path(__file__).parents[3] / "build" / "bundlers"
+#: What each bundler is told, and where it writes; Next is a server of its own.
+BUILDS = {
+    "vite": ("node_modules/vite/bin/vite.js", "build", "--outDir", "dist-vite", "--logLevel", "warn"),
+    "webpack": ("webpack.mjs",),
+}
+NEXT = "node_modules/next/dist/bin/next"
+
+
+def run(*command: str) -> str:
+    """What a program says in the room; its words in the failure where it fails."""
+    done = subprocess.run(command, cwd=ROOM, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the bundlers, an app's source, and the package as npm installs it, cut into shards."""
+    if shutil.which("npm") is None:
+        absent("there is no npm; get it with: make browser-tools")
+    bundle = open_bundle(edgekit.export("ds-cnn-kws", "laptop", out=tmp_path_factory.mktemp("bundle") / "words").path)
+    shutil.copytree(SOURCES, ROOM, dirs_exist_ok=True)
+    for left in ("words", "node_modules/@me", "public"):
+        shutil.rmtree(ROOM / left, ignore_errors=True)
+    (ROOM / "words").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(npm, "_SHARD", 20_000)
+        npm.write(bundle, ROOM / "words", {**RUNTIME, "name": "@me/words"})
+    (ROOM / "public").mkdir()  # Vite and Next copy what is in it
+    shutil.copyfile(bundle.path / bundle.manifest.golden.input, ROOM / "public" / "sound")
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+    run("npm", "install", *quiet)
+    run("npm", "install", *quiet, "--no-save", "--install-links", "./words")
+    return ROOM
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    yield from chromium(tmp_path_factory.mktemp("profile"), *FAKE)
+
+
+def click(browser: Browser, address: str, *, isolated: bool) -> None:
+    browser.open(address)
+    browser.evaluate(until('document.getElementById("go")?.onclick && true'))
+    browser.evaluate('document.getElementById("go").click()')
+    assert "stop go true" in browser.evaluate(until('document.getElementById("heard").textContent'))
+    assert browser.evaluate("crossOriginIsolated") == isolated
+    assert browser.told("Runtime.exceptionThrown") + browser.told("Log.entryAdded") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bundler", BUILDS)
+def test_what_a_bundler_builds_answers(room: Path, browser: Browser, bundler: str) -> None:
+    said = run("node", *BUILDS[bundler])
+    assert "warn" not in said.lower(), said
+    out = room / f"dist-{bundler}"
+    if bundler == "webpack":
+        for file in (room / "public" / "sound", room / "index.html"):
+            shutil.copy(file, out)
+    for isolated in (True, False):
+        with serving(out, isolated=isolated) as site:
+            click(browser, site.address, isolated=isolated)
+            threads = len([path for path in site.asked if "simd-threaded" in path and path.endswith(".mjs")])
+            print(bundler, isolated, threads)
+
+
+@contextmanager
+def next_server() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    child = subprocess.Popen(["node", NEXT, "start", "-H", "127.0.0.1", "-p", str(port)], cwd=ROOM, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        assert any("Ready" in line for line in child.stdout)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        child.terminate()
+        child.communicate()
+
+
+@pytest.mark.slow
+def test_next_renders_on_the_server_and_answers_in_the_browser(room: Path, browser: Browser) -> None:
+    run("node", NEXT, "build")
+    with next_server() as address:
+        for path, isolated in (("", False), ("isolated", True)):
+            click(browser, address + path, isolated=isolated)
+            assert browser.evaluate('document.getElementById("server").textContent') == "Unsupported"
