@@ -12,12 +12,10 @@ from pathlib import Path
 import pytest
 from conftest import absent
 from helpers.pages.browser import Browser
-from helpers.pages.packages import FAKE, RUNTIME, chromium, serving, until
+from helpers.pages.packages import FAKE, chromium, serving, until
 
-import edgekit
-from edgekit.bundles.bundle import open_bundle
+from edgekit.core import Bundle
 from edgekit.targets.common.apps import apps
-from edgekit.targets.web import npm
 from edgekit.targets.web.modules import TEMPLATES, example_of, fill
 
 SOURCES, ROOM = Path(__file__).parent / "bundlers", Path(__file__).parents[3] / "build" / "bundlers"
@@ -39,20 +37,16 @@ def run(*command: str, room: Path = ROOM) -> str:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def room(words: Bundle, package: Path) -> Path:
     """A folder with the bundlers, an app's source, and the package as npm installs it, cut into shards."""
     if shutil.which("npm") is None:
         absent("there is no npm; get it with: make browser-tools")
-    bundle = open_bundle(edgekit.export("ds-cnn-kws", "laptop", out=tmp_path_factory.mktemp("bundle") / "words").path)
     shutil.copytree(SOURCES, ROOM, dirs_exist_ok=True)
     for left in ("words", "node_modules/@me", "public"):
         shutil.rmtree(ROOM / left, ignore_errors=True)
-    (ROOM / "words").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(npm, "_SHARD", 20_000)
-        npm.write(bundle, ROOM / "words", {**RUNTIME, "name": "@me/words"})
+    shutil.copytree(package, ROOM / "words")
     (ROOM / "public").mkdir()  # Vite and Next copy what is in it
-    shutil.copyfile(bundle.path / bundle.manifest.golden.input, ROOM / "public" / "sound")
+    shutil.copyfile(words.path / words.manifest.golden.input, ROOM / "public" / "sound")
     run(*INSTALL)
     run(*INSTALL, "--no-save", "--install-links", "./words")
     return ROOM

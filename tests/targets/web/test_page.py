@@ -33,11 +33,6 @@ def write_page(bundle: Bundle, out: Path, **options: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def words(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return open_bundle(edgekit.export("ds-cnn-kws", "laptop", out=tmp_path_factory.mktemp("bundle") / "words").path)
-
-
-@pytest.fixture(scope="module")
 def persons(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     out = tmp_path_factory.mktemp("bundle") / "persons"
     made = open_bundle(edgekit.export("mobilenet-v1-025-vww", "laptop", out=out).path)

@@ -1,9 +1,12 @@
-import { failure, cancellation } from "./failure.js";
+import { failure, cancellation, need } from "./failure.js";
 import { ownBuffers } from "./own.js";
 import { PACKAGE } from "../package.js";
 
 /** The workers of a page, for all packages that are made by this version's rules and bring the same runtime. */
 const WORKERS = Symbol.for("edgekit.workers.1");
+
+/** A module whose only function uses SIMD. */
+const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11);
 
 /** A worker and the questions that it has not answered yet. */
 class Host {
@@ -17,6 +20,8 @@ class Host {
         if (typeof Worker === "undefined") {
             throw failure("Unsupported", "models run in a browser: call load() there, not on a server");
         }
+        need("WebAssembly");
+        WebAssembly.validate(SIMD) || need("SIMD in WebAssembly");
         const workers = (globalThis[WORKERS] ??= new Map());
         if (!workers.has(runtime.version)) {
             workers.set(runtime.version, new Host(code, () => workers.delete(runtime.version)));

@@ -1,4 +1,4 @@
-import { failure } from "./failure.js";
+import { failure, need } from "./failure.js";
 import { own } from "./own.js";
 
 /** A larger picture is reduced: phones have no larger canvas. */
@@ -24,6 +24,7 @@ const sizeOf = ({ width, height }) => ({ width, height, scale: 1 });
 
 async function drawOnCanvas(picture) {
     const fetched = typeof picture === "string" || picture instanceof URL ? await (await fetch(picture)).blob() : picture;
+    need("createImageBitmap", "OffscreenCanvas");
     const image = await createImageBitmap(fetched).catch((error) => {
         throw failure("BadInput", `this is no picture that the browser can decode: ${error.message}`);
     });

@@ -1,4 +1,4 @@
-import { failure } from "./failure.js";
+import { failure, need } from "./failure.js";
 import { own } from "./own.js";
 
 /**
@@ -22,6 +22,7 @@ export async function samples(sound, rate) {
 
 /** The browser's decoder; it also brings the sound to the rate. */
 async function decode(sound, rate) {
+    need("OfflineAudioContext");
     const source = typeof sound === "string" || sound instanceof URL ? await fetch(sound) : sound;
     try {
         return await new OfflineAudioContext(1, 1, rate).decodeAudioData(await source.arrayBuffer());
@@ -44,13 +45,11 @@ function mixDown(buffer) {
  * @param options {rate: 16000, signal: ends it, stream: a MediaStream in place of the microphone}
  */
 export async function* microphone({ rate = 16000, signal, stream } = {}) {
+    need("AudioWorkletNode");
     const constraints = { audio: { channelCount: 1, echoCancellation: false } };
-    const source = stream ?? (await navigator.mediaDevices?.getUserMedia(constraints).catch((error) => {
+    const source = stream ?? (await navigator.mediaDevices.getUserMedia(constraints).catch((error) => {
         throw failure("MicrophoneRefused", `there is no sound from a microphone: ${error.message}`);
     }));
-    if (!source) {
-        throw failure("Unsupported", "a microphone needs https:// or localhost");
-    }
     const context = new AudioContext({ sampleRate: rate }), waiting = [];
     let wake = () => {};
     const stop = () => wake();
