@@ -32,10 +32,10 @@ async function decode(sound, rate) {
 }
 
 /** The mean of all channels. */
-function mixDown(buffer) {
-    const count = buffer.numberOfChannels, sum = buffer.getChannelData(0).slice();
+function mixDown(buffer, begin = 0, end = buffer.length) {
+    const count = buffer.numberOfChannels, sum = buffer.getChannelData(0).slice(begin, end);
     for (let channel = 1; channel < count; channel++) {
-        buffer.getChannelData(channel).forEach((value, i) => (sum[i] += value));
+        buffer.getChannelData(channel).subarray(begin, end).forEach((value, i) => (sum[i] += value));
     }
     return own(count > 1 ? sum.map((value) => value / count) : sum);
 }
@@ -78,9 +78,16 @@ export async function* microphone({ rate = 16000, signal, stream } = {}) {
     }
 }
 
-/** Chunks of sound from a MediaStream, or as they are. */
+/** Chunks of sound from a MediaStream, of a file in pieces of ten seconds, or as they are. */
 export const chunks = (sound, rate, signal) =>
-    typeof MediaStream !== "undefined" && sound instanceof MediaStream ? microphone({ rate, signal, stream: sound }) : sound;
+    sound instanceof Blob ? pieces(sound, rate) : globalThis.MediaStream && sound instanceof MediaStream ? microphone({ rate, signal, stream: sound }) : sound;
+
+async function* pieces(file, rate) {
+    const buffer = await decode(file, rate), step = 10 * rate;
+    for (let at = 0; at < buffer.length; at += step) {
+        yield mixDown(buffer, at, at + step);
+    }
+}
 
 function join(pieces) {
     const all = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
