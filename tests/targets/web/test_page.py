@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from helpers.pages.browser import Browser
 from helpers.pages.packages import FAKE, RUNTIME, Site, chromium, serving, until
+from PIL import Image
 
 import edgekit
 from edgekit.bundles.bundle import open_bundle
@@ -134,6 +135,22 @@ def test_a_picture_whose_labels_are_markup(browser: Browser, site: Site) -> None
     assert HOSTILE in browser.evaluate(ANSWER)
     assert browser.evaluate('document.querySelectorAll("#shown img").length === 0 && document.title.startsWith("Try")')
     assert browser.evaluate('document.getElementById("canvas").width > 50')
+    assert problems(browser) == []
+
+
+def test_a_picture_of_100_megapixels(browser: Browser, site: Site, pages: Path) -> None:
+    """It is reduced before its pixels are read."""
+    Image.new("L", (10_000, 10_000), 128).save(pages / "persons" / "lib" / "large.png")
+    browser.open(f"{site.address}persons/")
+    browser.evaluate(READY)
+    browser.evaluate(DROP.replace("golden-input", "large.png"))
+    assert "person" in browser.evaluate(ANSWER)
+    assert browser.evaluate('document.getElementById("canvas").width') == 1280
+    print(
+        browser.evaluate(
+            """new Promise((done) => new PerformanceObserver((list) => done(list.getEntries().map((e) => e.duration))).observe({ type: "longtask", buffered: true }))"""
+        )
+    )
     assert problems(browser) == []
 
 
