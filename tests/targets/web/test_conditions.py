@@ -22,8 +22,8 @@ TAB = """(async () => {
   const tab = open("/");
   await new Promise((done) => tab.addEventListener("load", done));
   globalThis.tab = tab;
-  const script = (folder) => `(options) => import("/${folder}/index.js").then((lib) => lib.WakeWordDetector.load(options))`;
-  globalThis.load = (window, folder, options) => window.eval(script(folder))(options);
+  const script = (folder) => `import("/${folder}/index.js").then((lib) => lib.WakeWordDetector)`;
+  globalThis.load = (window, folder, options) => window.eval(script(folder)).then((Detector) => Detector.load(options));
 })()"""
 ANSWERS = "async (detector) => (await detector.selfTest()).passed"
 

@@ -146,11 +146,6 @@ def test_a_picture_of_100_megapixels(browser: Browser, site: Site, pages: Path) 
     browser.evaluate(DROP.replace("golden-input", "large.png"))
     assert "person" in browser.evaluate(ANSWER)
     assert browser.evaluate('document.getElementById("canvas").width') == 1280
-    print(
-        browser.evaluate(
-            """new Promise((done) => new PerformanceObserver((list) => done(list.getEntries().map((e) => e.duration))).observe({ type: "longtask", buffered: true }))"""
-        )
-    )
     assert problems(browser) == []
 
 
