@@ -30,12 +30,12 @@ def chromium(profile: Path, *flags: str) -> Iterator[Browser]:
         yield found
 
 
-def until(condition: str) -> str:
+def until(condition: str, seconds: int = 60) -> str:
     """A script that waits for a condition, and gives its value."""
     return f"""new Promise((done, fail) => {{
       const begin = performance.now(), look = () => {{
         const value = {condition};
-        const late = performance.now() - begin > 60000;
+        const late = performance.now() - begin > {1000 * seconds};
         value ? done(value) : late ? fail(new Error(document.body.innerText)) : setTimeout(look, 20);
       }};
       look();

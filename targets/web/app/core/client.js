@@ -17,10 +17,7 @@ class Host {
 
     /** The page's worker, or a new one that begins with this package's code. */
     static get({ runtime, code }) {
-        if (typeof Worker === "undefined") {
-            throw failure("Unsupported", "models run in a browser: call load() there, not on a server");
-        }
-        need("WebAssembly");
+        ["Worker", "WebAssembly"].forEach(need);
         WebAssembly.validate(SIMD) || need("SIMD in WebAssembly");
         const workers = (globalThis[WORKERS] ??= new Map());
         if (!workers.has(runtime.version)) {
@@ -70,9 +67,7 @@ class Host {
     end(error = failure("Disposed", "the model was given back")) {
         this.forget();
         this.#worker.terminate();
-        for (const id of [...this.#asked.keys()]) {
-            this.#hear({ id, error });
-        }
+        [...this.#asked.keys()].forEach((id) => this.#hear({ id, error }));
     }
 }
 
@@ -96,10 +91,8 @@ export class Model {
      * @param options {progress(stage, share), signal, threads, selfTest: false}
      */
     static async load({ progress, signal, threads, selfTest: test = true } = {}) {
-        const host = Host.get(PACKAGE), { name, version, files, runtime } = PACKAGE;
-        const addresses = { module: runtime.module.href, mjs: runtime.mjs.href, wasm: runtime.wasm.href };
-        const list = { name, version, files: files.map(withAddresses) };
-        const question = { list, runtime: addresses, threads, properties: this.properties, test };
+        const host = Host.get(PACKAGE), { runtime, ...list } = JSON.parse(JSON.stringify(PACKAGE)); // addresses become texts
+        const question = { list, runtime, threads, properties: this.properties, test };
         const report = progress && ((done, total, stage) => progress(stage, total ? Math.min(1, done / total) : 0));
         host.models++;
         try {
@@ -150,13 +143,4 @@ export class Model {
     }
 }
 
-function leave(host) {
-    if (--host.models === 0) {
-        host.end();
-    }
-}
-
-/** Addresses go to the worker as texts. */
-function withAddresses({ shards, ...file }) {
-    return { ...file, shards: shards.map(({ url, ...shard }) => ({ ...shard, url: url.href })) };
-}
+const leave = (host) => --host.models || host.end();

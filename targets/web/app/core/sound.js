@@ -79,22 +79,17 @@ export async function* microphone({ rate = 16000, signal, stream } = {}) {
 }
 
 /** Chunks of sound from a MediaStream, of a file in pieces of ten seconds, or as they are. */
-export const chunks = (sound, rate, signal) =>
-    sound instanceof Blob ? pieces(sound, rate) : globalThis.MediaStream && sound instanceof MediaStream ? microphone({ rate, signal, stream: sound }) : sound;
-
-async function* pieces(file, rate) {
-    const buffer = await decode(file, rate), step = 10 * rate;
-    for (let at = 0; at < buffer.length; at += step) {
-        yield mixDown(buffer, at, at + step);
+export async function* chunks(sound, rate, signal) {
+    const file = sound instanceof Blob && (await decode(sound, rate)), step = 10 * rate;
+    for (let at = 0; at < file.length; at += step) {
+        yield mixDown(file, at, at + step);
     }
+    yield* file ? [] : sound instanceof MediaStream ? microphone({ rate, signal, stream: sound }) : sound;
 }
 
+/** The recorder's pieces, which are equally long, as one. */
 function join(pieces) {
-    const all = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-    let at = 0;
-    for (const piece of pieces) {
-        all.set(piece, at);
-        at += piece.length;
-    }
+    const size = pieces[0].length, all = new Float32Array(size * pieces.length);
+    pieces.forEach((piece, i) => all.set(piece, size * i));
     return all;
 }
