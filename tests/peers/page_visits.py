@@ -1,4 +1,5 @@
-"""What a visitor of a packaged page waits for, in Chromium: the first visit, one from the cache, an answer, memory.
+"""What a visitor of a packaged page waits for, in Chromium: the first visit, one from the cache, an answer, memory, and
+the longest task that held the page (its worker computes beside it).
 
     python tests/peers/page_visits.py PAGE FILE [--rounds 3] [--json OUT]
 
@@ -24,6 +25,10 @@ from edgekit.targets.web.chromium.browser import launch, processes
 
 #: Seconds after which a page counts as hung.
 LIMIT = 180.0
+#: Notes in a page the milliseconds of its tasks that took more than 50.
+NOTE_TASKS = """globalThis.long = [0];
+new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration))).observe(
+  { type: "longtask", buffered: true });"""
 NAMES = ("first visit: ready", "first visit: answered", "from the cache: ready", "from the cache: answered", "answer")
 
 
@@ -46,6 +51,7 @@ def main() -> None:
         megabytes = [one["peak"] / 1e6 for one in rounds]
         spread = f"({min(megabytes):.0f} to {max(megabytes):.0f})"
         print(f"  {'memory of the page, peak':26} {statistics.median(megabytes):6.0f} MB {spread}")
+        print(f"  {'longest task of the page':26} {max(one['longest'] for one in rounds):6.0f} ms  (0: none above 50)")
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
@@ -56,7 +62,8 @@ def visits(folder: Path, file: Path, isolated: bool) -> dict[str, Any]:
     with server(folder, isolated=isolated) as running, launch(limit=10 * LIMIT) as browser:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{running.server_address[1]}/"
-        context, text, peak = browser.new_context(), "", 0
+        context, text, peak, longest = browser.new_context(), "", 0, 0
+        context.add_init_script(NOTE_TASKS)
         for visit in ("first visit", "from the cache"):
             page, begin = context.new_page(), time.perf_counter()
             page.goto(address)
@@ -67,10 +74,11 @@ def visits(folder: Path, file: Path, isolated: bool) -> dict[str, Any]:
             begin = time.perf_counter()
             text = answer(page, file)
             seconds["answer"].append(time.perf_counter() - begin)
-            peak = max(peak, *map(peak_of, processes(browser, "renderer")))
+            peak = max(peak, *(memory_of(one, "VmHWM") for one in processes(browser, "renderer")))
+            longest = max(longest, page.evaluate("Math.max(...long)"))
             page.close()
         running.shutdown()
-    return {"seconds": seconds, "peak": peak, "text": text}
+    return {"seconds": seconds, "peak": peak, "longest": longest, "text": text}
 
 
 def answer(page: Page, file: Path) -> str:
@@ -86,10 +94,10 @@ def answer(page: Page, file: Path) -> str:
     return page.inner_text("#shown")
 
 
-def peak_of(process: int) -> int:
-    """Bytes that a process took at most (Linux)."""
+def memory_of(process: int, kind: str) -> int:
+    """Bytes that a process takes ("VmRSS"), or took at most ("VmHWM") (Linux)."""
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    return int((re.search(r"VmHWM:\s+(\d+)", status) or ["", "0"])[1]) * 1024
+    return int((re.search(kind + r":\s+(\d+)", status) or ["", "0"])[1]) * 1024
 
 
 if __name__ == "__main__":

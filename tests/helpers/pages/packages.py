@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from edgekit.common.serving import Handler, server
 _INSTALLED = Path(__file__).parents[3] / "build" / "judges" / "web" / "node_modules" / "onnxruntime-web"
 #: Option of the forms, where the judges have the package; else npm fetches it, once.
 RUNTIME = {"onnxruntime-web": str(_INSTALLED)} if _INSTALLED.is_dir() else {}
+#: Flags for a browser with a microphone and a camera that nobody must allow.
+FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
 
 def chromium(profile: Path, *flags: str) -> Iterator[Browser]:
@@ -27,13 +30,35 @@ def chromium(profile: Path, *flags: str) -> Iterator[Browser]:
         yield found
 
 
+def until(condition: str, seconds: int = 60) -> str:
+    """A script that waits for a condition, and gives its value."""
+    return f"""new Promise((done, fail) => {{
+      const begin = performance.now(), look = () => {{
+        const value = {condition};
+        const late = performance.now() - begin > {1000 * seconds};
+        value ? done(value) : late ? fail(new Error(document.body.innerText)) : setTimeout(look, 20);
+      }};
+      look();
+    }})"""
+
+
+#: A script that loads what `package` holds (tests/targets/web/conftest.py), and says how that went.
+LOAD = """(async () => {
+  const { WakeWordDetector } = await import("/words/index.js"), stages = {}, begin = performance.now();
+  const detector = await WakeWordDetector.load({ progress: (stage, share) => (stages[stage] = share) });
+  globalThis.detector = detector;
+  return { stages, words: detector.words, rate: detector.rate, kept: await caches.keys() };
+})()"""
+
+
 @dataclass
 class Site:
-    """A server, what it was asked for, and the Range of each request ("": all)."""
+    """A server, what it was asked for, the Range of each request ("": all), and the bytes that it sent by path."""
 
     address: str
     asked: list[str] = field(default_factory=list)
     ranges: list[tuple[str, str]] = field(default_factory=list)
+    sent: Counter[str] = field(default_factory=Counter)
 
 
 @contextmanager
@@ -51,6 +76,7 @@ def serving(folder: Path, *, cut: str = "", isolated: bool = True, port: int = 0
             if cut and self.path.endswith(cut) and "Range" not in self.headers:
                 self.left //= 2
                 self.close_connection = True
+            site.sent[self.path] += self.left
             super().copyfile(source, outputfile)
 
     with server(folder, port=port, isolated=isolated, handler=Noting) as running:

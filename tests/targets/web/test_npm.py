@@ -14,10 +14,8 @@ from typing import Any
 import msgspec
 import pytest
 from helpers.pages.browser import Browser
-from helpers.pages.packages import RUNTIME, chromium, serving
+from helpers.pages.packages import LOAD, RUNTIME, chromium, serving
 
-import edgekit
-from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, FetchFailed, MissingExtra, Unsupported
 from edgekit.targets.common.apps import apps
@@ -25,25 +23,6 @@ from edgekit.targets.web import modules, npm
 from edgekit.targets.web.onnxruntime_web import copy_files
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return open_bundle(edgekit.export("ds-cnn-kws", "laptop", out=tmp_path_factory.mktemp("bundle") / "words").path)
-
-
-@pytest.fixture(scope="module")
-def package(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page's folder with the package in it, whose larger part was cut into shards."""
-    out = tmp_path_factory.mktemp("packages") / "site" / "words"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(npm, "_SHARD", 20_000)
-        out.mkdir(parents=True)
-        npm.write(bundle, out, {**RUNTIME, "name": "@me/words"})
-    out.with_name("other").mkdir()
-    npm.write(bundle, out.with_name("other"), RUNTIME)
-    (out.parent / "index.html").write_text('<!doctype html><link rel="icon" href="data:,"><title>test</title>')
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +34,10 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_what_is_in_a_package(bundle: Bundle, package: Path, tmp_path: Path) -> None:
+def test_what_is_in_a_package(words: Bundle, package: Path, tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-        npm.write(bundle, tmp_path / name, RUNTIME)
+        npm.write(words, tmp_path / name, RUNTIME)
     one = files_of(tmp_path / "one")
     assert one == files_of(tmp_path / "other")
     facts = json.loads(one["package.json"])
@@ -82,7 +61,7 @@ def test_what_is_in_a_package(bundle: Bundle, package: Path, tmp_path: Path) -> 
     shards = list((package / "model").glob("frontend.onnx.*"))
     assert len(shards) > 20 and all(path.stat().st_size <= 20_000 for path in shards)
     whole = b"".join((package / "model" / f"frontend.onnx.{i}").read_bytes() for i in range(len(shards)))
-    assert whole == (bundle.path / "frontend.onnx").read_bytes()
+    assert whole == (words.path / "frontend.onnx").read_bytes()
 
 
 @pytest.mark.parametrize("app", apps(), ids=lambda app: app.api)
@@ -114,9 +93,9 @@ def test_a_server_may_import_it(package: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Words", "../up", "a b", '"', "@me", "@me/", "node_modules", "w" * 215, "é"])
-def test_names_that_npm_does_not_take(bundle: Bundle, tmp_path: Path, name: str) -> None:
+def test_names_that_npm_does_not_take(words: Bundle, tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInput, match="cannot name an npm package"):
-        npm.write(bundle, tmp_path, {"name": name})
+        npm.write(words, tmp_path, {"name": name})
     assert not list(tmp_path.iterdir())
 
 
@@ -127,14 +106,14 @@ def test_the_name_of_a_model_always_makes_one(model: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["", "1", "1.2", "1.2.3\n", "1.2.x", "v1.2.3"])
-def test_versions_that_npm_does_not_take(bundle: Bundle, tmp_path: Path, version: str) -> None:
+def test_versions_that_npm_does_not_take(words: Bundle, tmp_path: Path, version: str) -> None:
     with pytest.raises(BadInput, match="is not a version"):
-        npm.write(bundle, tmp_path, {"version": version})
+        npm.write(words, tmp_path, {"version": version})
 
 
-def test_a_folder_that_is_not_the_pinned_runtime(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_the_pinned_runtime(words: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is not the npm package onnxruntime-web"):
-        npm.write(bundle, tmp_path, {"onnxruntime-web": str(tmp_path)})
+        npm.write(words, tmp_path, {"onnxruntime-web": str(tmp_path)})
 
 
 def test_a_runtime_that_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,11 +133,11 @@ def test_a_runtime_that_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.Mo
     assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".lock"}
 
 
-def test_bundles_that_have_no_package(bundle: Bundle, tmp_path: Path) -> None:
-    known = bundle.manifest
+def test_bundles_that_have_no_package(words: Bundle, tmp_path: Path) -> None:
+    known = words.manifest
 
     def changed(**facts: Any) -> Bundle:
-        return replace(bundle, manifest=msgspec.structs.replace(known, **facts))
+        return replace(words, manifest=msgspec.structs.replace(known, **facts))
 
     for other, said in (
         (changed(recipe=msgspec.structs.replace(known.recipe, exporter="litert")), "the litert exporter"),
@@ -169,12 +148,6 @@ def test_bundles_that_have_no_package(bundle: Bundle, tmp_path: Path) -> None:
             npm.write(other, tmp_path, {})
 
 
-LOAD = """(async () => {
-  const { WakeWordDetector } = await import("/words/index.js"), stages = {}, begin = performance.now();
-  const detector = await WakeWordDetector.load({ progress: (stage, share) => (stages[stage] = share) });
-  globalThis.detector = detector;
-  return { stages, words: detector.words, rate: detector.rate, kept: await caches.keys() };
-})()"""
 TEST = "detector.selfTest()"
 
 

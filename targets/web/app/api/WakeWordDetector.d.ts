@@ -7,5 +7,5 @@ export class WakeWordDetector extends Model {
     readonly rate: number;
     feed(chunk: Float32Array, options?: CallOptions): Promise<WakeWord[]>;
     reset(): Promise<void>;
-    detect(sound: Chunks | Blob, options?: { signal?: AbortSignal }): AsyncGenerator<WakeWord>;
+    detect(sound: Chunks, options?: { signal?: AbortSignal }): AsyncGenerator<WakeWord>;
 }

@@ -1,5 +1,5 @@
 import { Model } from "../core/client.js";
-import { chunks, samples } from "../core/sound.js";
+import { chunks } from "../core/sound.js";
 
 /**
  * Words in a stream of sound.
@@ -12,8 +12,8 @@ export class WakeWordDetector extends Model {
 
     /** Takes the next samples, floats in [-1, 1]; gives the words that they complete, mostly none. */
     async feed(chunk, options) {
-        const steps = Int16Array.from(chunk, (value) => Math.max(-32768, Math.min(32767, Math.round(value * 32768) || 0)));
-        return this.call("feed", [steps], options);
+        const steps = chunk.map((value) => Math.max(-32768, Math.min(32767, Math.round(value * 32768) || 0)));
+        return this.call("feed", [new Int16Array(steps)], options);
     }
 
     async reset() {
@@ -22,8 +22,7 @@ export class WakeWordDetector extends Model {
 
     async *detect(sound, { signal } = {}) {
         await this.reset();
-        const pieces = sound instanceof Blob ? [await samples(sound, this.rate)] : chunks(sound, this.rate, signal);
-        for await (const chunk of pieces) {
+        for await (const chunk of chunks(sound, this.rate, signal)) {
             yield* await this.feed(chunk, { signal });
         }
     }

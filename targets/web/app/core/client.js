@@ -1,9 +1,12 @@
-import { failure, cancellation } from "./failure.js";
+import { failure, cancellation, need } from "./failure.js";
 import { ownBuffers } from "./own.js";
 import { PACKAGE } from "../package.js";
 
 /** The workers of a page, for all packages that are made by this version's rules and bring the same runtime. */
 const WORKERS = Symbol.for("edgekit.workers.1");
+
+/** A module whose only function uses SIMD. */
+const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11);
 
 /** A worker and the questions that it has not answered yet. */
 class Host {
@@ -14,9 +17,8 @@ class Host {
 
     /** The page's worker, or a new one that begins with this package's code. */
     static get({ runtime, code }) {
-        if (typeof Worker === "undefined") {
-            throw failure("Unsupported", "models run in a browser: call load() there, not on a server");
-        }
+        ["Worker", "WebAssembly"].forEach(need);
+        WebAssembly.validate(SIMD) || need("SIMD in WebAssembly");
         const workers = (globalThis[WORKERS] ??= new Map());
         if (!workers.has(runtime.version)) {
             workers.set(runtime.version, new Host(code, () => workers.delete(runtime.version)));
@@ -65,9 +67,7 @@ class Host {
     end(error = failure("Disposed", "the model was given back")) {
         this.forget();
         this.#worker.terminate();
-        for (const id of [...this.#asked.keys()]) {
-            this.#hear({ id, error });
-        }
+        [...this.#asked.keys()].forEach((id) => this.#hear({ id, error }));
     }
 }
 
@@ -91,10 +91,8 @@ export class Model {
      * @param options {progress(stage, share), signal, threads, selfTest: false}
      */
     static async load({ progress, signal, threads, selfTest: test = true } = {}) {
-        const host = Host.get(PACKAGE), { name, version, files, runtime } = PACKAGE;
-        const addresses = { module: runtime.module.href, mjs: runtime.mjs.href, wasm: runtime.wasm.href };
-        const list = { name, version, files: files.map(withAddresses) };
-        const question = { list, runtime: addresses, threads, properties: this.properties, test };
+        const host = Host.get(PACKAGE), { runtime, ...list } = JSON.parse(JSON.stringify(PACKAGE)); // addresses become texts
+        const question = { list, runtime, threads, properties: this.properties, test };
         const report = progress && ((done, total, stage) => progress(stage, total ? Math.min(1, done / total) : 0));
         host.models++;
         try {
@@ -145,13 +143,4 @@ export class Model {
     }
 }
 
-function leave(host) {
-    if (--host.models === 0) {
-        host.end();
-    }
-}
-
-/** Addresses go to the worker as texts. */
-function withAddresses({ shards, ...file }) {
-    return { ...file, shards: shards.map(({ url, ...shard }) => ({ ...shard, url: url.href })) };
-}
+const leave = (host) => --host.models || host.end();

@@ -168,12 +168,15 @@ async function isRight(bytes, { sha256 }) {
     return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === sha256;
 }
 
-/** The cache of this version; those of others of the same package are dropped. Null where the browser keeps nothing. */
+/** The cache of this version; those of others that no tab uses are dropped. Null where the browser keeps nothing. */
 async function openStore({ name, version }) {
     try {
-        const own = `edgekit ${name} ${version}`, store = await caches.open(own);
+        const own = `edgekit ${name} ${version}`;
+        // Shared, and never given back: it ends with this worker.
+        await new Promise((held, fail) => navigator.locks.request(own, { mode: "shared" }, () => new Promise(held)).catch(fail));
+        const store = await caches.open(own), drop = (other) => (lock) => lock && caches.delete(other);
         const older = (await caches.keys()).filter((other) => other.startsWith(`edgekit ${name} `) && other !== own);
-        await Promise.all(older.map((other) => caches.delete(other)));
+        await Promise.all(older.map((other) => navigator.locks.request(other, { ifAvailable: true }, drop(other))));
         return store;
     } catch {
         return null;

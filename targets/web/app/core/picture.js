@@ -1,4 +1,4 @@
-import { failure } from "./failure.js";
+import { failure, need } from "./failure.js";
 import { own } from "./own.js";
 
 /** A larger picture is reduced: phones have no larger canvas. */
@@ -10,7 +10,7 @@ const MOST = 16_000_000;
  * @returns {Promise<{rgb: Uint8Array, height: number, width: number, scale: number}>} scale: what it was reduced by.
  */
 export async function pixels(picture) {
-    const { data, width, height, scale } = picture instanceof ImageData ? { ...sizeOf(picture), data: picture.data } : await drawOnCanvas(picture);
+    const { data, width, height, scale = 1 } = picture instanceof ImageData ? picture : await drawOnCanvas(picture);
     const rgb = new Uint8Array(width * height * 3);
     for (let from = 0, to = 0; to < rgb.length; from += 4, to += 3) {
         rgb[to] = data[from];
@@ -20,10 +20,9 @@ export async function pixels(picture) {
     return { rgb: own(rgb), height, width, scale };
 }
 
-const sizeOf = ({ width, height }) => ({ width, height, scale: 1 });
-
 async function drawOnCanvas(picture) {
     const fetched = typeof picture === "string" || picture instanceof URL ? await (await fetch(picture)).blob() : picture;
+    need("OffscreenCanvas");
     const image = await createImageBitmap(fetched).catch((error) => {
         throw failure("BadInput", `this is no picture that the browser can decode: ${error.message}`);
     });

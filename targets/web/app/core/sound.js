@@ -1,4 +1,4 @@
-import { failure } from "./failure.js";
+import { failure, need } from "./failure.js";
 import { own } from "./own.js";
 
 /**
@@ -22,6 +22,7 @@ export async function samples(sound, rate) {
 
 /** The browser's decoder; it also brings the sound to the rate. */
 async function decode(sound, rate) {
+    need("OfflineAudioContext");
     const source = typeof sound === "string" || sound instanceof URL ? await fetch(sound) : sound;
     try {
         return await new OfflineAudioContext(1, 1, rate).decodeAudioData(await source.arrayBuffer());
@@ -31,10 +32,10 @@ async function decode(sound, rate) {
 }
 
 /** The mean of all channels. */
-function mixDown(buffer) {
-    const count = buffer.numberOfChannels, sum = buffer.getChannelData(0).slice();
+function mixDown(buffer, begin = 0, end = buffer.length) {
+    const count = buffer.numberOfChannels, sum = buffer.getChannelData(0).slice(begin, end);
     for (let channel = 1; channel < count; channel++) {
-        buffer.getChannelData(channel).forEach((value, i) => (sum[i] += value));
+        buffer.getChannelData(channel).subarray(begin, end).forEach((value, i) => (sum[i] += value));
     }
     return own(count > 1 ? sum.map((value) => value / count) : sum);
 }
@@ -44,13 +45,11 @@ function mixDown(buffer) {
  * @param options {rate: 16000, signal: ends it, stream: a MediaStream in place of the microphone}
  */
 export async function* microphone({ rate = 16000, signal, stream } = {}) {
+    need("AudioWorkletNode");
     const constraints = { audio: { channelCount: 1, echoCancellation: false } };
-    const source = stream ?? (await navigator.mediaDevices?.getUserMedia(constraints).catch((error) => {
+    const source = stream ?? (await navigator.mediaDevices.getUserMedia(constraints).catch((error) => {
         throw failure("MicrophoneRefused", `there is no sound from a microphone: ${error.message}`);
     }));
-    if (!source) {
-        throw failure("Unsupported", "a microphone needs https:// or localhost");
-    }
     const context = new AudioContext({ sampleRate: rate }), waiting = [];
     let wake = () => {};
     const stop = () => wake();
@@ -79,16 +78,18 @@ export async function* microphone({ rate = 16000, signal, stream } = {}) {
     }
 }
 
-/** Chunks of sound from a MediaStream, or as they are. */
-export const chunks = (sound, rate, signal) =>
-    typeof MediaStream !== "undefined" && sound instanceof MediaStream ? microphone({ rate, signal, stream: sound }) : sound;
-
-function join(pieces) {
-    const all = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-    let at = 0;
-    for (const piece of pieces) {
-        all.set(piece, at);
-        at += piece.length;
+/** Chunks of sound from a MediaStream, of a file in pieces of ten seconds, or as they are. */
+export async function* chunks(sound, rate, signal) {
+    const file = sound instanceof Blob && (await decode(sound, rate)), step = 10 * rate;
+    for (let at = 0; at < file.length; at += step) {
+        yield mixDown(file, at, at + step);
     }
+    yield* file ? [] : sound instanceof MediaStream ? microphone({ rate, signal, stream: sound }) : sound;
+}
+
+/** The recorder's pieces, which are equally long, as one. */
+function join(pieces) {
+    const size = pieces[0].length, all = new Float32Array(size * pieces.length);
+    pieces.forEach((piece, i) => all.set(piece, size * i));
     return all;
 }

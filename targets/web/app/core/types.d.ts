@@ -2,8 +2,8 @@
 export type Picture = ImageData | ImageBitmap | HTMLImageElement | HTMLCanvasElement | HTMLVideoElement | Blob | URL | string;
 /** Mono floats in [-1, 1] at the model's rate, a sound of the browser's, or a file of one or its address. */
 export type Sound = Float32Array | AudioBuffer | Blob | Response | URL | string;
-/** Sound as it comes: chunks of any size, such as microphone() gives, or a MediaStream. */
-export type Chunks = AsyncIterable<Float32Array> | Iterable<Float32Array> | MediaStream;
+/** Sound as it comes: chunks of any size, such as microphone() gives, a MediaStream, or a file of a sound. */
+export type Chunks = AsyncIterable<Float32Array> | Iterable<Float32Array> | MediaStream | Blob;
 
 export interface Ranked { label: string; classIndex: number; score: number }
 export interface TensorSpec { name: string; dtype: string; shape: (number | string)[] }

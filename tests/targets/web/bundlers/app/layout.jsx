@@ -1,0 +1,6 @@
+export default ({ children }) => (
+    <html>
+        <head><link rel="icon" href="data:," /></head>
+        <body>{children}</body>
+    </html>
+);
