@@ -155,6 +155,8 @@ SOUNDS = """(async () => {
   said.fast = await words(fast);
   const buffer = await new OfflineAudioContext(1, 1, 96000).decodeAudioData(await fast.arrayBuffer());
   said.buffer = await words([await samples(buffer, 16000)]);
+  buffer.getChannelData(0).forEach((_, i, all) => (all[i] = Math.sin((2 * Math.PI * 10000 * i) / 96000)));
+  said.above = Math.max(...(await samples(buffer, 16000)).subarray(8000, 16000));
   detector.feed = (chunk, options) => sizes.push(chunk.length) && feed(chunk, options);
   said.hour = await words(hour, 10);
   said.pieces = sizes;
@@ -185,9 +187,11 @@ def test_sounds_that_are_fast_long_or_refused(package: Path, sounds: Path, brows
         browser.send("Browser.setPermission", permission={"name": "microphone"}, setting="denied", origin=origin)
         browser.evaluate(LOAD)
         said = browser.evaluate(SOUNDS)
-    assert "stop" in said["once"] and said["once"] == said["buffer"] == said["after"]
+    assert "stop" in said["once"] and said["once"] == said["after"]
+    assert said["above"] < 0.3  # a tone of 10 kHz, which 16 kHz cannot hold, does not come back as one of 6
     # The browser's own decoder dampens what is above 4 kHz when it goes down to 16 kHz.
     assert {"yes", "up", "left", "right", "stop", "go"} <= set(said["fast"].split())
+    assert said["buffer"] == said["fast"]
     assert said["hour"].startswith(said["once"])
     assert max(said["pieces"]) == 160_000  # given whole, it held the page for nine seconds
     assert said["microphone"] == ["MicrophoneRefused", "there is no sound from a microphone: Permission denied"]
