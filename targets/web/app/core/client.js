@@ -88,13 +88,13 @@ export class Model {
 
     /**
      * Fetches the model's files (at the first visit), opens it and tests it (likewise).
-     * @param options {progress(stage, share), signal, threads, selfTest: false}
+     * @param given {progress(stage, share), signal, threads, selfTest: false}; and options of the loop
      */
-    static async load({ progress, signal, threads, selfTest: test = true } = {}) {
+    static async load({ progress, signal, threads, selfTest: test = true, ...options } = {}) {
         const host = Host.get(PACKAGE), { name, version, files, runtime } = PACKAGE;
-        const addresses = { module: runtime.module.href, mjs: runtime.mjs.href, wasm: runtime.wasm.href };
+        const addresses = Object.fromEntries(Object.entries(runtime.addresses).map(([word, { href }]) => [word, href]));
         const list = { name, version, files: files.map(withAddresses) };
-        const question = { list, runtime: addresses, threads, properties: this.properties, test };
+        const question = { list, runtime: addresses, threads, options, properties: this.properties, test };
         const report = progress && ((done, total, stage) => progress(stage, total ? Math.min(1, done / total) : 0));
         host.models++;
         try {

@@ -84,6 +84,7 @@ const TASKS = {
         show: ({ action, applied }) => answers.rows([["action", digits(action)], ["applied", digits(applied)]]),
     },
     SpeechSynthesizer: { takes: "text", example: () => "həlˈoʊ wˈɜːld!", ask: "speak", show: play },
+    Chat: { takes: "text", example: () => "What is the capital of France?", ask: converse, show() {} },
     TensorModel: {},
 };
 const task = TASKS[api];
@@ -108,6 +109,25 @@ function play({ samples, rate }) {
     source.onended = () => context.close();
     source.start();
     answers.text(`${buffer.duration.toFixed(2)} s of speech`);
+}
+
+/** The turns so far, and what was measured of the last answer. */
+const turns = [];
+
+async function converse(text, { signal }) {
+    const begin = performance.now(), answer = ["model", ""], told = ["", ""];
+    turns.push(["you", text], answer, told);
+    $("text").value = "";
+    let first;
+    answers.rows(turns);
+    for await (const piece of model.send(text, { signal })) {
+        first ??= performance.now();
+        answer[1] += piece;
+        answers.rows(turns);
+    }
+    const { tokens, finish } = model.last, rate = (tokens - 1) / ((performance.now() - first) / 1000);
+    told[1] = `${tokens} tokens (${finish}), the first after ${answers.seconds((first - begin) / 1000)}, ${rate.toFixed(1)} tokens/s`;
+    answers.rows(turns);
 }
 
 function hear(blob) {
