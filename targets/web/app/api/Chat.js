@@ -3,7 +3,7 @@ import { Model } from "../core/client.js";
 /**
  * A conversation with a language model, in this browser alone. One question at a time; others wait.
  * @example
- * const chat = await Chat.load({ system: "Answer briefly." });
+ * const chat = await Chat.load(); // or: { system: "Answer briefly." }
  * for await (const piece of chat.send("Why is the sky blue?")) console.log(piece);
  * console.log(chat.last.finish, chat.last.tokens);
  */
