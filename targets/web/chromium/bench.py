@@ -40,7 +40,7 @@ def measure(trial: Trial) -> Mapping[str, Any]:
         MissingExtra: Playwright, a browser, or npm is absent. Unsupported: a browser runs no such files.
         DeviceFailed: the browser did not do its part. ParityFailed: it computes something else.
     """
-    manifest, kind = _known(trial.bundle)
+    manifest, kind = _bundle_kind(trial.bundle)
     names = [part["name"] for part in manifest["parts"]]
     counts = trial.threads or tuple(dict.fromkeys((1, min(_MOST_THREADS, usable_processors()))))
     results: dict[str, list[values.Result]] = {_setting(count): [] for count in counts}
@@ -87,7 +87,7 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
         As `measure`.
     """
     trial = Trial(bundle, "", calls, {}, (1,), 1, 0, 0, 0.0, _PROOF, lambda what, done, total: None)
-    manifest, kind = _known(bundle)
+    manifest, kind = _bundle_kind(bundle)
     with _served_files(trial, manifest, kind) as served, launch(limit=_PROOF) as browser:
         result, answers = kind.replay(browser, trial, manifest, served, 1, compare=True)
         version = browser.version
@@ -103,7 +103,7 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
     }
 
 
-def _known(bundle: Path) -> tuple[Any, Any]:
+def _bundle_kind(bundle: Path) -> tuple[Any, Any]:
     """The manifest, and the module with what such bundles take."""
     manifest = json.loads((bundle / "manifest.json").read_bytes())
     if (exporter := manifest["recipe"]["exporter"]) not in _KINDS:

@@ -111,23 +111,21 @@ function play({ samples, rate }) {
     answers.text(`${buffer.duration.toFixed(2)} s of speech`);
 }
 
-/** The turns so far, and what was measured of the last answer. */
+/** The turns so far, and behind each answer how fast it came. */
 const turns = [];
 
 async function converse(text, { signal }) {
-    const begin = performance.now(), answer = ["model", ""], told = ["", ""];
-    turns.push(["you", text], answer, told);
+    const begin = performance.now(), answer = ["model", ""], pace = ["", ""];
+    let first, more = 0;
+    turns.push(["you", text], answer, pace);
     $("text").value = "";
-    let first;
     answers.rows(turns);
-    for await (const piece of model.send(text, { signal })) {
-        first ??= performance.now();
+    for await (const piece of model.send(text, { signal, progress: (tokens) => (more = tokens) })) {
+        const now = performance.now(), rate = more / ((now - (first ??= now)) / 1000);
         answer[1] += piece;
+        pace[1] = `the first token after ${answers.seconds((first - begin) / 1000)}${more ? `, ${rate.toFixed(1)} tokens/s` : ""}`;
         answers.rows(turns);
     }
-    const { tokens, finish } = model.last, rate = (tokens - 1) / ((performance.now() - first) / 1000);
-    told[1] = `${tokens} tokens (${finish}), the first after ${answers.seconds((first - begin) / 1000)}, ${rate.toFixed(1)} tokens/s`;
-    answers.rows(turns);
 }
 
 function hear(blob) {
