@@ -22,15 +22,26 @@ from edgekit.targets.common.assets import DESCRIPTION, FILES, write_assets, writ
 from edgekit.targets.web.modules import TEMPLATES, example_of, fill, join_modules, modules_of, plain
 from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB, WLLAMA, NpmFiles
 
-__all__ = ["CHAT", "FORM", "OPTIONS", "app_of", "package_name", "runtime_of", "words_of", "write", "write_package"]
+__all__ = [
+    "CHAT",
+    "FORM",
+    "OPTIONS",
+    "RUNTIMES",
+    "app_of",
+    "package_name",
+    "runtime_of",
+    "words_of",
+    "write",
+    "write_package",
+]
 
 #: Exporter -> what runs its files in a page.
-_RUNTIMES = {"onnx": ONNXRUNTIME_WEB, "gguf": WLLAMA}
+RUNTIMES = {"onnx": ONNXRUNTIME_WEB, "gguf": WLLAMA}
 #: What apps get of a language model.
 CHAT = App("Chat", "text-generation", "ChatLoop", "")
 #: Options of every form.
 OPTIONS = {
-    **{files.name: "folder of the installed npm package, if npm is not to fetch it" for files in _RUNTIMES.values()},
+    **{files.name: "folder of the installed npm package, if npm is not to fetch it" for files in RUNTIMES.values()},
     **language.OPTIONS,
 }
 _OPTIONS = {"name": "of the package, such as @me/speech", "version": "of the package, such as 1.2.0", **OPTIONS}
@@ -56,13 +67,13 @@ def app_of(bundle: Bundle) -> App:
 def runtime_of(bundle: Bundle) -> NpmFiles:
     """What runs the bundle's files in a page. Raises Unsupported: nothing does."""
     manifest = bundle.manifest
-    if manifest.recipe.exporter not in _RUNTIMES:
+    if manifest.recipe.exporter not in RUNTIMES:
         raise Unsupported(
             f"{bundle.path.name} cannot become a package for browsers: its files are those of the "
             f"{manifest.recipe.exporter} exporter, and the package runs ONNX or GGUF.",
             hint=f"edgekit export {manifest.model.export_argument} --target web",
         )
-    return _RUNTIMES[manifest.recipe.exporter]
+    return RUNTIMES[manifest.recipe.exporter]
 
 
 def package_name(asked: str | None, model: str) -> str:

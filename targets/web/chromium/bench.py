@@ -23,14 +23,14 @@ from edgekit.targets.common import agreement, values
 from edgekit.targets.web.chromium.browser import launch
 from edgekit.targets.web.modules import TEMPLATES
 
-__all__ = ["measure", "prove"]
+__all__ = ["KINDS", "measure", "prove"]
 
 _PAGE = b"<!doctype html><title>edgekit</title>"
 _MOST_THREADS = 4
 #: Seconds that proving may take.
 _PROOF = 900.0
 #: Exporter -> the module of this folder with what its bundles take.
-_KINDS = {"onnx": "networks", "gguf": "language"}
+KINDS = {"onnx": "networks", "gguf": "language"}
 
 
 def measure(trial: Trial) -> Mapping[str, Any]:
@@ -106,11 +106,11 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
 def _bundle_kind(bundle: Path) -> tuple[Any, Any]:
     """The manifest, and the module with what such bundles take."""
     manifest = json.loads((bundle / "manifest.json").read_bytes())
-    if (exporter := manifest["recipe"]["exporter"]) not in _KINDS:
+    if (exporter := manifest["recipe"]["exporter"]) not in KINDS:
         raise Unsupported(
             f"a browser runs no {exporter} files here.", hint="Export with: --target web --runtime onnxruntime-web"
         )
-    return manifest, importlib.import_module(f"edgekit.targets.web.chromium.{_KINDS[exporter]}")
+    return manifest, importlib.import_module(f"edgekit.targets.web.chromium.{KINDS[exporter]}")
 
 
 @contextmanager

@@ -78,10 +78,11 @@ def opened(site: Path, browser: Browser) -> Iterator[Browser]:
 
 
 def begin(browser: Browser, running: Site, package: str = "chat", load: str = "") -> Any:
+    """On one thread: what else runs here must not wait for two."""
     browser.open(running.address)
     return browser.evaluate(f"""(async () => {{
       const {{ Chat }} = await import("/{package}/index.js");
-      globalThis.chat = await Chat.load({load});
+      globalThis.chat = await Chat.load({{ threads: 1, {load} }});
       globalThis.say = async (text, options, text_ = "", begin = performance.now(), first) => {{
         for await (const piece of chat.send(text, options)) {{
           first ??= (performance.now() - begin) / 1000;
@@ -123,6 +124,23 @@ def test_an_answer_in_a_schema(opened: Browser, bundle: Path) -> None:
         assert say(opened, "one", most=20)["text"] == free.output
 
 
+def test_two_conversations_share_a_worker(opened: Browser) -> None:
+    told = opened.evaluate("""(async () => {
+      const { Chat } = await import("/chat/index.js");
+      await chat.clear();
+      const alone = await say("one", { most: 12 });
+      const other = await Chat.load({ system: "Be brief.", threads: 2 }), begun = other.send("two")[Symbol.asyncIterator]();
+      await begun.next();
+      await chat.clear();
+      const [again] = await Promise.all([say("one", { most: 12 }), begun.next()]);
+      const hosts = [...globalThis[Symbol.for("edgekit.workers.1")].values()].map((host) => host.models);
+      await begun.return();
+      await other.dispose();
+      return [again.text === alone.text, hosts, (await say("more", { most: 3 })).tokens];
+    })()""")
+    assert told == [True, [2], 3]
+
+
 def test_answers_end_where_they_are_told_to(opened: Browser) -> None:
     told = opened.evaluate("""(async () => {
       const told = [], name = (error) => told.push(error.name), stop = new AbortController();
@@ -162,7 +180,7 @@ def test_what_cannot_be_opened(site: Path, browser: Browser, tmp_path: Path) -> 
         worker.write_text("WebAssembly.validate = () => false;\n" + worker.read_text())
         assert "no SIMD of WebAssembly" in begin(browser, running, "other")[1]
     with serving(site) as running:
-        assert "the system prompt takes" in begin(browser, running, load='{ system: "x".repeat(2000) }')[1]
+        assert "the system prompt takes" in begin(browser, running, load='system: "x".repeat(2000)')[1]
 
 
 def test_a_model_that_is_larger_than_a_visit() -> None:
@@ -180,7 +198,7 @@ def test_the_page(site: Path, browser: Browser) -> None:
       look(2000);
     })"""
     status = 'document.getElementById("status").textContent'
-    with serving(site) as running:
+    with serving(site, isolated=False) as running:
         browser.open(f"{running.address}page/")
         browser.evaluate(f'({until})(() => {status} === "Done")')
         browser.evaluate('document.getElementById("text").value = "hello"; document.getElementById("run").click()')
@@ -221,7 +239,7 @@ def test_other_answers_are_refused() -> None:
 
 def test_every_runtime_of_the_target_has_packages_and_measurements() -> None:
     formats = {find("runtimes", name).formats[0] for name in find("targets", "web").runtimes}
-    assert formats == npm._RUNTIMES.keys() == bench._KINDS.keys()
+    assert formats == npm.RUNTIMES.keys() == bench.KINDS.keys()
 
 
 @pytest.mark.slow
@@ -236,7 +254,7 @@ def test_real_weights(browser: Browser, tmp_path: Path) -> None:
     mine = Conversation(edgekit.load(bundle, threads=2), context=4096)  # type: ignore[arg-type]
     first, second = "What is the capital of France? " + "Tell me about its museums. " * 20, "And of Spain?"
     with serving(tmp_path / "site") as running:
-        assert begin(browser, running, load="{ selfTest: false }") is None
+        assert begin(browser, running, load="selfTest: false") is None
         one, other = say(browser, first, most=24), say(browser, second, most=24)
     assert [one["text"], other["text"]] == [mine.ask(first, most=24).output, mine.ask(second, most=24).output]
     new = [answer["computed"] - answer["tokens"] for answer in (one, other)]
