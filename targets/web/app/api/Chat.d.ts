@@ -6,6 +6,8 @@ export interface Sampling { temperature: number; topK?: number; topP?: number; m
 
 export class Chat extends Model {
     static load<T>(this: new (...values: never[]) => T, options?: LoadOptions & { system?: string }): Promise<T>;
+    /** That compute: by default half of the processors, for they wait for each other. */
+    readonly threads: number;
     readonly last: Answered | null;
     /** schema: name of one that the package was made with; most: tokens. */
     send(text: string, options?: CallOptions & { most?: number; schema?: string }): AsyncGenerator<string>;

@@ -8,6 +8,8 @@ import { Model } from "../core/client.js";
  * console.log(chat.last.finish, chat.last.tokens);
  */
 export class Chat extends Model {
+    static properties = ["threads"];
+
     #turn = Promise.resolve();
     /** How the last answer that came to its end did so. */
     last = null;

@@ -25,7 +25,7 @@ const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 
 export class Llama {
     #module;
     #said = "";
-    #threads;
+    threads;
     /** Whether the model wants a token of its own before a text. */
     begins;
 
@@ -34,7 +34,7 @@ export class Llama {
      * @param runtime addresses {module, wasm}. threads: more than one needs isolation.
      */
     static async start(runtime, threads) {
-        const lacking = missing(), most = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
+        const lacking = missing(), most = self.crossOriginIsolated ? navigator.hardwareConcurrency || 1 : 1;
         if (lacking) {
             throw failure("Unsupported", `this browser has no ${lacking}, which language models need: try the newest Chrome or Edge`);
         }
@@ -43,7 +43,8 @@ export class Llama {
         try {
             await (self.edgekitLlama ?? import(/* webpackIgnore: true */ /* @vite-ignore */ runtime.module));
             const llama = new Llama();
-            llama.#threads = Math.min(threads ?? most, most);
+            // They wait for each other in a loop: one that gets no core makes all slower.
+            llama.threads = Math.max(1, Math.min(4, threads ?? Math.floor(most / 2), most));
             await llama.#begin(runtime);
             return llama;
         } catch (error) {
@@ -55,7 +56,7 @@ export class Llama {
         return new Promise((done, fail) => {
             this.#module = {
                 noInitialRun: true,
-                pthreadPoolSize: this.#threads > 1 ? this.#threads : 0,
+                pthreadPoolSize: this.threads > 1 ? this.threads : 0,
                 mainScriptUrlOrBlob: code,
                 locateFile: () => wasm,
                 print() {},
@@ -87,7 +88,7 @@ export class Llama {
     async load(context, cache = "f16") {
         const asked = {
             model_paths: [`models/${FILE}`], n_ctx_auto: false, use_mmap: true, use_mlock: false, n_gpu_layers: 0,
-            n_ctx: context, n_threads: this.#threads, n_batch: BATCH, n_ubatch: BATCH, n_parallel: 1, log_level: ERROR,
+            n_ctx: context, n_threads: this.threads, n_batch: BATCH, n_ubatch: BATCH, n_parallel: 1, log_level: ERROR,
             cache_type_k: cache, cache_type_v: cache, kv_unified: true, swa_full: false, warmup: false,
             cache_idle_slots: false,
         };

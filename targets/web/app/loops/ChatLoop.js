@@ -21,7 +21,7 @@ export class ChatLoop {
      * @param description chat.json. system: a message before all others, which is never left out; "" for none.
      */
     constructor(language, description, { system = "" } = {}) {
-        Object.assign(this, { language, description, system });
+        Object.assign(this, { language, description, system, threads: language.threads });
     }
 
     /** Throws a RangeError where the system prompt leaves no room in the context. */

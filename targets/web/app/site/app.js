@@ -259,7 +259,8 @@ addEventListener("keydown", (event) => {
 const STAGES = { fetch: "Getting the model", test: "Testing the model in this browser" };
 await work("Starting", async (signal) => {
     model = await Api.load({ signal, progress: (stage, share) => report(STAGES[stage], share) });
-    $("threads").textContent = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : "1 (the page is not isolated)";
+    const threads = model.threads ?? Math.min(4, navigator.hardwareConcurrency);
+    $("threads").textContent = self.crossOriginIsolated ? threads : "1 (the page is not isolated)";
     offer();
 });
 navigator.serviceWorker?.register("sw.js").catch(() => {}); // for visits without a network; the page works without
