@@ -151,6 +151,7 @@ def _description(bundle: Bundle, weights: Path, settings: Settings) -> dict[str,
     cache = shape.cache(context, _CACHES[settings.cache])
     memory = header.size + shape.laid_out(header.file_type) + cache + shape.buffers(context)
     answer = manifest.golden.output.partition("\ufffd")[0]  # where its last token ends inside a character
+    special = special_tokens(weights)
     return {
         "model": manifest.model.name,
         "file": weights.name,
@@ -159,7 +160,8 @@ def _description(bundle: Bundle, weights: Path, settings: Settings) -> dict[str,
         "cache": settings.cache,
         "memory": memory,
         "golden": {"prompt": _golden(bundle), "answer": answer},
-        "template": between(template, special_tokens(weights)),
+        "template": between(template, special),
+        "begin": special["bos_token"],
         "grammars": dict(settings.grammars),
     }
 

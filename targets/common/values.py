@@ -68,12 +68,13 @@ def measurements(
 
 
 def agreement(parity: Mapping[str, Mapping[str, Any]]) -> tuple[Measurement, ...]:
-    """How far the answers of every part were from fp32 and from this machine: the largest relative error each. Of a
-    language model also the share of positions at which the next token is the same there as here."""
+    """How far the answers of every part were from fp32 and from this machine, where that is known: the largest relative
+    error each. Of a language model also the share of positions at which the next token is the same there as here."""
     measured = []
     for name, off in parity.items():
         for key, what in (("fp32", "fp32"), ("here", "this_machine")):
-            measured.append(Measurement(f"part.{name}.away_from_{what}", "1", ((off[key],),)))
+            if key in off:
+                measured.append(Measurement(f"part.{name}.away_from_{what}", "1", ((off[key],),)))
         if greedy := off.get("greedy"):
             share = greedy["same"] / greedy["positions"]
             measured.append(Measurement(f"part.{name}.same_next_token", "1", ((share,),), better="higher"))

@@ -1,4 +1,4 @@
-"""Web pages, through onnxruntime-web in WebAssembly. Claims about browsers are measured in one."""
+"""Web pages, through onnxruntime-web and wllama in WebAssembly. Claims about browsers are measured in one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.core import Calls, Device, Recipe, Target, Trial
 from edgekit.targets.web import npm, page
 from edgekit.targets.web.chromium import browser
-from edgekit.targets.web.onnxruntime_web import VERSION
+from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB, WLLAMA
 
 
 def _measure(trial: Trial) -> Mapping[str, Any]:
@@ -29,15 +29,18 @@ TARGET = Target(
     name="web",
     system="Chrome, Edge, Firefox or Safari with WebAssembly SIMD",
     processor="any",
-    recipes={"*": Recipe("onnxruntime-web", "int8")},
+    # Rows that are no multiple of 256 make q4_k_m larger than a visit may be: SmolLM2 135M has 106 MB, and 98 in q4_1.
+    recipes={"*": Recipe("onnxruntime-web", "int8"), "text-generation": Recipe("wllama", "q4_1")},
     device=None,
     prove=_prove,
-    refuses={"text-generation": "Language models in a browser take a runtime that edgekit does not have yet (wllama)."},
     devices={"chromium": Device(_measure, browser.state)},
     download=100_000_000,
     store="who visits a page for the first time waits for all of it (--download 200MB)",
     # Tabs of phones are killed at about so much, and memory of WebAssembly never comes back.
     ram=1_000_000_000,
     forms={"npm": npm.FORM, "page": page.FORM},
-    runtimes={"onnxruntime-web": f"npm:onnxruntime-web@{VERSION}"},
+    runtimes={
+        "onnxruntime-web": f"npm:onnxruntime-web@{ONNXRUNTIME_WEB.version}",
+        "wllama": f"npm:@wllama/wllama@{WLLAMA.version}",
+    },
 )

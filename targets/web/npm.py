@@ -16,21 +16,40 @@ from typing import Any
 
 from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, Unsupported, boundary
+from edgekit.targets.common import language
 from edgekit.targets.common.apps import App, app_for
 from edgekit.targets.common.assets import DESCRIPTION, FILES, write_assets, write_file_list
-from edgekit.targets.web import onnxruntime_web as runtime_files
 from edgekit.targets.web.modules import TEMPLATES, example_of, fill, join_modules, modules_of, plain
+from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB, WLLAMA, NpmFiles
 
-__all__ = ["FORM", "RUNTIME", "app_of", "package_name", "words_of", "write", "write_package"]
+__all__ = [
+    "CHAT",
+    "FORM",
+    "OPTIONS",
+    "RUNTIMES",
+    "app_of",
+    "package_name",
+    "runtime_of",
+    "words_of",
+    "write",
+    "write_package",
+]
 
-#: Option of every form that ships onnxruntime-web.
-RUNTIME = {"onnxruntime-web": "folder of the installed npm package, if npm is not to fetch it"}
-_OPTIONS = {"name": "of the package, such as @me/speech", "version": "of the package, such as 1.2.0", **RUNTIME}
+#: Exporter -> what runs its files in a page.
+RUNTIMES = {"onnx": ONNXRUNTIME_WEB, "gguf": WLLAMA}
+#: What apps get of a language model.
+CHAT = App("Chat", "text-generation", "ChatLoop", "")
+#: Options of every form.
+OPTIONS = {
+    **{files.name: "folder of the installed npm package, if npm is not to fetch it" for files in RUNTIMES.values()},
+    **language.OPTIONS,
+}
+_OPTIONS = {"name": "of the package, such as @me/speech", "version": "of the package, such as 1.2.0", **OPTIONS}
 
 #: Static hosts take files below 25 MiB.
 _SHARD = 24 * 2**20
 #: What a page reads of the assets, besides the parts.
-_READ = (DESCRIPTION, "vocabulary.bin", "golden/input.bin", "golden/reference.bin")
+_READ = (DESCRIPTION, language.DESCRIPTION, "vocabulary.bin", "golden/input.bin", "golden/reference.bin")
 _NAME = re.compile(r"(?:@[a-z0-9-][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*")
 
 
@@ -40,14 +59,21 @@ def app_of(bundle: Bundle) -> App:
     Raises:
         Unsupported: its exporter or task has no loop for browsers, or the loop lacks one of its facts.
     """
+    if runtime_of(bundle) is WLLAMA:
+        return CHAT
+    return app_for(bundle, TEMPLATES / "api", "a package for browsers", "browsers")
+
+
+def runtime_of(bundle: Bundle) -> NpmFiles:
+    """What runs the bundle's files in a page. Raises Unsupported: nothing does."""
     manifest = bundle.manifest
-    if manifest.recipe.exporter != "onnx":
+    if manifest.recipe.exporter not in RUNTIMES:
         raise Unsupported(
             f"{bundle.path.name} cannot become a package for browsers: its files are those of the "
-            f"{manifest.recipe.exporter} exporter, and the package runs ONNX.",
+            f"{manifest.recipe.exporter} exporter, and the package runs ONNX or GGUF.",
             hint=f"edgekit export {manifest.model.export_argument} --target web",
         )
-    return app_for(bundle, TEMPLATES / "api", "a package for browsers", "browsers")
+    return RUNTIMES[manifest.recipe.exporter]
 
 
 def package_name(asked: str | None, model: str) -> str:
@@ -65,11 +91,11 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     """Write the package into the empty folder `out`.
 
     Args:
-        options: ``name``, ``version``; ``onnxruntime-web``, see `edgekit.targets.web.onnxruntime_web`.
+        options: ``name``, ``version``; those of `write_package`.
 
     Raises:
         BadInput: a name or version that npm does not take, or a bundle whose golden files are not what they should be.
-        Unsupported: no loop for it. FetchFailed, MissingExtra: onnxruntime-web cannot be had.
+        Unsupported: no loop for it. FetchFailed, MissingExtra: the runtime cannot be had.
     """
     app = app_of(bundle)
     name = package_name(options.get("name"), bundle.manifest.model.name)
@@ -77,31 +103,48 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     if not re.fullmatch(r"\d{1,9}\.\d{1,9}\.\d{1,9}(?:-[0-9A-Za-z.-]{1,50})?", version):
         raise BadInput(f"{version!r} is not a version of npm.", hint="Such as: -o version=1.2.0")
     with boundary():
-        size = write_package(bundle, app, out, name, options.get("onnxruntime-web"))
+        size = write_package(bundle, app, out, name, options)
         words = words_of(bundle, app, name, size)
         fill("package/README.md", out / "README.md", words)
         (out / "package.json").write_bytes(_json(_package(bundle, name, version)))
 
 
-def write_package(bundle: Bundle, app: App, out: Path, name: str, installed: str | None = None) -> int:
-    """Write the modules, the model and the runtime into the empty folder `out`; returns what a first visit fetches."""
+def write_package(bundle: Bundle, app: App, out: Path, name: str, options: Mapping[str, str]) -> int:
+    """Write the modules, the model and the runtime into the empty folder `out`; returns what a first visit fetches.
+
+    Args:
+        options: the runtime's name, see `NpmFiles.find`; of language models those of `edgekit.targets.common.language`.
+    """
+    runtime = runtime_of(bundle)
     (out / "model").mkdir(parents=True)
-    (out / "ort").mkdir()
-    runtime_files.copy_files(out / "ort", installed)
-    fill("package/ort-licence.txt", out / "ort" / "LICENSE", {})
-    write_assets(bundle, out / "model")
-    parts = _add_sessions(bundle, out / "model" / DESCRIPTION)
+    (out / runtime.folder).mkdir()
+    runtime.copy(out / runtime.folder, options.get(runtime.name))
+    parts = _write_language(bundle, out, options) if app is CHAT else _write_networks(bundle, out, options)
     shards = {part: _split(out / "model" / part) for part in parts}
     write_file_list(out / "model")
     listed = {entry["name"]: entry for entry in json.loads((out / "model" / FILES).read_bytes())["files"]}
     files = {file: shards.get(file, [file]) for file in (*_READ, *parts) if file in listed or file in shards}
     digest = hashlib.sha256((out / "model" / FILES).read_bytes()).hexdigest()[:16]
     seen = {name: [listed[shard] for shard in pieces] for name, pieces in files.items()}
-    (out / "package.js").write_text(_package_module(name, digest, seen), encoding="utf-8")
-    _write_modules(app, out, f"{name} {digest}")
+    (out / "package.js").write_text(_package_module(runtime, name, digest, seen), encoding="utf-8")
+    _write_modules(app, runtime, out, f"{name} {digest}")
     fetched = [entry for file, entries in seen.items() if not file.startswith("golden/") for entry in entries]
     weights = sum(int(entry["size"]) for entry in fetched)
-    return weights + sum((out / "ort" / file).stat().st_size for file in runtime_files.FILES)
+    return weights + sum((out / runtime.folder / file).stat().st_size for file in runtime.addresses.values())
+
+
+def _write_language(bundle: Bundle, out: Path, options: Mapping[str, str]) -> list[str]:
+    """Write the assets of a conversation; the files of its parts."""
+    language.write_language(bundle, out / "model", language.settings_of(options))
+    return [bundle.manifest.parts[0].file]
+
+
+def _write_networks(bundle: Bundle, out: Path, options: Mapping[str, str]) -> list[str]:
+    """Write the assets of a task; the files of its parts."""
+    language.no_chat(bundle, options)
+    fill("package/ort-licence.txt", out / ONNXRUNTIME_WEB.folder / "LICENSE", {})
+    write_assets(bundle, out / "model")
+    return _add_sessions(bundle, out / "model" / DESCRIPTION)
 
 
 def _add_sessions(bundle: Bundle, file: Path) -> list[str]:
@@ -114,7 +157,7 @@ def _add_sessions(bundle: Bundle, file: Path) -> list[str]:
     return [part["file"] for part in description["parts"]]
 
 
-def _write_modules(app: App, out: Path, identity: str) -> None:
+def _write_modules(app: App, runtime: NpmFiles, out: Path, identity: str) -> None:
     first = [TEMPLATES / "api" / f"{app.api}.js", TEMPLATES / "core" / "sound.js"]
     for file in modules_of(first):
         for source in (file, file.with_suffix(".d.ts")):
@@ -124,8 +167,9 @@ def _write_modules(app: App, out: Path, identity: str) -> None:
     fill("core/recorder.js", out / "recorder.js", {})
     for index in ("index.js", "index.d.ts"):
         fill(f"package/{index}", out / index, {"EdgekitAPI": app.api})
-    code = join_modules([TEMPLATES / "core" / "serving.js", TEMPLATES / "loops" / f"{app.loop}.js"])
-    begin = f"$serving.serve({json.dumps(identity)}, ${app.loop}.{app.loop});\n"
+    names = ("core/serving", f"core/{runtime.core}", f"loops/{app.loop}")
+    code = join_modules([TEMPLATES / f"{file}.js" for file in names])
+    begin = f"$serving.serve({json.dumps(identity)}, ${app.loop}.{app.loop}, ${runtime.core}.open);\n"
     head = "/** What computes, in a worker: made by edgekit of its modules. */\n"
     (out / "worker.js").write_text(head + code + begin, encoding="utf-8")
 
@@ -143,7 +187,7 @@ def _split(file: Path) -> list[str]:
     return names
 
 
-def _package_module(name: str, version: str, files: Mapping[str, list[Mapping[str, Any]]]) -> str:
+def _package_module(runtime: NpmFiles, name: str, version: str, files: Mapping[str, list[Mapping[str, Any]]]) -> str:
     """What a page knows of the package, with an address for every file: bundlers copy what they see here."""
     lines = [
         "/** What is in this package. Each address is written out, so that bundlers copy the files. */",
@@ -152,10 +196,10 @@ def _package_module(name: str, version: str, files: Mapping[str, list[Mapping[st
         f"    version: {json.dumps(version)},",
         f"    code: {_url('worker.js')},",
         "    runtime: {",
-        f"        version: {json.dumps(runtime_files.VERSION)},",
-        f"        module: {_url('ort/' + runtime_files.MODULE)},",
-        f"        mjs: {_url('ort/ort-wasm-simd-threaded.mjs')},",
-        f"        wasm: {_url('ort/ort-wasm-simd-threaded.wasm')},",
+        f"        version: {json.dumps(f'{runtime.name} {runtime.version}')},",
+        "        addresses: {",
+        *(f"            {word}: {_url(f'{runtime.folder}/{file}')}," for word, file in runtime.addresses.items()),
+        "        },",
         "    },",
         "    files: [",
     ]
@@ -174,7 +218,7 @@ def _url(path: str) -> str:
 
 
 def _package(bundle: Bundle, name: str, version: str) -> dict[str, Any]:
-    manifest = bundle.manifest
+    manifest, runtime = bundle.manifest, runtime_of(bundle)
     return {
         "name": name,
         "version": version,
@@ -184,20 +228,21 @@ def _package(bundle: Bundle, name: str, version: str) -> dict[str, Any]:
         "sideEffects": False,
         "exports": {".": {"types": "./index.d.ts", "default": "./index.js"}, "./*": "./*"},
         "types": "./index.d.ts",
-        "edgekit": {"bundle": manifest.digest, "onnxruntime-web": runtime_files.VERSION},
+        "edgekit": {"bundle": manifest.digest, runtime.name: runtime.version},
     }
 
 
 def words_of(bundle: Bundle, app: App, name: str, size: int) -> dict[str, str]:
     """Names in the templates -> what they become."""
-    manifest = bundle.manifest
+    manifest, runtime = bundle.manifest, runtime_of(bundle)
     return {
         "edgekit-name": name,
         "EdgekitAPI": app.api,
         "edgekit-description": _description(manifest),
         "edgekit-usage": example_of(TEMPLATES / "api" / f"{app.api}.js"),
         "edgekit-size": f"{size / 1e6:.1f}",
-        "edgekit-runtime": runtime_files.VERSION,
+        "edgekit-runtime": f"{runtime.name} {runtime.version}",
+        "edgekit-folder": runtime.folder,
         "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
         "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
         "edgekit-bundle": plain(manifest.digest),

@@ -14,11 +14,11 @@ from pathlib import Path
 from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, boundary
 from edgekit.targets.web.modules import fill
-from edgekit.targets.web.npm import RUNTIME, app_of, package_name, words_of, write_package
+from edgekit.targets.web.npm import OPTIONS, app_of, package_name, words_of, write_package
 
 __all__ = ["FORM", "write"]
 
-_OPTIONS = {"title": "of the page, such as Speech to text", **RUNTIME}
+_OPTIONS = {"title": "of the page, such as Speech to text", **OPTIONS}
 #: What a visit without a network needs; the package keeps the model by itself.
 _KEPT = (".js", ".mjs", ".wasm", ".css", ".html")
 
@@ -27,11 +27,11 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     """Write the page into the empty folder `out`.
 
     Args:
-        options: ``title``; ``onnxruntime-web``, see `edgekit.targets.web.onnxruntime_web`.
+        options: ``title``; those of `edgekit.targets.web.npm.write_package`.
 
     Raises:
         BadInput: an empty title, or a bundle whose golden files are not what they should be.
-        Unsupported: no loop for it. FetchFailed, MissingExtra: onnxruntime-web cannot be had.
+        Unsupported: no loop for it. FetchFailed, MissingExtra: the runtime cannot be had.
     """
     app = app_of(bundle)
     title = options.get("title", bundle.manifest.model.name)
@@ -41,7 +41,7 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
         )
     with boundary():
         name = package_name(None, bundle.manifest.model.name)
-        size = write_package(bundle, app, out / "lib", name, options.get("onnxruntime-web"))
+        size = write_package(bundle, app, out / "lib", name, options)
         words = {**words_of(bundle, app, name, size), "edgekit-title": html.escape(title)}
         for file in ("index.html", "app.js", "answers.js", "style.css"):
             fill(f"site/{file}", out / file, words)

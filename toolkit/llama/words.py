@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import BadInput
 from edgekit.llama import library
 
-__all__ = ["special_tokens"]
+__all__ = ["pieces", "special_tokens"]
 
 
 def special_tokens(file: Path) -> dict[str, str]:
@@ -18,6 +20,22 @@ def special_tokens(file: Path) -> dict[str, str]:
     Raises:
         BadInput: llama.cpp cannot read it. MissingExtra: llama.cpp is not installed.
     """
+    with _vocabulary(file) as (api, words):
+        numbers = {"bos_token": api.llama_vocab_bos(words), "eos_token": api.llama_vocab_eos(words)}
+        return {
+            name: _bytes(api, words, int(number), True).decode("utf-8", "replace") for name, number in numbers.items()
+        }
+
+
+def pieces(file: Path, tokens: Iterable[int]) -> list[bytes]:
+    """The bytes of each token in a text, none of a control token's. Loads and raises as `special_tokens`."""
+    with _vocabulary(file) as (api, words):
+        return [_bytes(api, words, int(token), False) for token in tokens]
+
+
+@contextlib.contextmanager
+def _vocabulary(file: Path) -> Iterator[tuple[Any, Any]]:
+    """The library, and the vocabulary of a file."""
     api = library.bindings()
     settings = api.llama_model_default_params()
     settings.vocab_only = True
@@ -25,14 +43,12 @@ def special_tokens(file: Path) -> dict[str, str]:
     if not model:
         raise BadInput(f"llama.cpp cannot read the vocabulary of {file.name}.")
     try:
-        vocabulary = api.llama_model_get_vocab(model)
-        numbers = {"bos_token": api.llama_vocab_bos(vocabulary), "eos_token": api.llama_vocab_eos(vocabulary)}
-        return {name: _text(api, vocabulary, int(number)) for name, number in numbers.items()}
+        yield api, api.llama_model_get_vocab(model)
     finally:
         api.llama_model_free(model)
 
 
-def _text(api: Any, vocabulary: Any, token: int) -> str:
+def _bytes(api: Any, words: Any, token: int, special: bool) -> bytes:
     buffer = ctypes.create_string_buffer(256)
-    count = int(api.llama_token_to_piece(vocabulary, token, buffer, 256, 0, True)) if token >= 0 else 0
-    return buffer.raw[: max(0, count)].decode("utf-8", "replace")
+    count = int(api.llama_token_to_piece(words, token, buffer, 256, 0, special)) if token >= 0 else 0
+    return buffer.raw[: max(0, count)]

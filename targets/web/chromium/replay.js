@@ -9,7 +9,7 @@ async ({ threads, parts, compared, warmups, loops, seconds }) => {
   const start = performance.now();
   const ort = await import("/ort/ort.wasm.min.mjs");
   Object.assign(ort.env.wasm, { numThreads: threads, wasmPaths: "/ort/" });
-  const { withoutWeights } = await import("/weights.js");
+  const { withoutWeights } = await import("/core/weights.js");
   const library = (performance.now() - start) / 1000;
   const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all" };
   const sessions = [];

@@ -17,8 +17,8 @@ from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Trial
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed, Unsupported
 from edgekit.registry import find
-from edgekit.targets.web import onnxruntime_web as files
 from edgekit.targets.web.chromium import bench, browser
+from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB
 
 DEVICE = find("targets", "web").devices["chromium"]
 
@@ -46,7 +46,7 @@ def test_a_browser_answers_as_this_machine_does_and_is_measured(chromium: str, b
     report = edgekit.benchmark(bundle, device="chromium", threads=(1, 2), processes=1, warmups=1, loops=3)
     values = {item.name: item.values[0][0] for item in report.measurements}
     assert report.fidelity == "device" and report.host["browser"].startswith("Chromium ")
-    assert report.versions["onnxruntime-web"] == files.VERSION
+    assert report.versions["onnxruntime-web"] == ONNXRUNTIME_WEB.version
     assert values["part.network.away_from_this_machine"] < 1e-4 and values["part.network.away_from_fp32"] < 0.1
     assert 0 < values["part.network.latency"] < values["replayed_calls.latency"] < 10
     assert values["part.network.latency [2 threads]"] > 0 and 0 < values["load.import"] < values["load.cold"]

@@ -20,7 +20,7 @@ from edgekit.core import Bundle
 from edgekit.errors import BadInput, FetchFailed, MissingExtra, Unsupported
 from edgekit.targets.common.apps import apps
 from edgekit.targets.web import modules, npm
-from edgekit.targets.web.onnxruntime_web import copy_files
+from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB, WLLAMA
 
 pytestmark = pytest.mark.real
 
@@ -64,7 +64,7 @@ def test_what_is_in_a_package(words: Bundle, package: Path, tmp_path: Path) -> N
     assert whole == (words.path / "frontend.onnx").read_bytes()
 
 
-@pytest.mark.parametrize("app", apps(), ids=lambda app: app.api)
+@pytest.mark.parametrize("app", [*apps(), npm.CHAT], ids=lambda app: app.api)
 def test_every_class_has_its_loop_its_types_and_an_example(app: Any) -> None:
     api = modules.TEMPLATES / "api" / f"{app.api}.js"
     assert f"await {app.api}.load()" in modules.example_of(api)
@@ -116,20 +116,21 @@ def test_a_folder_that_is_not_the_pinned_runtime(words: Bundle, tmp_path: Path) 
         npm.write(words, tmp_path, {"onnxruntime-web": str(tmp_path)})
 
 
-def test_a_runtime_that_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("runtime", [ONNXRUNTIME_WEB, WLLAMA], ids=lambda runtime: runtime.name)
+def test_a_runtime_that_cannot_be_fetched(runtime: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingExtra, match="fetched by npm, which is not installed"):
-        copy_files(tmp_path)
-    npm_program = tmp_path / "npm"
+        runtime.copy(tmp_path)
+    npm_program, file = tmp_path / "npm", Path(next(iter(runtime.files)))
     for script, said in (
         ("echo 'npm error 404' >&2; exit 1", "could not download .*: npm error 404"),
-        ("printf x > package/dist/ort.wasm.min.mjs; /usr/bin/tar cf x.tgz package", "is not what is pinned"),
+        (f"printf x > package/{file}; /usr/bin/tar cf x.tgz package", "is not what is pinned"),
     ):
-        npm_program.write_text(f"#!/bin/sh\n/usr/bin/mkdir -p package/dist\n{script}\n")
+        npm_program.write_text(f"#!/bin/sh\n/usr/bin/mkdir -p package/{file.parent}\n{script}\n")
         npm_program.chmod(0o755)
         with pytest.raises(FetchFailed, match=said):
-            copy_files(tmp_path)
+            runtime.copy(tmp_path)
     assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".lock"}
 
 

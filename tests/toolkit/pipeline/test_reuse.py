@@ -171,6 +171,7 @@ DECIDING = {
     "onnxruntime-web": ("torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
     "openvino": ("openvino", "torch", "onnx", "onnxscript", "onnxruntime"),
     "tflite-micro": ("tflite-micro", "torch", "litert-torch"),
+    "wllama": ("llama-cpp-python",),
 }
 
 

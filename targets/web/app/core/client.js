@@ -88,11 +88,11 @@ export class Model {
 
     /**
      * Fetches the model's files (at the first visit), opens it and tests it (likewise).
-     * @param options {progress(stage, share), signal, threads, selfTest: false}
+     * @param given {progress(stage, share), signal, threads, selfTest: false}; and options of the loop
      */
-    static async load({ progress, signal, threads, selfTest: test = true } = {}) {
+    static async load({ progress, signal, threads, selfTest: test = true, ...options } = {}) {
         const host = Host.get(PACKAGE), { runtime, ...list } = JSON.parse(JSON.stringify(PACKAGE)); // addresses become texts
-        const question = { list, runtime, threads, properties: this.properties, test };
+        const question = { list, runtime: runtime.addresses, threads, options, properties: this.properties, test };
         const report = progress && ((done, total, stage) => progress(stage, total ? Math.min(1, done / total) : 0));
         host.models++;
         try {

@@ -37,13 +37,18 @@ export class Files {
         return this.#list.files.some((file) => file.name === name);
     }
 
-    /** @returns {Promise<Uint8Array>} */
-    async read(name) {
-        const { size, shards } = this.#file(name), bytes = new Uint8Array(size);
+    size(name) {
+        return this.#file(name).size;
+    }
+
+    /** @param bytes where they go; memory that threads share takes no checks, and so each shard has its own first. */
+    async read(name, bytes = new Uint8Array(this.size(name))) {
+        const shared = !(bytes.buffer instanceof ArrayBuffer);
         let at = 0;
-        for (const shard of shards) {
-            const into = bytes.subarray(at, at + shard.size);
+        for (const shard of this.#file(name).shards) {
+            const place = bytes.subarray(at, at + shard.size), into = shared ? new Uint8Array(shard.size) : place;
             (await this.#take(into, shard)) || (await this.#fetch(into, shard));
+            shared && place.set(into);
             at += shard.size;
         }
         return bytes;

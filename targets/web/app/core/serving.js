@@ -1,20 +1,18 @@
 import { failure, cancellation } from "./failure.js";
 import { Files } from "./files.js";
-import { OnnxGraph, startRuntime } from "./graph.js";
-import { selfTest } from "./selftest.js";
-import { readVectors } from "./vectors.js";
 
-const INPUT = "golden/input.bin", REFERENCE = "golden/reference.bin", TESTED = "tested";
+const TESTED = "tested";
 
 /**
  * Answers the page's questions in this worker. Other packages of the page come in here by their own address, so that all
  * models share one runtime.
  *
- * @param name of the package, with its version. Loop: what computes its answers.
+ * @param name of the package, with its version. Loop: what computes its answers. open: opens a model with its loop, and gives
+ *     {object, test, close}: networks.js or language.js.
  */
-export function serve(name, Loop) {
+export function serve(name, Loop, open) {
     const services = (self.edgekitServices ??= new Map());
-    services.set(name, new Service(Loop));
+    services.set(name, new Service(Loop, open));
     self.onmessage ??= async ({ data }) => {
         try {
             if (!services.has(data.package)) {
@@ -31,12 +29,13 @@ export function serve(name, Loop) {
 /** The models of one package. */
 class Service {
     #Loop;
+    #open;
     /** Number -> a model, or an object of one (a stream). */
     #objects = new Map();
     #running = new Map();
 
-    constructor(Loop) {
-        this.#Loop = Loop;
+    constructor(Loop, open) {
+        [this.#Loop, this.#open] = [Loop, open];
     }
 
     async answer({ id, ask, ...question }) {
@@ -55,35 +54,23 @@ class Service {
         }
     }
 
+    /** Ends a call, or gives back what it made meanwhile: who asked does not wait for it. */
     stop(_, { call }) {
-        this.#running.get(call)?.abort();
+        const running = this.#running.get(call);
+        return running ? running.abort() : this.release(0, { object: call });
     }
 
-    /** Opens a model; its number is the question's. What is fetched next comes while the runtime opens a part. */
-    async load(id, { list, runtime, threads, properties, test }, watch, signal) {
+    /** Opens a model; its number is the question's. */
+    async load(id, { list, properties, test, ...how }, watch, signal) {
         const report = (stage) => (done, total) => self.postMessage({ id, progress: [done, total, stage] });
-        const files = await Files.open(list, report("fetch"), signal), description = await files.json("model.json");
-        const names = description.parts.map((part) => part.file), known = files.has("vocabulary.bin");
-        files.expect(["model.json", ...names, ...(known ? ["vocabulary.bin"] : [])]);
-        description.vocabulary = known ? await files.read("vocabulary.bin") : new Uint8Array();
-        const model = { files, description, parts: {}, turn: Promise.resolve() };
+        const files = await Files.open(list, report("fetch"), signal);
+        const model = { files, turn: Promise.resolve(), ...(await this.#open(this.#Loop, files, how, signal)) };
         try {
-            let next = Promise.all([files.read(names[0]), startRuntime(runtime, threads)]);
-            for (const [i, part] of description.parts.entries()) {
-                const [bytes, ort] = await next;
-                next = names[i + 1] && files.read(names[i + 1]).then((more) => [more, ort]);
-                next?.catch(() => {}); // it is awaited in its turn
-                if (signal.aborted) {
-                    throw cancellation();
-                }
-                model.parts[part.name] = await OnnxGraph.open(ort, bytes, part.session ?? description.session);
-            }
-            model.object = new this.#Loop(model.parts, description);
             if (test) {
                 await this.#check(model, report("test"), signal);
             }
         } catch (error) {
-            this.#close(model);
+            model.close();
             throw error;
         }
         this.#objects.set(id, model);
@@ -96,7 +83,7 @@ class Service {
         if ((await model.files.note(TESTED)) === navigator.userAgent) {
             return;
         }
-        const { passed, errors, limit } = await this.#test(model, (done, total) => {
+        const { passed, errors, limit } = await model.test((done, total) => {
             if (signal.aborted) {
                 throw cancellation();
             }
@@ -110,14 +97,8 @@ class Service {
         await model.files.keep(TESTED, navigator.userAgent);
     }
 
-    async #test({ files, parts, description }, watch, early) {
-        files.expect([INPUT, REFERENCE]);
-        const golden = readVectors(await files.read(INPUT)), reference = readVectors(await files.read(REFERENCE));
-        return selfTest(this.#Loop, parts, description, golden, reference, watch, early);
-    }
-
     test(_, { object }, watch) {
-        return this.#queue(object, (model) => this.#test(model, watch));
+        return this.#queue(object, (model) => model.test(watch));
     }
 
     /** Calls a method. keep: its value stays here under the question's number, such as a stream. */
@@ -148,10 +129,6 @@ class Service {
         const held = this.#objects.get(number);
         this.#objects.delete(number);
         await (held?.owner ?? held)?.turn;
-        await (held?.owner ? held.object.close?.() : held && this.#close(held));
-    }
-
-    #close(model) {
-        return Promise.all(Object.values(model.parts).map((graph) => graph.dispose()));
+        await (held?.owner ? held.object.close?.() : held?.close());
     }
 }

@@ -84,6 +84,7 @@ const TASKS = {
         show: ({ action, applied }) => answers.rows([["action", digits(action)], ["applied", digits(applied)]]),
     },
     SpeechSynthesizer: { takes: "text", example: () => "həlˈoʊ wˈɜːld!", ask: "speak", show: play },
+    Chat: { takes: "text", example: () => "What is the capital of France?", ask: converse, show() {} },
     TensorModel: {},
 };
 const task = TASKS[api];
@@ -108,6 +109,23 @@ function play({ samples, rate }) {
     source.onended = () => context.close();
     source.start();
     answers.text(`${buffer.duration.toFixed(2)} s of speech`);
+}
+
+/** The turns so far, and behind each answer how fast it came. */
+const turns = [];
+
+async function converse(text, { signal }) {
+    const begin = performance.now(), answer = ["model", ""], pace = ["", ""];
+    let first, more = 0;
+    turns.push(["you", text], answer, pace);
+    $("text").value = "";
+    answers.rows(turns);
+    for await (const piece of model.send(text, { signal, progress: (tokens) => (more = tokens) })) {
+        const now = performance.now(), rate = more / ((now - (first ??= now)) / 1000);
+        answer[1] += piece;
+        pace[1] = `the first token after ${answers.seconds((first - begin) / 1000)}${more ? `, ${rate.toFixed(1)} tokens/s` : ""}`;
+        answers.rows(turns);
+    }
 }
 
 function hear(blob) {
@@ -241,7 +259,8 @@ addEventListener("keydown", (event) => {
 const STAGES = { fetch: "Getting the model", test: "Testing the model in this browser" };
 await work("Starting", async (signal) => {
     model = await Api.load({ signal, progress: (stage, share) => report(STAGES[stage], share) });
-    $("threads").textContent = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : "1 (the page is not isolated)";
+    const threads = model.threads ?? Math.min(4, navigator.hardwareConcurrency);
+    $("threads").textContent = self.crossOriginIsolated ? threads : "1 (the page is not isolated)";
     offer();
 });
 navigator.serviceWorker?.register("sw.js").catch(() => {}); // for visits without a network; the page works without
