@@ -1,4 +1,4 @@
-"""A fresh page of a browser that runs a script of ours."""
+"""A fresh page of a browser that runs one of edgekit's scripts."""
 
 from __future__ import annotations
 
