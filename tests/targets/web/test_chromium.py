@@ -78,7 +78,8 @@ def test_products_have_the_forms_that_are_fast_in_webassembly(tmp_path: Path) ->
     bundle = open_bundle(exported("all-minilm-l6-v2", tmp_path / "bundle"))
     census = bundle.manifest.parts[0].census
     assert "MatMulNBits" not in census["operators"] and census["weighted_int8"] > 10
-    assert {layer["form"] for layer in census["layers"].values()} <= {"dynamic", "rows", "int16", "float"}
+    forms = {name: layer["form"] for name, layer in census["layers"].items() if name != "words"}
+    assert set(forms.values()) <= {"dynamic", "rows", "int16", "float"}  # the table is looked up
     assert sum(file.size for file in bundle.manifest.files.values()) < 30e6
 
 
