@@ -13,13 +13,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 from edgekit.bench.machine import host, memory
+from edgekit.bench.processes.answers import Answer, failure
 from edgekit.bench.processes.worker import Job
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = ["Setup", "hung", "kill", "once", "outcome", "start_child"]
 
@@ -51,41 +55,26 @@ class Setup:
     memory: int | None = None
 
 
-def once(setup: Setup) -> dict[str, Any]:
+def once(setup: Setup) -> Answer:
     """Measure in one fresh process.
 
     Returns:
-        The worker's answer (`edgekit.bench.processes.worker.perform`) with ``exit`` and ``state`` (the machine before
-        and after) and the memory among its values; or ``{"failure": {"outcome", "message", "type", "hint"}}``, where
-        the outcome is "failed", "crashed", "hung" or "out of memory" and the type an exception's class name.
+        The worker's answer (`edgekit.bench.processes.worker.perform`) with `exit`, `state` and the memory among its
+        values; or one with a `failure`: "failed", "crashed", "hung" or "out of memory".
     """
     before = host.state()
     with tempfile.TemporaryFile() as noise:  # not a pipe: a chatty library must not fill it up and stop
         answer = _run_child(setup, noise)
-    if "failure" not in answer:
-        answer["state"] = [before, host.state()]
+    if not answer.failure:
+        answer.state = [before, host.state()]
     return answer
 
 
-def _run_child(setup: Setup, noise: IO[bytes]) -> dict[str, Any]:
-    def job(parent: int) -> Mapping[str, Any]:
-        backstop = None if setup.memory is None else 2 * setup.memory + 2**30
-        return asdict(
-            Job(
-                setup.load,
-                str(setup.bundle),
-                list(setup.inputs),
-                setup.threads,
-                setup.warmups,
-                setup.loops,
-                setup.seconds,
-                started=time.monotonic(),
-                parent=parent,
-                # RLIMIT_DATA counts what was asked for, not what was touched: a backstop; the sampler is the limit.
-                memory=backstop,
-            )
-        )
-
+def _run_child(setup: Setup, noise: IO[bytes]) -> Answer:
+    # RLIMIT_DATA counts what was asked for, not what was touched: a backstop; the sampler is the limit.
+    most = None if setup.memory is None else 2 * setup.memory + 2**30
+    rounds = setup.warmups, setup.loops, setup.seconds
+    job = Job(setup.load, str(setup.bundle), setup.inputs, setup.threads, *rounds, memory=most)
     with (
         start_child("edgekit.bench.processes.worker", job, setup.threads, noise) as (child, message),
         memory.Sampler(child.pid, most=setup.memory) as sampler,
@@ -98,45 +87,45 @@ def _run_child(setup: Setup, noise: IO[bytes]) -> dict[str, Any]:
     return outcome(out, child.returncode, noise, sampler, setup.memory)
 
 
-def hung(limit: float, noise: IO[bytes]) -> dict[str, Any]:
+def hung(limit: float, noise: IO[bytes]) -> Answer:
     """The failure of a process that took longer than `limit` seconds."""
-    return _failure(
+    return failure(
         "hung",
         f"the measured process did not finish within {limit:g} s and was killed.{_last_line(noise)}",
         "Give fewer or shorter inputs, fewer loops, or check that the bundle runs: edgekit run BUNDLE",
     )
 
 
-def outcome(out: bytes, status: int, noise: IO[bytes], sampler: memory.Sampler, most: int | None) -> dict[str, Any]:
+def outcome(out: bytes, status: int, noise: IO[bytes], sampler: memory.Sampler, most: int | None) -> Answer:
     """What a process that has ended left on its standard output, with its memory among the values; or its failure."""
     if sampler.stopped is not None:
-        return _failure(
+        return failure(
             "out of memory",
             f"the measured process took {sampler.stopped / 1e6:.0f} MB, more than the {(most or 0) / 1e6:.0f} "
             "MB that it was allowed, and was killed.",
             "Raise --memory, or measure a smaller precision.",
         )
     answer = _answer(out, status, noise)
-    if "failure" not in answer:
-        memories = {"rss.peak": answer["peak"], "rss.anonymous": sampler.most.anonymous, "rss.file": sampler.most.file}
-        answer["values"] |= {name: [float(size)] for name, size in memories.items() if size is not None}
+    if not answer.failure:
+        memories = {"rss.peak": answer.peak, "rss.anonymous": sampler.most.anonymous, "rss.file": sampler.most.file}
+        answer.values |= {name: [float(size)] for name, size in memories.items() if size is not None}
     return answer
 
 
 @contextlib.contextmanager
 def start_child(
-    module: str, job: Callable[[int], Mapping[str, Any]], threads: int, noise: IO[bytes]
+    module: str, job: DataclassInstance, threads: int, noise: IO[bytes]
 ) -> Iterator[tuple[subprocess.Popen[bytes], bytes]]:
     """A child that runs `module`, and the job to send it. No process is left behind, whatever happens inside (an
     interrupt included).
 
     Args:
-        job: the pipe that ends with this process -> the job (JSON-able).
+        job: JSON-able; its `started` and `parent` (a pipe that ends with this process) are set here.
     """
     environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     reading, writing = os.pipe()
     try:
-        message = json.dumps(job(reading)).encode()
+        message = json.dumps(asdict(job) | {"started": time.monotonic(), "parent": reading}).encode()
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", module],  # -P: no module of the current folder may slip in
             stdin=subprocess.PIPE,
@@ -168,27 +157,18 @@ def kill(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _answer(out: bytes, status: int, noise: IO[bytes]) -> dict[str, Any]:
+def _answer(out: bytes, status: int, noise: IO[bytes]) -> Answer:
     try:
-        answer: dict[str, Any] = json.loads(out)
+        answer = json.loads(out)
     except ValueError:
         how = f"was killed by {_signal(-status)}" if status < 0 else f"ended with exit code {status}"
         why = " (out of memory?)" if status == -signal.SIGKILL else ""
-        return _failure("crashed", f"the measured process {how}{why} before it had a result.{_last_line(noise)}", _RUNS)
+        return failure("crashed", f"the measured process {how}{why} before it had a result.{_last_line(noise)}", _RUNS)
     if "error" in answer:
-        return _exception_failure(answer)
-    answer["exit"] = status
-    return answer
-
-
-def _exception_failure(answer: Mapping[str, str]) -> dict[str, Any]:
-    kind, text = answer["type"], answer["error"]
-    full = kind == "MemoryError" or "bad_alloc" in text or "failed to allocate memory" in text.lower()
-    return _failure("out of memory" if full else "failed", text, answer["hint"], kind)
-
-
-def _failure(outcome: str, message: str, hint: str, kind: str = "DeviceFailed") -> dict[str, Any]:
-    return {"failure": {"outcome": outcome, "message": message, "type": kind, "hint": hint}}
+        kind, text = answer["type"], answer["error"]
+        full = kind == "MemoryError" or "bad_alloc" in text or "failed to allocate memory" in text.lower()
+        return failure("out of memory" if full else "failed", text, answer["hint"], kind)
+    return Answer(**answer | {"exit": status})
 
 
 def _signal(number: int) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from edgekit.bench.machine import host
+from edgekit.bench.processes.answers import Answer
 from edgekit.bench.statistics.repeated import MAD_TO_SD, mad, median, spread
 from edgekit.core import Measurement
 
@@ -18,7 +18,7 @@ STEADIER = "for a steadier result: "
 
 def doubts(
     measurements: Sequence[Measurement],
-    answers: Sequence[Mapping[str, Any]],
+    answers: Sequence[Answer],
     threads: int,
     cores: int,
     load_average: float | None,
@@ -45,9 +45,9 @@ def doubts(
     return warnings
 
 
-def _busy(answers: Sequence[Mapping[str, Any]], load_average: float | None, threads: int, cores: int) -> list[str]:
+def _busy(answers: Sequence[Answer], load_average: float | None, threads: int, cores: int) -> list[str]:
     """One loud line per cause, from the worst process."""
-    sections = [answer["section"] for answer in answers if answer["section"]["wall"] > 0.0]
+    sections = [answer.section for answer in answers if answer.section["wall"] > 0.0]
     # The system counts in ticks of 10 ms: over a shorter time its rates are noise.
     long = [section for section in sections if "busy" in section and section["wall"] >= 0.5]
     causes = host.busy_warning(
@@ -62,13 +62,13 @@ def _busy(answers: Sequence[Mapping[str, Any]], load_average: float | None, thre
     return [f"THE MACHINE WAS BUSY: {cause}; do not trust these times." for cause in causes]
 
 
-def _clocks(measurements: Sequence[Measurement], answers: Sequence[Mapping[str, Any]]) -> list[str]:
+def _clocks(measurements: Sequence[Measurement], answers: Sequence[Answer]) -> list[str]:
     warnings = []
-    dropped = sum(answer.get("dropped", 0) for answer in answers)
+    dropped = sum(answer.dropped for answer in answers)
     if dropped:
         warnings.append(f"the clock jumped: {dropped} readings went backwards or were no numbers, and are left out.")
     for number, answer in enumerate(answers, 1):
-        wall, calendar = answer["section"]["wall"], answer["section"].get("calendar")
+        wall, calendar = answer.section["wall"], answer.section.get("calendar")
         # Corrections by a time server are far smaller than this.
         if calendar is not None and abs(calendar - wall) > 0.05 + 0.01 * abs(wall):
             warnings.append(
@@ -82,41 +82,35 @@ def _clocks(measurements: Sequence[Measurement], answers: Sequence[Mapping[str, 
     return warnings
 
 
-def _throttle_warnings(answers: Sequence[Mapping[str, Any]]) -> list[str]:
+def _throttle_warnings(answers: Sequence[Answer]) -> list[str]:
     warnings = []
     for number, answer in enumerate(answers, 1):
-        before, after = _states(answer)
-        if (after.get("throttled") or 0) > (before.get("throttled") or 0):
+        before, after = (state.get("throttled") or 0 for state in answer.state or ({}, {}))
+        if after > before:
             warnings.append(f"the processor throttled itself for heat during process {number}.")
     return warnings
 
 
-def _states(answer: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The machine's state before and after the process, empty where it was not read."""
-    states = answer.get("state") or [{}, {}]
-    return states[0], states[1]
-
-
-def _crash_warnings(answers: Sequence[Mapping[str, Any]]) -> list[str]:
+def _crash_warnings(answers: Sequence[Answer]) -> list[str]:
     return [
-        f"process {number} crashed while it ended, after its results were complete (exit {answer['exit']})."
+        f"process {number} crashed while it ended, after its results were complete (exit {answer.exit})."
         for number, answer in enumerate(answers, 1)
-        if answer["exit"]
+        if answer.exit
     ]
 
 
-def _nondeterministic(answers: Sequence[Mapping[str, Any]]) -> list[str]:
-    first = answers[0]["outputs"]
-    changed = {at for answer in answers for at in answer["differing"]}
-    changed |= {at for answer in answers for at, text in enumerate(answer["outputs"]) if text != first[at]}
+def _nondeterministic(answers: Sequence[Answer]) -> list[str]:
+    first = answers[0].outputs
+    changed = {at for answer in answers for at in answer.differing}
+    changed |= {at for answer in answers for at, text in enumerate(answer.outputs) if text != first[at]}
     if not changed:
         return []
     which = ", ".join(str(at + 1) for at in sorted(changed))
     return [f"not deterministic: repeats of the same input gave different outputs (input {which})."]
 
 
-def _warmup_warnings(answers: Sequence[Mapping[str, Any]]) -> list[str]:
-    restless = sum(not answer.get("steady", True) for answer in answers)
+def _warmup_warnings(answers: Sequence[Answer]) -> list[str]:
+    restless = sum(not answer.steady for answer in answers)
     return [f"the warm-up did not settle in {restless} of {len(answers)} processes."] if restless else []
 
 
@@ -154,14 +148,14 @@ def _between_processes(repeats: Sequence[Sequence[float]]) -> list[str]:
     return warnings
 
 
-def _advice(busy: bool, processes: int, threads: int, cores: int, answers: Sequence[Mapping[str, Any]]) -> list[str]:
+def _advice(busy: bool, processes: int, threads: int, cores: int, answers: Sequence[Answer]) -> list[str]:
     steps = ["close other programs"] if busy else []
     if processes < 10:
         steps.append("--processes 10")
-    if threads < cores and _states(answers[0])[0].get("pinned", 0) == cores:
+    before = answers[0].state[0] if answers[0].state else {}
+    if threads < cores and before.get("pinned", 0) == cores:
         steps.append(f"pin it to its cores (taskset -c {0 if threads == 1 else f'0-{threads - 1}'} edgekit bench ...)")
-    governor = _states(answers[0])[0].get("governor")
-    if governor in ("powersave", "ondemand", "schedutil", "conservative"):
+    if before.get("governor") in ("powersave", "ondemand", "schedutil", "conservative"):
         steps.append("a fixed frequency (cpupower frequency-set -g performance)")
     return [*steps, "compare two bundles with --vs, which measures them in turns"]
 

@@ -18,12 +18,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import IO, Any
 
 from edgekit.bench.machine import host, memory
 from edgekit.bench.processes import child, worker
-from edgekit.bench.processes.run import error
+from edgekit.bench.processes.answers import Answer
+from edgekit.bench.processes.run import check_answer
 from edgekit.common.processors import usable_processors
 
 __all__ = ["PLAIN", "Job", "main", "measure", "perform", "shares_processor", "sweep", "timed_values"]
@@ -47,7 +48,7 @@ class Job:
             generate, depth).
         repeats: values of each. limit: seconds after which the process counts as hung. memory: bytes that it may hold,
             None: no limit.
-        started, parent: set by `measure`; see `edgekit.bench.processes.worker.Job`.
+        started, parent: see `edgekit.bench.processes.worker.Job`.
     """
 
     load: str
@@ -67,24 +68,17 @@ class Job:
         return self.repeats * (len(self.tests) + bool(self.prompt))
 
 
-def measure(job: Job, tell: Tell = lambda what, done, total: None) -> dict[str, Any]:
+def measure(job: Job, tell: Tell = lambda what, done, total: None) -> Answer:
     """One fresh process.
-
-    Returns:
-        ``values`` by name; ``rejected`` by name, the values that were thrown out; ``doubtful``, names whose values are
-        partly such; ``section``, what the machine did meanwhile.
 
     Raises:
         DeviceFailed: the process hung, crashed or took too much memory. EdgekitError: what the bundle raised.
     """
 
-    def message(parent: int) -> Mapping[str, Any]:
-        return asdict(replace(job, started=time.monotonic(), parent=parent))
-
     late = threading.Event()
     with tempfile.TemporaryFile() as noise:  # not a pipe: a chatty library must not fill it up and stop
         with (
-            child.start_child(__name__, message, job.threads, noise) as (process, sent),
+            child.start_child(__name__, job, job.threads, noise) as (process, sent),
             memory.Sampler(process.pid, most=job.memory) as sampler,
         ):
 
@@ -104,8 +98,7 @@ def measure(job: Job, tell: Tell = lambda what, done, total: None) -> dict[str, 
             answer = child.hung(job.limit, noise)
         else:
             answer = child.outcome(out, status, noise, sampler, job.memory)
-    if "failure" in answer:
-        raise error(answer["failure"])
+    check_answer(answer)
     return answer
 
 
@@ -126,7 +119,7 @@ def _await_answer(process: subprocess.Popen[bytes], sent: bytes, tell: Tell) -> 
     return last
 
 
-def perform(job: Job, tell: Tell = lambda what, done, total: None) -> dict[str, Any]:
+def perform(job: Job, tell: Tell = lambda what, done, total: None) -> Answer:
     """What the child does: see `measure`."""
     import importlib
 
@@ -158,13 +151,7 @@ def perform(job: Job, tell: Tell = lambda what, done, total: None) -> dict[str, 
         doubtful += [what] if len(kept) < job.repeats else []
         done += job.repeats
     section = {name: value - before[name] for name, value in _reading().items() if name in before}
-    return {
-        "values": values,
-        "rejected": rejected,
-        "doubtful": doubtful,
-        "section": section,
-        "peak": memory.peak(),
-    }
+    return Answer(values, section, memory.peak(), rejected=rejected, doubtful=doubtful)
 
 
 def _offset_progress(tell: Tell, what: str, before: int, total: int) -> Callable[[int], None]:
@@ -217,7 +204,7 @@ def sweep(depths: Sequence[int], trained: int) -> dict[str, dict[str, int]]:
 def main() -> int:
     """Read a job, write its progress and its answer. Whatever a library prints goes to standard error."""
 
-    def handle_message(message: dict[str, Any], channel: int) -> dict[str, Any]:
+    def handle_message(message: dict[str, Any], channel: int) -> Answer:
         job = Job(**message)
         worker.obey(job.parent, None)
         with os.fdopen(os.dup(channel), "w", encoding="utf-8") as lines:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from edgekit.bench.machine import host
 from edgekit.bench.processes import child, doubts
+from edgekit.bench.processes.answers import Answer
 from edgekit.bench.processes.child import Setup
 from edgekit.common.processors import thread_count
 from edgekit.core import Measurement, Progress
 from edgekit.errors import BadInput, DeviceFailed, EdgekitError
 
-__all__ = ["Result", "Setup", "check", "check_numbers", "collect", "error", "in_turns", "measure", "turns"]
+__all__ = ["Result", "Setup", "check", "check_answer", "check_numbers", "collect", "in_turns", "measure", "turns"]
 
 
 class Result(NamedTuple):
@@ -67,8 +68,7 @@ def measure(
     load_average = host.load_average()
     tell: Progress = progress or (lambda what, done, total: None)
     (answers,) = in_turns([setup], processes, progress=lambda _bundle, _process, done, n: tell("measuring", done, n))
-    if "failure" in answers[-1]:
-        raise error(answers[-1]["failure"])
+    check_answer(answers[-1])
     tell("measuring", processes, processes)
     return collect(setup, answers, load_average)
 
@@ -101,10 +101,10 @@ def in_turns(
     setups: Sequence[Setup],
     processes: int,
     *,
-    known: Callable[[int, int], dict[str, Any] | None] = lambda bundle, process: None,
-    keep: Callable[[int, int, dict[str, Any]], None] = lambda bundle, process, answer: None,
+    known: Callable[[int, int], Answer | None] = lambda bundle, process: None,
+    keep: Callable[[int, int, Answer], None] = lambda bundle, process, answer: None,
     progress: Callable[[int, int, int, int], None] = lambda bundle, process, done, total: None,
-) -> list[list[dict[str, Any]]]:
+) -> list[list[Answer]]:
     """Processes of several bundles, interleaved in the order of `turns`.
 
     Args:
@@ -114,10 +114,10 @@ def in_turns(
     Returns:
         Per setup, the answers of its processes. A setup with a failure ends with it and gets no more turns.
     """
-    answers: list[list[dict[str, Any]]] = [[] for _ in setups]
+    answers: list[list[Answer]] = [[] for _ in setups]
     for done, (process, bundle) in enumerate(turns(len(setups), processes)):
         progress(bundle, process, done, len(setups) * processes)
-        if answers[bundle] and "failure" in answers[bundle][-1]:
+        if answers[bundle] and answers[bundle][-1].failure:
             continue
         answer = known(bundle, process)
         if answer is None:
@@ -127,7 +127,7 @@ def in_turns(
     return answers
 
 
-def collect(setup: Setup, answers: Sequence[Mapping[str, Any]], load_average: float | None) -> Result:
+def collect(setup: Setup, answers: Sequence[Answer], load_average: float | None) -> Result:
     """The answers of all processes of one bundle (`edgekit.bench.processes.child.once`, without failures) as one
     result.
 
@@ -144,33 +144,36 @@ def collect(setup: Setup, answers: Sequence[Mapping[str, Any]], load_average: fl
     context = {
         "processes": len(answers),
         "warmups": setup.warmups,
-        "loops": [answer.get("rounds", 0) for answer in answers],
-        "calls": [answer.get("calls", 1) for answer in answers],
+        "loops": [answer.rounds for answer in answers],
+        "calls": [answer.calls for answer in answers],
         "seconds": setup.seconds,
         "load_average": load_average,
-        "sections": [answer["section"] for answer in answers],
-        "states": [answer.get("state", []) for answer in answers],
-        "exits": [answer["exit"] for answer in answers],
+        "sections": [answer.section for answer in answers],
+        "states": [list(answer.state) for answer in answers],
+        "exits": [answer.exit for answer in answers],
     }
-    return Result(measurements, context, tuple(warnings), list(answers[0]["outputs"]))
+    return Result(measurements, context, tuple(warnings), list(answers[0].outputs))
 
 
-def error(failure: Mapping[str, str]) -> EdgekitError:
-    """A process's failure as an `EdgekitError`: the worker's own where it is of that tree, else `DeviceFailed`."""
-    kind = getattr(importlib.import_module("edgekit.errors"), failure["type"], None)
+def check_answer(answer: Answer) -> None:
+    """Raise a process's failure, as the worker's own error where it is an `EdgekitError`, else as `DeviceFailed`."""
+    failure = answer.failure
+    if failure is None:
+        return
+    kind = getattr(importlib.import_module("edgekit.errors"), failure.type, None)
     if isinstance(kind, type) and issubclass(kind, EdgekitError):
-        return kind(failure["message"], hint=failure["hint"])
-    return DeviceFailed(f"the measured pipeline raised {failure['type']}: {failure['message']}", hint=failure["hint"])
+        raise kind(failure.message, hint=failure.hint)
+    raise DeviceFailed(f"the measured pipeline raised {failure.type}: {failure.message}", hint=failure.hint)
 
 
-def _measurements(answers: Sequence[Mapping[str, Any]]) -> tuple[Measurement, ...]:
-    names = sorted({name for answer in answers for name in answer["values"]})
+def _measurements(answers: Sequence[Answer]) -> tuple[Measurement, ...]:
+    names = sorted({name for answer in answers for name in answer.values})
     return tuple(
         Measurement(
             name,
             _unit(name),
-            tuple(tuple(answer["values"].get(name, ())) for answer in answers),
-            tuple(tuple(answer["warmups"].get(name, ())) for answer in answers),
+            tuple(tuple(answer.values.get(name, ())) for answer in answers),
+            tuple(tuple(answer.warmups.get(name, ())) for answer in answers),
             _better(name),
         )
         for name in names

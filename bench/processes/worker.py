@@ -21,10 +21,11 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.bench.machine import host, memory
+from edgekit.bench.processes.answers import Answer
 from edgekit.core import Prediction, Predictor, Runner
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Job:
         warmups: rounds over all inputs that are thrown out, at most; see `warm_up`.
         loops: rounds that are measured, at most; None: as many as fit into `seconds`, from `FEWEST` to `MOST`.
         seconds: no new round of either kind starts after so long.
-        started: the parent's `time.monotonic` just before it started this process (one clock for the whole system).
+        started: the parent's `time.monotonic` just before it started this process (one clock for the whole system);
+            set by `edgekit.bench.processes.child.start_child`, as is the next.
         parent: a pipe that ends when the parent does, so that no worker outlives it; None: nobody watches.
         memory: bytes of private memory that the system may give out at most (a backstop), None: no limit.
     """
@@ -77,7 +79,7 @@ class Job:
     warmups: int
     loops: int | None
     seconds: float
-    started: float
+    started: float = 0.0
     parent: int | None = None
     memory: int | None = None
 
@@ -121,15 +123,8 @@ class _Timed(Runner):
         self._runner.reset()
 
 
-def perform(job: Job) -> dict[str, Any]:
-    """Load, warm up, measure.
-
-    Returns:
-        values, warmups: by measurement name. outputs: of the first measured round, as texts. differing: indices of
-        inputs whose output changed between rounds. section: what the machine did meanwhile. peak: bytes, or None.
-        steady: whether the warm-up settled. calls: how many calls one value is the mean of. rounds: measured ones.
-        dropped: readings that were none (a clock that went backwards).
-    """
+def perform(job: Job) -> Answer:
+    """Load, warm up, measure."""
     recorder = Recorder()
     loader = _resolve(job.load)
     imported = time.monotonic()
@@ -147,24 +142,14 @@ def perform(job: Job) -> dict[str, Any]:
     values["load.bundle"] = [loaded - imported]
     values["load.cold"] = [loaded - job.started]
     differing = [at for at in range(len(job.inputs)) if any(outputs[at] != rounds[0][at] for outputs in rounds)]
-    return {
-        "values": values,
-        "warmups": warmups,
-        "outputs": rounds[0],
-        "differing": differing,
-        "section": section,
-        "peak": memory.peak(),
-        "steady": steady,
-        "calls": calls,
-        "rounds": len(rounds),
-        "dropped": recorder.dropped,
-    }
+    dropped, peak = recorder.dropped, memory.peak()
+    return Answer(values, section, peak, warmups, rounds[0], differing, steady, calls, len(rounds), dropped)
 
 
 def main() -> int:
     """Read a job, answer it. Exit code 0 with a result, 1 with ``{"error": message, "type": class, "hint": text}``."""
 
-    def handle_message(message: dict[str, Any], channel: int) -> dict[str, Any]:
+    def handle_message(message: dict[str, Any], channel: int) -> Answer:
         job = Job(**message)
         obey(job.parent, job.memory)
         return perform(job)
@@ -172,7 +157,7 @@ def main() -> int:
     return answering(handle_message)
 
 
-def answering(performed: Callable[[dict[str, Any], int], dict[str, Any]]) -> int:
+def answering(performed: Callable[[dict[str, Any], int], Answer]) -> int:
     """Read a job, write what `performed` (the job, and the descriptor that the answer goes to) makes of it, as a line.
 
     Returns:
@@ -181,7 +166,7 @@ def answering(performed: Callable[[dict[str, Any], int], dict[str, Any]]) -> int
     channel = _private_stdout()
     status = 0
     try:
-        answer = performed(json.load(sys.stdin), channel)
+        answer = asdict(performed(json.load(sys.stdin), channel))
     except (Exception, SystemExit) as exc:
         traceback.print_exc()
         status = 1

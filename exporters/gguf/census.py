@@ -7,9 +7,8 @@ or worse type of 32, in silence: of SmolLM2's "Q4_K_M", 8 MB of 105 MB are Q4_K.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from edgekit.formats import gguf
 
@@ -38,12 +37,29 @@ def nominal(precision: str) -> str:
     return _NOMINAL.get(precision, precision)
 
 
+class Rounding(TypedDict):
+    """How a file was rounded, for its census: `chunks` and `tokens` of the text, `bytes`, those of llama.cpp's own
+    choice of types, and matrix -> relative root mean square error of its products on the calibration text."""
+
+    by: str
+    chunks: int
+    tokens: int
+    bytes: int
+    bytes_of_llama_cpp: int
+    errors: dict[str, float]
+
+
+class Fallback(TypedDict):
+    """A type that llama.cpp took in place of another: for how many tensors of how many bytes, and why."""
+
+    type: str
+    tensors: int
+    bytes: int
+    reason: str
+
+
 def census(
-    file: Path,
-    precision: str,
-    source: str,
-    matrix: dict[str, int] | None,
-    rounding: Mapping[str, Any] | None = None,
+    file: Path, precision: str, source: str, matrix: dict[str, int] | None, rounding: Rounding | None = None
 ) -> dict[str, Any]:
     """Facts about `file` (JSON-able).
 
@@ -54,7 +70,7 @@ def census(
 
     Returns:
         ``label`` (a sentence for people), ``bytes`` by type, ``bits_per_weight``, ``parameters``, ``tensors`` (name ->
-        type), ``fallbacks`` (list of type, tensors, bytes, reason), ``source``, ``importance_matrix``, ``rounding``.
+        type), ``fallbacks`` (list of `Fallback`), ``source``, ``importance_matrix``, ``rounding``.
     """
     header = gguf.read(file)
     facts = gguf.census(header)
@@ -73,7 +89,7 @@ def census(
     }
 
 
-def _fallbacks(header: gguf.Gguf, precision: str) -> list[dict[str, Any]]:
+def _fallbacks(header: gguf.Gguf, precision: str) -> list[Fallback]:
     if precision not in _NOMINAL:
         return []
     tensors: Counter[tuple[str, int]] = Counter()
@@ -83,19 +99,13 @@ def _fallbacks(header: gguf.Gguf, precision: str) -> list[dict[str, Any]]:
             tensors[tensor.type, tensor.shape[0]] += 1
             held[tensor.type, tensor.shape[0]] += tensor.size
     return [
-        {
-            "type": kind,
-            "tensors": tensors[kind, row],
-            "bytes": size,
-            "reason": f"rows of {row} weights are no multiple of {_BLOCK}",
-        }
+        Fallback(type=kind, tensors=tensors[kind, row], bytes=size, reason=why)
         for (kind, row), size in held.most_common()
+        for why in [f"rows of {row} weights are no multiple of {_BLOCK}"]
     ]
 
 
-def _label(
-    precision: str, facts: gguf.Census, fallbacks: list[dict[str, Any]], rounding: Mapping[str, Any] | None
-) -> str:
+def _label(precision: str, facts: gguf.Census, fallbacks: list[Fallback], rounding: Rounding | None) -> str:
     total, bits = sum(facts.bytes.values()), f"{facts.bits_per_weight:.2f} bits per weight"
     if rounding is not None:
         parts = ", ".join(f"{size / _MEGA:.0f} MB {kind}" for kind, size in facts.bytes.items() if size >= _MEGA / 2)

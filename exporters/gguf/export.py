@@ -13,7 +13,7 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress
 from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters.gguf import importance
-from edgekit.exporters.gguf.census import census, nominal
+from edgekit.exporters.gguf.census import Rounding, census, nominal
 from edgekit.exporters.gguf.convert import convert
 from edgekit.exporters.gguf.quantize import quantize
 from edgekit.exporters.gguf.rounding import inputs
@@ -62,7 +62,7 @@ def export(
     base, kept = _base(checkpoint, work, progress), gguf.read(_file(checkpoint)) if _is_gguf(checkpoint) else None
     texts = [feeds["tokens"] for feeds in calibration.get(part, ())[1:]]
     facts: dict[str, int] | None = None
-    rounding: Mapping[str, Any] | None = None
+    rounding: Rounding | None = None
     if kept is not None and kept.file_type == precision and not wish.embedding:
         made, source = _join_shards(base, work), f"{precision}, taken as it is"
     elif precision in ("f32", *_HALF):
@@ -203,7 +203,7 @@ def _matrix(
 
 def _round_by_inputs(
     base: Path, texts: Sequence[Any], wish: Wish, work: Path, progress: Progress
-) -> tuple[Path, Mapping[str, Any]]:
+) -> tuple[Path, Rounding]:
     """`base` with matrices that are rounded by their inputs on `texts`, and the facts about it."""
     whole, file = _join_shards(base, work), work / f"{wish.precision}-by-inputs.gguf"
     if any(tensor.type in _QUANTIZED for tensor in gguf.read(whole).tensors):

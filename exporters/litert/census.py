@@ -93,9 +93,8 @@ def _islands(main: tflite.Subgraph) -> list[str]:
     ]
 
 
-def precision_of(facts: Mapping[str, Any]) -> str:
-    """What a file is, by most of its weights; "" for one without any."""
-    held = facts["bytes"]
+def precision_of(held: Mapping[str, int]) -> str:
+    """What a file is, by most of its weights (dtype -> bytes); "" for one without any."""
     counts = {
         "int8": sum(held.get(name, 0) for name in _INT8),
         "fp16": held.get("float16", 0) // 2,
@@ -104,22 +103,22 @@ def precision_of(facts: Mapping[str, Any]) -> str:
     return max(counts, key=lambda name: counts[name]) if any(counts.values()) else ""
 
 
-def check(facts: Mapping[str, Any], part: str, precision: str, form: str, kept: Sequence[str]) -> None:
+def check(held: Mapping[str, int], left: Sequence[str], part: str, precision: str, form: str) -> None:
     """Refuse a file that is not what its precision says.
 
     Args:
-        form: how an int8 part was to be quantized. kept: layers that the recipe leaves in float.
+        held: dtype -> bytes. left: layers in float that the recipe does not leave so.
+        form: how an int8 part was to be quantized.
 
     Raises:
         ExportFailed: the precision is not that of most weights, or layers of a static file stayed float.
     """
-    if precision_of(facts) not in (precision, ""):
+    if precision_of(held) not in (precision, ""):
         raise ExportFailed(
             f"the part {part!r} was to be {precision}, but most of its weights are not: "
-            f"{', '.join(f'{size} bytes of {name}' for name, size in facts['bytes'].items())}.",
+            f"{', '.join(f'{size} bytes of {name}' for name, size in held.items())}.",
             hint="Choose another precision with --precision, or keep the part in float with float_parts.",
         )
-    left = [name for name in facts["float_layers"] if name not in kept]
     if precision == "int8" and left:
         raise ExportFailed(
             f"the part {part!r} was to be int8 ({form}), but the quantizer left {len(left)} layer(s) in float: "

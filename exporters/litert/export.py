@@ -71,7 +71,7 @@ class _Job:
     def part(self, part: Part, precision: str, feeds: Sequence[Feeds]) -> Artifact:
         ready = ready_file(self._checkpoint, part)
         if ready is not None:
-            held = census.precision_of(census.census(_read(ready, part)))
+            held = census.precision_of(census.census(_read(ready, part))["bytes"])
             if held in (precision, ""):
                 return self._copy(part, ready, precision)
             if held != "fp32":
@@ -133,7 +133,8 @@ class _Job:
             content = litert_file.pack(half)
         facts = census.census(_read(content, part))
         forms = facts.pop("forms")
-        census.check(facts, part.name, precision, plan.form, list(plan.floats))
+        left = [name for name in facts["float_layers"] if name not in plan.floats]
+        census.check(facts["bytes"], left, part.name, precision, plan.form)
         # The dynamic form stores convolutions in int8 and computes them in float.
         facts["compute"] = "int8" if {"static", "dynamic"} & set(forms.values()) else "fp32"
         facts["layers"] = {}

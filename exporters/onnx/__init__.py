@@ -226,7 +226,7 @@ class OnnxExporter(Exporter):
             graph, choice, calibrated = self._int8(part, graph, recipe, feeds, progress)
         share(graph)
         facts = census.census(graph)
-        census.check(facts, part.name, precision, part.quantize)
+        census.check(facts["bytes"], facts["float_layers"], part.name, precision, part.quantize)
         if shared := len(facts["shared_int8"]):
             tensors = count(shared, "int8 tensor")
             progress(f"{part.name}: products share {tensors}, whose sums may overflow on x86 without VNNI", 0, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,13 +72,13 @@ def _is_matrix(array: NDArray[Any]) -> bool:
 _FROM_DOUBLE = "Export the network again with weights in float32: network.float() before it is exported."
 
 
-def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> None:
-    """Refuse a file that is not what its precision says.
+def check(sizes: Mapping[str, int], floats: Sequence[str], part: str, precision: str, quantized: bool) -> None:
+    """Refuse a file that is not what its precision says, by its bytes of each dtype and its layers in float.
 
     Raises:
         ExportFailed: an int8 part whose weights are mostly float, an fp16 one that is mostly fp32, ...
     """
-    held = {name: size // _BYTES.get(name, 1) for name, size in facts["bytes"].items() if name not in _PLACES}
+    held = {name: size // _BYTES.get(name, 1) for name, size in sizes.items() if name not in _PLACES}
     total = sum(held.values())
     wanted = {"int8": ("int8", "uint8"), "fp16": ("float16",), "fp32": ("float",)}[precision if quantized else "fp32"]
     share = sum(held.get(name, 0) for name in wanted) / total if total else 1.0
@@ -86,11 +86,11 @@ def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> 
         raise ExportFailed(
             f"the part {part!r} was to be {precision}, but only {share:.0%} of its weights are: "
             f"{', '.join(f'{count} {name}' for name, count in sorted(held.items(), key=lambda one: -one[1]))}.",
-            hint=_hint(facts, precision, 2 * held.get("double", 0) > total),
+            hint=_hint(floats, precision, 2 * held.get("double", 0) > total),
         )
 
 
-def _hint(facts: dict[str, Any], precision: str, double: bool) -> str:
+def _hint(floats: Sequence[str], precision: str, double: bool) -> str:
     if double:
         return _FROM_DOUBLE
     if precision == "fp16":
@@ -99,7 +99,7 @@ def _hint(facts: dict[str, Any], precision: str, double: bool) -> str:
         )
     return (
         "Choose another precision with --precision. Weights that no product takes stay in float; of the products "
-        f"{_some(facts['float_layers'])}."
+        f"{_some(floats)}."
     )
 
 

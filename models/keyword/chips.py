@@ -188,13 +188,8 @@ def _facts(
     rules: KeywordRules | WakewordRules,
 ) -> dict[str, Any]:
     _check_quantization(checkpoint, settings)
-    return {
-        "sample_rate": settings.rate,
-        "channels": 1,
-        "labels": list(labels),
-        "frontend": asdict(settings),
-        "rules": asdict(rules),
-    }
+    sound = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels)}
+    return {**sound, "frontend": asdict(settings), "rules": asdict(rules)}
 
 
 def _check_quantization(checkpoint: Checkpoint, settings: MfccSettings | MicroSettings) -> None:

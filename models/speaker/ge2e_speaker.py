@@ -63,14 +63,10 @@ def _frontend(checkpoint: Checkpoint) -> Any:
     return LevelledFrontend(GE2E, _LEVEL)
 
 
-def _tensors(checkpoint: Checkpoint) -> Mapping[str, Any]:
-    return {name.removeprefix(_INSIDE): value for name, value in checkpoint.tensors.items()}
-
-
 def _network(checkpoint: Checkpoint) -> Any:
     from edgekit.models.speaker.networks.ge2e import network
 
-    return network(_tensors(checkpoint))
+    return network({name.removeprefix(_INSIDE): value for name, value in checkpoint.tensors.items()})
 
 
 def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.core import Feeds
 from edgekit.errors import ParityFailed
 from edgekit.numerics.parity import chain_limit_of, relative_error, sample_outputs
 
@@ -58,7 +59,7 @@ def compared_calls(count: int) -> list[int]:
     return sorted({0, 1, *spaced} & set(range(count)))
 
 
-def reference(file: Path) -> Mapping[str, Any]:
+def reference(file: Path) -> Feeds:
     """What fp32 computed; the caller has checked the file's hash."""
     import numpy as np
 
@@ -66,9 +67,7 @@ def reference(file: Path) -> Mapping[str, Any]:
         return {name: arrays[name] for name in arrays.files}
 
 
-def distances(
-    part: str, there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]], golden: Mapping[str, Any]
-) -> dict[str, float]:
+def distances(part: str, there: Sequence[Feeds], here: Sequence[Feeds], golden: Feeds) -> dict[str, float]:
     """How far the answers `there` to a part's calls, from the first on, are from fp32 and from the answers `here`.
 
     Args:
@@ -109,7 +108,7 @@ def check(part: str, processor: str, precision: str, off: Mapping[str, float], h
             )
 
 
-def steps(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]) -> float:
+def steps(there: Sequence[Feeds], here: Sequence[Feeds]) -> float:
     """The largest difference of a value, in steps of an output: 1 for integers, else a 255th of what it spans:
     8 bits have 255 steps between their 256 values.
 

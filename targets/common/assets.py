@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
+
 from edgekit.common.arrays import read_arrays
 from edgekit.common.files import read_text
 from edgekit.common.packed import plain_name, unpack
@@ -21,7 +23,7 @@ from edgekit.core import Bundle
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.numerics.parity import chain_limit_of, coarsest
 from edgekit.targets.common import calls
-from edgekit.targets.common.vocabularies import vocabulary_of
+from edgekit.targets.common.vocabularies import Rule, vocabulary_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,13 +77,9 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
-def _description(manifest: Any, parts: Mapping[str, str], rules: Mapping[str, Any]) -> dict[str, Any]:
+def _description(manifest: Any, parts: Mapping[str, str], rules: Mapping[str, Rule]) -> dict[str, Any]:
     """Args: rules: of the tokenizer, beside those in the facts."""
     facts = manifest.facts
-
-    def tensors(specs: Any) -> list[dict[str, Any]]:
-        return [{"name": spec.name, "dtype": spec.dtype, "shape": spec.shape} for spec in specs]
-
     return {
         "model": manifest.model.name,
         "family": manifest.model.family,
@@ -95,8 +93,8 @@ def _description(manifest: Any, parts: Mapping[str, str], rules: Mapping[str, An
             {
                 "name": part.name,
                 "file": parts[part.name],
-                "inputs": tensors(part.inputs),
-                "outputs": tensors(part.outputs),
+                "inputs": to_builtins(part.inputs),
+                "outputs": to_builtins(part.outputs),
             }
             for part in manifest.parts
         ],

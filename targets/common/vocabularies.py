@@ -6,11 +6,11 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgekit.errors import BadInput, Unsupported
 
-__all__ = ["pieces", "vocabulary", "vocabulary_of"]
+__all__ = ["Rule", "pieces", "vocabulary", "vocabulary_of"]
 
 #: Longer than the description of any vocabulary.
 _MOST = 64 * 2**20
@@ -18,18 +18,26 @@ _MOST = 64 * 2**20
 _NORMALIZER = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True}
 _PRE_TOKENIZER = {"type": "BertPreTokenizer"}
 _PIECES = {"type": "WordPiece", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
-#: What it does unless it is given other rules: those of BERT for text in lower case.
-_RULES: dict[str, Any] = {
-    "lower": True,
-    "accents": False,
-    "frame": ["[CLS]", "[SEP]"],
-    "unknown": "[UNK]",
-    "special": ["[CLS]", "[MASK]", "[PAD]", "[SEP]", "[UNK]"],
-    "late": [],
-}
+#: The value of a rule of the loop's WordPiece.
+Rule = bool | str | list[str]
 
 
-def vocabulary_of(folder: Path, facts: Mapping[str, Any]) -> tuple[bytes | None, dict[str, Any]]:
+class _Rules(NamedTuple):
+    """See `pieces`."""
+
+    lower: bool
+    accents: bool
+    frame: list[str]
+    unknown: str
+    special: list[str]
+    late: list[str]
+
+
+#: What the loop does unless it is given other rules: those of BERT for text in lower case.
+_BERT = _Rules(True, False, ["[CLS]", "[SEP]"], "[UNK]", ["[CLS]", "[MASK]", "[PAD]", "[SEP]", "[UNK]"], [])
+
+
+def vocabulary_of(folder: Path, facts: Mapping[str, Any]) -> tuple[bytes | None, dict[str, Rule]]:
     """The tokens of a bundle in `folder` (None: it reads and writes no texts), and the rules of `pieces`.
 
     Raises:
@@ -55,7 +63,7 @@ def vocabulary(file: Path, count: int) -> bytes:
         raise BadInput(f"{file.name} is not Whisper's: {exc}.", hint="Export the bundle again.") from exc
 
 
-def pieces(file: Path) -> tuple[bytes, dict[str, Any]]:
+def pieces(file: Path) -> tuple[bytes, dict[str, Rule]]:
     """All tokens of a WordPiece vocabulary, in the form of `vocabulary`; and its rules, where they are not BERT's for
     text in lower case.
 
@@ -73,14 +81,14 @@ def pieces(file: Path) -> tuple[bytes, dict[str, Any]]:
         names = {int(token): str(piece) for piece, token in dict(model.pop("vocab") if pieced else {}).items()}
         lower, strip = normalizer.pop("lowercase", None), normalizer.pop("strip_accents", None)
         added = [(str(token["content"]), bool(token.get("normalized"))) for token in stated["added_tokens"]]
-        rules: dict[str, Any] = {
-            "lower": bool(lower),
-            "accents": not (bool(lower) if strip is None else strip),
-            "frame": _frame(stated.get("post_processor") or {}),
-            "unknown": model.pop("unk_token", ""),
-            "special": sorted(name for name, late in added if not late),
-            "late": sorted(name for name, late in added if late),
-        }
+        rules = _Rules(
+            lower=bool(lower),
+            accents=not (bool(lower) if strip is None else strip),
+            frame=_frame(stated.get("post_processor") or {}),
+            unknown=model.pop("unk_token", ""),
+            special=sorted(name for name, late in added if not late),
+            late=sorted(name for name, late in added if late),
+        )
         content = _pack_tokens([names[token].encode() for token in range(len(names))])
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as exc:
         raise BadInput(
@@ -90,7 +98,7 @@ def pieces(file: Path) -> tuple[bytes, dict[str, Any]]:
         "normalizer": normalizer == _NORMALIZER,
         "pre_tokenizer": stated.get("pre_tokenizer") == _PRE_TOKENIZER,
         "model": model == _PIECES,
-        "post_processor": len(rules["frame"]) == 2,
+        "post_processor": len(rules.frame) == 2,
         "added_tokens": not any(token.get("single_word") for token in stated["added_tokens"]),
     }
     if others := [name for name, is_same in same.items() if not is_same]:
@@ -98,7 +106,7 @@ def pieces(file: Path) -> tuple[bytes, dict[str, Any]]:
             f"{file.name} is no WordPiece tokenizer of BERT's kind, by its {' and '.join(others)}: no loop has it.",
             hint="Export an imported model with --task tensors: the app then makes the tokens.",
         )
-    return content, {name: rule for name, rule in rules.items() if rule != _RULES[name]}
+    return content, {name: rule for name, rule in rules._asdict().items() if rule != getattr(_BERT, name)}
 
 
 def _frame(post_processor: Mapping[str, Any]) -> list[str]:

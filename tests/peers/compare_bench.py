@@ -51,7 +51,7 @@ def main() -> int:
     for number in range(arguments.processes):
         for who in ("ours", "bare") if number % 2 == 0 else ("bare", "ours"):
             if who == "ours":
-                ours.append(child.once(subject.setup)["values"][f"part.{arguments.part}.latency"])
+                ours.append(child.once(subject.setup).values[f"part.{arguments.part}.latency"])
             else:
                 command = [sys.executable, "-c", BARE, str(file), str(arguments.threads)]
                 bare.append(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))

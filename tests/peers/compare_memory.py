@@ -51,9 +51,9 @@ def reported(load: str, bundle: Path, sample: str, threads: int, rounds: int) ->
     """Peak bytes as the benchmark reports them; `rounds` calls in all."""
     setup = child.Setup(load, bundle, (sample,), threads, warmups=0, loops=rounds, seconds=600.0)
     answer = child.once(setup)
-    if "failure" in answer:
-        sys.exit(str(answer["failure"]["message"]))
-    return float(answer["values"]["rss.peak"][0])
+    if answer.failure:
+        sys.exit(answer.failure.message)
+    return float(answer.values["rss.peak"][0])
 
 
 def by_the_system(bundle: Path, sample: str, threads: int, rounds: int) -> float:

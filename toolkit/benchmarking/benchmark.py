@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from edgekit.bench.machine import host
 from edgekit.bench.processes import run
@@ -142,7 +141,13 @@ def versus(
         run.check(subject.setup, processes)
     load, session = host.load_average(), uuid.uuid4().hex
     setups = [subject.setup for subject in subjects]
-    answers = run.in_turns(setups, processes, keep=_check_answer, progress=_turn(bundles, progress))
+    answers = run.in_turns(
+        setups,
+        processes,
+        # What the others still did beside one that failed would be for nothing.
+        keep=lambda _bundle, _process, answer: run.check_answer(answer),
+        progress=_turn(bundles, progress),
+    )
     return [build_report(subject, group, load, session) for subject, group in zip(subjects, answers, strict=True)]
 
 
@@ -166,12 +171,6 @@ def check_alike(bundles: Sequence[Bundle]) -> None:
                 f"bundles with different inputs cannot be compared: {each}.",
                 hint="Measure each alone: edgekit bench BUNDLE",
             )
-
-
-def _check_answer(bundle: int, process: int, answer: Mapping[str, Any]) -> None:
-    """Raise the error of a process that failed: what the other bundle still did would be for nothing."""
-    if "failure" in answer:
-        raise run.error(answer["failure"])
 
 
 def _turn(bundles: Sequence[Bundle], progress: Progress | None) -> Callable[[int, int, int, int], None]:

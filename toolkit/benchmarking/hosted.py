@@ -12,6 +12,7 @@ import msgspec
 
 from edgekit.bench.machine import host
 from edgekit.bench.processes import run
+from edgekit.bench.processes.answers import Answer
 from edgekit.benchmarking import synthetic as noise
 from edgekit.bundles.facts import recipe_in
 from edgekit.bundles.manifest import Manifest
@@ -107,7 +108,7 @@ def golden_input(bundle: Bundle) -> Path:
 
 def build_report(
     subject: Subject,
-    answers: Sequence[Mapping[str, Any]],
+    answers: Sequence[Answer],
     load: float | None,
     session: str = "",
     machine: Mapping[str, Any] | None = None,
@@ -122,8 +123,7 @@ def build_report(
     Raises:
         DeviceFailed: a process failed. EdgekitError: the error that a process raised.
     """
-    if "failure" in answers[-1]:
-        raise run.error(answers[-1]["failure"])
+    run.check_answer(answers[-1])
     result = run.collect(subject.setup, answers, load)
     context = result.context | ({"session": session} if session else {})
     return Report(

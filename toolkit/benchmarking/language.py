@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from edgekit.bench.machine import host, roofline
 from edgekit.bench.processes import generation
+from edgekit.bench.processes.answers import Answer
 from edgekit.benchmarking import synthetic
 from edgekit.benchmarking.hosted import sizes
 from edgekit.common.processors import thread_count
@@ -94,8 +95,8 @@ def measure_language_model(
     context = {
         "processes": plan.processes,
         "load_average": load_average,
-        "sections": [answer["section"] for answer in answers],
-        "rejected": [answer["rejected"] for answer in answers],
+        "sections": [answer.section for answer in answers],
+        "rejected": [answer.rejected for answer in answers],
         "weights_read_per_token": weights,
         "bandwidth": best,
     }
@@ -128,16 +129,16 @@ def _steps(tell: Progress, name: str, before: int, total: int) -> generation.Tel
     return lambda what, done, _: tell(f"{name}: {what}", before + done, total)
 
 
-def _values(answers: Sequence[Mapping[str, Any]], processes: int) -> dict[str, list[tuple[float, ...]]]:
+def _values(answers: Sequence[Answer], processes: int) -> dict[str, list[tuple[float, ...]]]:
     """Measurement -> values per process: speed first, memory last. The sweep's answer is the last of `answers`."""
     plain, swept = answers[:processes], answers[processes:]
-    names = [*generation.PLAIN, *(name for answer in swept for name in answer["values"] if name.startswith("tg"))]
-    names += [name for name in plain[0]["values"] if name not in names]
+    names = [*generation.PLAIN, *(name for answer in swept for name in answer.values if name.startswith("tg"))]
+    names += [name for name in plain[0].values if name not in names]
     return {
         name: [
-            tuple(answer["values"][name])
-            for answer in (plain if name in plain[0]["values"] else swept)
-            if name in answer["values"]
+            tuple(answer.values[name])
+            for answer in (plain if name in plain[0].values else swept)
+            if name in answer.values
         ]
         for name in names
     }
@@ -148,9 +149,9 @@ def _measurement(name: str, groups: Sequence[Sequence[float]]) -> Measurement:
     return Measurement(name, unit, tuple(map(tuple, groups)), better="lower" if unit in ("s", "B") else "higher")
 
 
-def _busy(answers: Sequence[Mapping[str, Any]]) -> list[str]:
+def _busy(answers: Sequence[Answer]) -> list[str]:
     """Warnings about values that could be measured on a busy machine only."""
-    doubtful = sorted({name for answer in answers for name in answer["doubtful"]})
+    doubtful = sorted({name for answer in answers for name in answer.doubtful})
     if not doubtful:
         return []
     return [

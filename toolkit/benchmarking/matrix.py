@@ -14,12 +14,14 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from edgekit.bench.machine import host
 from edgekit.bench.processes import run
+from edgekit.bench.processes.answers import Answer
+from edgekit.benchmarking import pool
 from edgekit.benchmarking.benchmark import benchmark
 from edgekit.benchmarking.emulated import on_device
 from edgekit.benchmarking.exports import bundle_name, export_all
@@ -34,6 +36,8 @@ from edgekit.reports import cells
 from edgekit.reports.cells import Cell, Matrix
 
 __all__ = ["ALL", "Plan", "matrix", "with_time_left"]
+
+_Kept = TypeVar("_Kept")
 
 
 def matrix(plan: Plan, work: Path, *, workers: str | None = None, progress: Progress | None = None) -> Matrix:
@@ -86,13 +90,13 @@ def _here(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, 
     folders = [kept / _folder(subject, plan) for subject in subjects.values()]
     load, session = host.load_average(), uuid.uuid4().hex
 
-    def keep(cell: int, process: int, answer: dict[str, Any]) -> None:
+    def keep(cell: int, process: int, answer: Answer) -> None:
         write_whole(folders[cell] / f"{process}.json", msgspec.json.encode(answer))
 
     answers = run.in_turns(
         [subject.setup for subject in subjects.values()],
         plan.processes,
-        known=lambda cell, process: _read_answer(folders[cell] / f"{process}.json"),
+        known=lambda cell, process: _read_kept(folders[cell] / f"{process}.json", Answer),
         keep=keep,
         progress=with_time_left(tell, [cells.label(cell) for cell in hosted]),
     )
@@ -108,9 +112,8 @@ def _measure_cell(cell: Cell, bundle: Bundle, plan: Plan, kept: Path) -> Report:
         file = kept / f"{_folder(subject, plan)}.json"
     else:
         file = kept / f"{bundle_name(cell)}-{hash_file(bundle.path / NAME)[:16]}.json"
-    known = _read_answer(file)
-    if known is not None:
-        return msgspec.convert(known, Report)
+    if known := _read_kept(file, Report):
+        return known
     if cell.device == HOST:
         report = benchmark(
             bundle.path,
@@ -141,11 +144,10 @@ def _finish(cell: Cell, measure: Callable[[], Report]) -> Cell:
 
 
 def _from_answers(
-    cell: Cell, subject: Subject, answers: Sequence[Mapping[str, Any]], load: float | None, session: str, **where: Any
+    cell: Cell, subject: Subject, answers: Sequence[Answer], load: float | None, session: str, **where: Any
 ) -> Cell:
-    if "failure" in answers[-1]:
-        failure = answers[-1]["failure"]
-        return replace(cell, outcome=failure["outcome"], reason=failure["message"], hint=failure["hint"])
+    if failure := answers[-1].failure:
+        return replace(cell, outcome=failure.outcome, reason=failure.message, hint=failure.hint)
     return _finish(cell, lambda: build_report(subject, answers, load, session, **where))
 
 
@@ -161,18 +163,12 @@ def _folder(subject: Subject, plan: Plan) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
-def _read_answer(file: Path) -> dict[str, Any] | None:
-    """The answer that an interrupted run kept; None without a complete answer."""
+def _read_kept(file: Path, kind: type[_Kept]) -> _Kept | None:
+    """What an interrupted run kept; None where it is not complete."""
     try:
-        answer = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+        return msgspec.json.decode(file.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return answer if isinstance(answer, dict) and ({"failure", "schema"} & set(answer) or _whole(answer)) else None
-
-
-def _whole(answer: Mapping[str, Any]) -> bool:
-    needed = {"values", "warmups", "outputs", "differing", "section", "peak", "exit"}
-    return needed <= set(answer)
 
 
 def with_time_left(tell: Progress, labels: Sequence[str]) -> Callable[[int, int, int, int], None]:
@@ -192,21 +188,19 @@ def with_time_left(tell: Progress, labels: Sequence[str]) -> Callable[[int, int,
 
 def _measure_on_pool(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, workers: str) -> list[Cell]:
     """Whole cells, each on a machine of the pool that has its device."""
-    from edgekit.benchmarking import pool
-
     tasks = {
         cell: pool.Task(cell.device, bundle, _files(bundle, plan), cell.threads, plan.processes, plan.limits)
         for cell, bundle in ready.items()
     }
     files = {cell: kept / f"pool-{pool.digest(task)}.json" for cell, task in tasks.items()}
-    answers = {cell: known for cell, file in files.items() if (known := _read_answer(file)) is not None}
+    answers = {cell: known for cell, file in files.items() if (known := _read_kept(file, pool.Measured))}
     missing = [cell for cell in tasks if cell not in answers]
     tell(f"measuring {len(missing)} cells on {workers}", 0, len(missing))
     for number, (at, answer) in enumerate(pool.measure(workers, [tasks[cell] for cell in missing]), 1):
         cell = missing[at]
         answers[cell] = answer
         write_whole(files[cell], msgspec.json.encode(answer))
-        tell(f"measured {cells.label(cell)} on {answer.get('worker', workers)}", number, len(missing))
+        tell(f"measured {cells.label(cell)} on {answer.worker or workers}", number, len(missing))
     return [_from_pool(cell, tasks[cell], answers[cell]) for cell in tasks]
 
 
@@ -214,12 +208,10 @@ def _files(bundle: Bundle, plan: Plan) -> tuple[str, ...]:
     return tuple(str(Path(item).absolute()) for item in resolve_inputs(bundle, plan.inputs, plan.synthetic))
 
 
-def _from_pool(cell: Cell, task: Any, answer: Mapping[str, Any]) -> Cell:
-    cell = replace(cell, worker=str(answer.get("worker", "")))
-    if "failure" in answer:
-        return _from_answers(cell, Subject(task.bundle, task.setup(), ()), [answer], None, "")
-    if "report" in answer:
-        return _finish(cell, lambda: msgspec.convert(answer["report"], Report))
+def _from_pool(cell: Cell, task: pool.Task, answer: pool.Measured) -> Cell:
+    cell = replace(cell, worker=answer.worker)
+    if answer.report:
+        return replace(cell, outcome="measured", report=answer.report)
     subject = prepare(task.bundle, task.inputs, task.threads, task.limits)
-    where = {"machine": answer["machine"], "versions": answer["versions"]}
-    return _from_answers(cell, subject, answer["answers"], answer["load"], "", **where)
+    where = {"machine": answer.machine, "versions": answer.versions}
+    return _from_answers(cell, subject, answer.answers, answer.load, "", **where)

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+import msgspec
 
 from edgekit.bench.machine import host
 from edgekit.bench.processes import run
+from edgekit.bench.processes.answers import Answer, failure
 from edgekit.benchmarking.benchmark import benchmark
 from edgekit.benchmarking.emulated import on_device
 from edgekit.benchmarking.hosted import HOST, VERSIONS, Limits, own_target, prepare, whole
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import NAME
 from edgekit.common.files import hash_file
-from edgekit.core import Bundle
+from edgekit.core import Bundle, Report
 from edgekit.errors import DeviceFailed, EdgekitError
 from edgekit.pool import client, parcels
 
-__all__ = ["Task", "digest", "measure", "there"]
+__all__ = ["Measured", "Spec", "Task", "digest", "measure", "there"]
 
 
 class Task(NamedTuple):
@@ -36,20 +39,36 @@ class Task(NamedTuple):
     processes: int
     limits: Limits
 
-    def setup(self) -> run.Setup:
-        return prepare(self.bundle, self.inputs, self.threads, self.limits).setup
-
     def worker_task(self) -> client.Task:
         """What a worker does: the bundle and its inputs travel."""
         files = [parcels.parcel(path) for path in (self.bundle.path, *map(Path, self.inputs))]
-        spec = {
-            "device": self.device,
-            "files": [tuple(item) for item in files],
-            "threads": self.threads,
-            "processes": self.processes,
-            "limits": list(self.limits),
-        }
+        spec = msgspec.to_builtins(Spec(self.device, files, self.threads, self.processes, self.limits))
         return client.Task(self.device, there, spec, functools.partial(parcels.pack_parcels, files))
+
+
+class Spec(msgspec.Struct):
+    """A cell as its worker gets it; `files` are the bundle and its inputs."""
+
+    device: str
+    files: list[parcels.Parcel]
+    threads: int
+    processes: int
+    limits: Limits
+
+
+class Measured(msgspec.Struct):
+    """What a worker made of a cell: a device's `report`, or the `answers` of its processes.
+
+    Attributes:
+        worker: names the machine, "" for none. load, machine, versions: see `edgekit.benchmarking.hosted.build_report`.
+    """
+
+    worker: str
+    answers: list[Answer] = []
+    load: float | None = None
+    machine: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    report: Report | None = None
 
 
 def digest(task: Task) -> str:
@@ -59,11 +78,8 @@ def digest(task: Task) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
-def measure(workers: str, tasks: Sequence[Task]) -> Iterator[tuple[int, dict[str, Any]]]:
+def measure(workers: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Measured]]:
     """Measure on the pool at ``dask://HOST:PORT``; yields (index of the task, answer) as they finish.
-
-    An answer has ``answers`` of the processes (`edgekit.bench.processes.child.once`), ``load``, ``machine`` and
-    ``versions``; or a ``report`` of a device; or a ``failure``. ``worker`` names the machine.
 
     Raises:
         BadInput: no such address. MissingExtra: Dask is not installed. DeviceFailed: the scheduler cannot be reached,
@@ -75,52 +91,46 @@ def measure(workers: str, tasks: Sequence[Task]) -> Iterator[tuple[int, dict[str
         for at in missing:
             device = tasks[at].device
             why = f"no worker of the pool has the device {device!r}."
-            yield at, _failure("not measured", why, client.offer(device))
+            yield at, Measured("", [failure("not measured", why, client.offer(device))])
         sent = ((at, task.worker_task()) for at, task in enumerate(tasks) if at not in missing)
         with client.Batch(pool, sent) as batch:
             for at, answer in batch.results():
-                if "lost" in answer:
-                    answer = _failure("failed", f"the pool's worker could not measure it: {answer['lost']}", "")
-                yield at, answer
-
-
-def _failure(outcome: str, message: str, hint: str) -> dict[str, Any]:
-    return {"failure": {"outcome": outcome, "message": message, "type": "DeviceFailed", "hint": hint}}
+                try:
+                    yield at, msgspec.convert(answer, Measured)
+                except msgspec.ValidationError as exc:  # of a worker that died, or has another edgekit
+                    why = f"the pool's worker could not measure it: {answer.get('lost', exc)}"
+                    yield at, Measured("", [failure("failed", why, "")])
 
 
 # ------------------------------------------------------------------------------------------------- on the other machine
 
 
-def there(spec: Mapping[str, Any], payload: bytes | None) -> dict[str, Any] | None:
-    """Measure the bundle of `spec` on this machine; None if it is neither here nor in `payload`."""
+def there(asked: Any, payload: bytes | None) -> dict[str, Any] | None:
+    """`Measured` of a `Spec` on this machine, both plain; None if its bundle is neither here nor in `payload`."""
+    spec = msgspec.convert(asked, Spec)
     with client.alone():
-        places = parcels.receive_parcels([parcels.Parcel(*item) for item in spec["files"]], payload)
+        places = parcels.receive_parcels(spec.files, payload)
         if places is None:
             return None
         try:
             answer = _measure_bundle(places[0], [str(place) for place in places[1:]], spec)
         except EdgekitError as exc:
-            failure = {"outcome": "failed", "message": exc.message, "type": type(exc).__name__, "hint": exc.hint}
-            answer = {"failure": failure}
-    return answer | {"worker": client.own_address()}
+            answer = Measured("", [failure("failed", exc.message, exc.hint, type(exc).__name__)])
+    answer.worker = client.own_address()
+    return cast(dict[str, Any], msgspec.to_builtins(answer))
 
 
-def _measure_bundle(place: Path, inputs: Sequence[str], spec: Mapping[str, Any]) -> dict[str, Any]:
-    import msgspec
-
+def _measure_bundle(place: Path, inputs: Sequence[str], spec: Spec) -> Measured:
     bundle = open_bundle(place)
-    if spec["device"] != HOST:
+    if spec.device != HOST:
         target = own_target(bundle)
         if target is None or target.measure is None:
-            raise DeviceFailed(f"this edgekit cannot drive {spec['device']}.", hint="Upgrade edgekit there.")
-        return {"report": msgspec.to_builtins(on_device(bundle, target, (), None))}
-    limits = Limits(*spec["limits"])
+            raise DeviceFailed(f"this edgekit cannot drive {spec.device}.", hint="Upgrade edgekit there.")
+        return Measured("", report=on_device(bundle, target, (), None))
     if whole(bundle):
-        how = {"threads": spec["threads"], "processes": spec["processes"], **limits._asdict()}
-        return {"report": msgspec.to_builtins(benchmark(place, inputs=inputs, device=HOST, contexts=(), **how))}
-    subject = prepare(bundle, inputs, spec["threads"], limits)
+        how = {"threads": spec.threads, "processes": spec.processes, **spec.limits._asdict()}
+        return Measured("", report=benchmark(place, inputs=inputs, device=HOST, contexts=(), **how))
+    subject = prepare(bundle, inputs, spec.threads, spec.limits)
     load = host.load_average()
-    (answers,) = run.in_turns([subject.setup], spec["processes"])
-    if "failure" in answers[-1]:
-        return answers[-1]
-    return {"answers": answers, "load": load, "machine": host.describe(), "versions": host.versions(VERSIONS)}
+    (answers,) = run.in_turns([subject.setup], spec.processes)
+    return Measured("", answers, load, host.describe(), host.versions(VERSIONS))

@@ -13,7 +13,7 @@ import contextlib
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
@@ -37,8 +37,8 @@ class Task(NamedTuple):
     """
 
     device: str
-    function: Callable[[Mapping[str, Any], bytes | None], dict[str, Any] | None]
-    spec: Mapping[str, Any]
+    function: Callable[[Any, bytes | None], dict[str, Any] | None]
+    spec: Any
     pack: Callable[[], bytes]
 
 

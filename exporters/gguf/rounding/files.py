@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from edgekit.exporters.gguf.census import Rounding
 from edgekit.exporters.gguf.quantize import quantize
 from edgekit.exporters.gguf.rounding.inputs import Hessians
 from edgekit.exporters.gguf.rounding.matrices import Curvature, nearest, round_matrix
@@ -83,15 +84,11 @@ def round_file(
     texts: Sequence[NDArray[np.int32]],
     threads: int,
     progress: Progress,
-) -> dict[str, Any]:
+) -> Rounding:
     """Write `source` in `precision` to `out`; whole or not at all.
 
     Args:
         source: a whole .gguf of 16 or 32 bits. precision: of `ROUNDED`. texts: tokens for calibration.
-
-    Returns:
-        For the census: ``by``, ``chunks`` and ``tokens`` of the text, ``bytes``, and those of llama.cpp's own choice of
-        types, and ``errors`` (matrix -> relative root mean square error of its products on the calibration text).
 
     Raises:
         ExportFailed: llama.cpp refused. BadInput: weights that are not finite.
@@ -114,14 +111,10 @@ def round_file(
     finally:
         plain.unlink(missing_ok=True)
         fresh.unlink(missing_ok=True)
-    return {
-        "by": "the inputs of each matrix (GPTQ)",
-        "chunks": hessians.chunks,
-        "tokens": hessians.rows,
-        "bytes": size,
-        "bytes_of_llama_cpp": job.plain.size,
-        "errors": errors,
-    }
+    how, own = "the inputs of each matrix (GPTQ)", job.plain.size
+    return Rounding(
+        by=how, chunks=hessians.chunks, tokens=hessians.rows, bytes=size, bytes_of_llama_cpp=own, errors=errors
+    )
 
 
 def _kinds(job: _Job, precision: str, trial: Trial, threads: int, progress: Progress) -> dict[str, str]:

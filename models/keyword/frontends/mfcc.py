@@ -107,7 +107,7 @@ def dct(settings: MfccSettings) -> NDArray[np.float64]:
     return table
 
 
-def tables(settings: MfccSettings) -> dict[str, Any]:
+def tables(settings: MfccSettings) -> dict[str, int | NDArray[Any]]:
     """Everything that the C code needs, in integers.
 
     Returns:
@@ -136,7 +136,7 @@ def tables(settings: MfccSettings) -> dict[str, Any]:
     }
 
 
-def _slopes(settings: MfccSettings) -> dict[str, Any]:
+def _slopes(settings: MfccSettings) -> dict[str, int | NDArray[Any]]:
     """The filters as a slope per bin: between two edges a filter rises by what its neighbour falls."""
     edges = np.linspace(_mel(settings.lower_hz), _mel(settings.upper_hz), settings.mels + 2)
     bins = _mel(np.linspace(0, settings.rate / 2, settings.fft // 2 + 1))

@@ -37,7 +37,7 @@ _LN2 = 45426  # ln(2) * 2^16, rounded down
 _WORD = 0xFFFFFFFF
 
 
-def tables(settings: MicroSettings) -> dict[str, Any]:
+def tables(settings: MicroSettings) -> dict[str, int | NDArray[Any]]:
     """Every table and constant that the computation needs, in integers.
 
     Returns:
@@ -90,7 +90,7 @@ def _mel(hertz: Any) -> np.float32:
     return np.float32(1127) * np.float32(np.log1p(np.float64(np.float32(hertz) / np.float32(700))))
 
 
-def _filters(settings: MicroSettings) -> dict[str, Any]:
+def _filters(settings: MicroSettings) -> dict[str, int | NDArray[Any]]:
     """Bins and their shares. Single precision throughout, like the original, since the shares are rounded."""
     low = _mel(settings.lower_hz)
     spacing = (_mel(settings.upper_hz) - low) / np.float32(settings.features + 1)

@@ -92,14 +92,14 @@ class Detector:
         self._ear.reset()
         self._judge.reset()
 
-    def feed(self, chunk: NDArray[Any]) -> list[dict[str, Any]]:
+    def feed(self, chunk: NDArray[Any]) -> list[rules.Event]:
         """Take the next samples of 16 kHz sound.
 
         Args:
             chunk: int16 [n], or float [n] in [-1, 1]; any n, such as 160 (10 ms).
 
         Returns:
-            The events that they complete, mostly none: ``{"word", "time" (s since the start), "score" (0..1)}``.
+            The events that they complete, mostly none.
 
         Raises:
             BadInput: another shape or dtype, or values that are not numbers.
@@ -151,7 +151,7 @@ class _Spotter(Predictor):
         _progress(options)
         return Detector(self._ear, rules.Judge(self._mean), self._words)
 
-    def _detect_events(self, looks: NDArray[np.uint8]) -> list[dict[str, Any]]:
+    def _detect_events(self, looks: NDArray[np.uint8]) -> list[rules.Event]:
         judge = rules.Judge(self._mean)
         return [event for look in looks if (event := judge.push(look[: self._words])) is not None]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgekit.errors import BadInput
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 
-__all__ = ["STEPS", "Judge", "Mean", "apply_operating_point", "hits", "judge", "sums"]
+__all__ = ["STEPS", "Event", "Judge", "Mean", "apply_operating_point", "hits", "judge", "sums"]
 
 #: Scores are 0..255 in steps of 1 / 256.
 STEPS = 256
@@ -73,6 +73,14 @@ def apply_operating_point(mean: Mean, point: Mapping[str, Any]) -> Mean:
     return replace(mean, limit=limit)
 
 
+class Event(TypedDict):
+    """A word that was heard, when (seconds since the start), and how surely (0..1)."""
+
+    word: str
+    time: float
+    score: float
+
+
 class Judge:
     """From scores, look by look, to events."""
 
@@ -85,8 +93,8 @@ class Judge:
         self._held = np.zeros((self.mean.smoothed, len(self.mean.labels)), np.int64)
         self._looks, self._quiet = 0, 0
 
-    def push(self, scores: NDArray[np.uint8]) -> dict[str, Any] | None:
-        """Scores [words] of the next look -> ``{"word", "time" (s), "score" (0..1)}`` if that makes an event."""
+    def push(self, scores: NDArray[np.uint8]) -> Event | None:
+        """Scores [words] of the next look -> the event that they make, if any."""
         mean, look = self.mean, self._looks
         self._held[look % mean.smoothed] = scores
         self._looks += 1

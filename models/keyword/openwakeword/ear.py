@@ -7,7 +7,7 @@ and the networks need no run-up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from edgekit.models.keyword.hearing.ears import Cut, Progress, Samples, Scores
 from edgekit.models.keyword.hearing.pipeline import PhraseSpotter
 from edgekit.models.keyword.openwakeword.shapes import OpenRules, OpenSettings
 
-__all__ = ["OpenEar", "OpenWakewordSpotter", "probability"]
+__all__ = ["OpenEar", "OpenWakewordSpotter", "Silence", "probability"]
 
 
 def probability(logits: NDArray[Any]) -> float:
@@ -27,10 +27,17 @@ def probability(logits: NDArray[Any]) -> float:
     return float(1 / (1 + np.exp(-decisive))) if decisive > -700 else 0.0
 
 
+class Silence(TypedDict):
+    """What the parts give for digital silence: a channel of a frame, and an embedding."""
+
+    frame: float
+    embedding: list[float]
+
+
 class OpenEar:
     """See `edgekit.models.keyword.hearing.ears.Ear`. A score is the probability in whole 256ths, rounded down."""
 
-    def __init__(self, parts: Mapping[str, Runner], shape: OpenSettings, silence: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], shape: OpenSettings, silence: Silence) -> None:
         self._frontend, self._embedding, self._head = parts["frontend"], parts["embedding"], parts["head"]
         self._shape, self._silence = shape, silence
         self._cut = Cut(shape.samples, shape.hop)

@@ -135,16 +135,9 @@ def _prepare(checkpoint: Checkpoint, phrase: str, file: str) -> Mapping[str, Any
 
     _head(checkpoint, file)  # refuses other weights
     shape = OpenSettings()
-    return {
-        "sample_rate": shape.rate,
-        "channels": 1,
-        "labels": [phrase],
-        "samples": shape.samples,
-        "hop": shape.hop,
-        "frontend": asdict(shape),
-        "rules": asdict(OpenRules()),
-        "silence": silence(checkpoint, shape),
-    }
+    sound = {"sample_rate": shape.rate, "channels": 1, "labels": [phrase], "samples": shape.samples, "hop": shape.hop}
+    settings = {"frontend": asdict(shape), "rules": asdict(OpenRules()), "silence": silence(checkpoint, shape)}
+    return {**sound, **settings}
 
 
 def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:

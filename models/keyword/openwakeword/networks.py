@@ -19,6 +19,7 @@ from torch import nn
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats import tflite
+from edgekit.models.keyword.openwakeword.ear import Silence
 from edgekit.models.keyword.openwakeword.shapes import BINS, EMBEDDING, HOP, MELS, STAGES, TRANSFORM, OpenSettings
 
 __all__ = ["Convolution", "Embedding", "Head", "Mels", "embedding", "frontend", "head", "silence"]
@@ -239,7 +240,7 @@ def head(checkpoint: Checkpoint, file: str) -> Head:
     return module.eval()
 
 
-def silence(checkpoint: Checkpoint, shape: OpenSettings) -> dict[str, Any]:
+def silence(checkpoint: Checkpoint, shape: OpenSettings) -> Silence:
     """What the parts give for digital silence, which is taken to have been before a sound: a channel of a frame, and an
     embedding."""
     with torch.inference_mode():

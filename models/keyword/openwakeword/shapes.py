@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgekit.core import (
-    Work,
-)
+from edgekit.core import Work
 from edgekit.numerics.layers import Layer, convolution, linear, work
 
 __all__ = [

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgekit.errors import BadInput
+from edgekit.models.speaker.shapes import EcapaShape
 
 #: Groups of channels in a block (the "scale" of Res2Net).
 _SCALE = 8
@@ -125,17 +127,17 @@ def _root(variance: Tensor) -> Tensor:
 class Ecapa(nn.Module):
     """features float32 [1, M, T] → embedding float32 [1, E] of length 1. Names are SpeechBrain's."""
 
-    def __init__(self, shape: Mapping[str, Any]) -> None:
+    def __init__(self, shape: EcapaShape) -> None:
         super().__init__()
-        wide, kernels, inner = shape["channels"], shape["kernels"], shape["squeeze"]
-        self.blocks = nn.ModuleList([Layer(shape["mels"], wide, kernels[0])])
+        wide, kernels, inner = shape.channels, shape.kernels, shape.squeeze
+        self.blocks = nn.ModuleList([Layer(shape.mels, wide, kernels[0])])
         for i, kernel in enumerate(kernels[1:-1], 2):
             self.blocks.append(Block(wide, kernel, i, inner))
         last = len(kernels) if kernels[-1] > 1 else 1
-        self.mfa = Layer(wide * (len(kernels) - 2), shape["aggregated"], kernels[-1], last)
-        self.asp = AttentiveStatistics(shape["aggregated"], shape["attention"])
-        self.asp_bn = nn.BatchNorm1d(2 * shape["aggregated"])
-        self.fc = Convolution(2 * shape["aggregated"], shape["embedding"])
+        self.mfa = Layer(wide * (len(kernels) - 2), shape.aggregated, kernels[-1], last)
+        self.asp = AttentiveStatistics(shape.aggregated, shape.attention)
+        self.asp_bn = nn.BatchNorm1d(2 * shape.aggregated)
+        self.fc = Convolution(2 * shape.aggregated, shape.embedding)
 
     def forward(self, features: Tensor) -> Tensor:
         x, outputs = features, []
@@ -148,8 +150,8 @@ class Ecapa(nn.Module):
         return unit
 
 
-def shape_of(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """The shape of the network that `tensors` are the weights of: channels, kernels, ...
+def shape_of(tensors: Mapping[str, NDArray[Any]]) -> EcapaShape:
+    """The shape of the network that `tensors` are the weights of.
 
     Args:
         tensors: in SpeechBrain's names, with or without the ".conv" and ".norm" that its wrappers add.
@@ -170,21 +172,14 @@ def shape_of(tensors: Mapping[str, Any]) -> dict[str, Any]:
         raise BadInput(f"the weights have {count} blocks of {wide} channels: no ECAPA-TDNN has.")
     inside = [sizes(f"blocks.{i}.res2net_block.blocks.0.conv.weight", 3)[2] for i in range(1, count)]
     aggregated, _, last = sizes("mfa.conv.weight", 3)
-    shape: dict[str, Any] = {
-        "mels": mels,
-        "channels": wide,
-        "kernels": (first, *inside, last),
-        "squeeze": sizes("blocks.1.se_block.conv1.weight", 3)[0],
-        "aggregated": aggregated,
-        "attention": sizes("asp.conv.weight", 3)[1],
-        "embedding": sizes("fc.weight", 3)[0],
-    }
-    if any(kernel % 2 == 0 or kernel > 15 for kernel in shape["kernels"]) or max(shape["aggregated"], mels) > 8192:
-        raise BadInput(f"the weights have kernels of {shape['kernels']} frames: no ECAPA-TDNN has.")
+    squeeze, attention = sizes("blocks.1.se_block.conv1.weight", 3)[0], sizes("asp.conv.weight", 3)[1]
+    shape = EcapaShape(mels, wide, (first, *inside, last), squeeze, aggregated, attention, sizes("fc.weight", 3)[0])
+    if any(kernel % 2 == 0 or kernel > 15 for kernel in shape.kernels) or max(shape.aggregated, mels) > 8192:
+        raise BadInput(f"the weights have kernels of {shape.kernels} frames: no ECAPA-TDNN has.")
     return shape
 
 
-def plain(tensors: Mapping[str, Any]) -> dict[str, Any]:
+def plain(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """`tensors` in the names of `Ecapa`: SpeechBrain's wrappers repeat ``conv`` and ``norm``."""
     renamed = {}
     for name, value in tensors.items():
@@ -201,7 +196,7 @@ def plain(tensors: Mapping[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-def _split(weights: Mapping[str, Any], width: int) -> dict[str, Any]:
+def _split(weights: Mapping[str, NDArray[Any]], width: int) -> dict[str, NDArray[Any]]:
     """The attention's first layer as `AttentiveStatistics` has it: weights of x, and of mean and deviation."""
     out = {name.replace("asp.tdnn.norm.", "asp.norm."): value for name, value in weights.items()}
     weight, bias = out.pop("asp.tdnn.conv.weight", None), out.pop("asp.tdnn.conv.bias", None)
@@ -210,7 +205,7 @@ def _split(weights: Mapping[str, Any], width: int) -> dict[str, Any]:
     return {**out, "asp.own.weight": weight[:, :width], "asp.whole.weight": weight[:, width:], "asp.whole.bias": bias}
 
 
-def network(tensors: Mapping[str, Any]) -> Ecapa:
+def network(tensors: Mapping[str, NDArray[Any]]) -> Ecapa:
     """The network with the weights of `tensors` (SpeechBrain's names).
 
     Raises:
@@ -218,7 +213,7 @@ def network(tensors: Mapping[str, Any]) -> Ecapa:
     """
     weights = plain(tensors)
     module = Ecapa(shape := shape_of(weights))
-    weights = _split(weights, shape["aggregated"])
+    weights = _split(weights, shape.aggregated)
     wanted = {name: value for name, value in module.state_dict().items() if not name.endswith("num_batches_tracked")}
     if different := wanted.keys() ^ weights.keys():
         raise BadInput(f"the weights and an ECAPA-TDNN do not agree about {min(different)!r}.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgekit.models.common.filling import load_tensors
@@ -30,7 +31,7 @@ class Ge2e(nn.Module):
         return raw / torch.clamp(raw.norm(dim=1, keepdim=True), min=_LEAST)
 
 
-def network(tensors: Mapping[str, Any]) -> Ge2e:
+def network(tensors: Mapping[str, NDArray[Any]]) -> Ge2e:
     """The network with the weights of `tensors`, in Resemblyzer's names; what training left beside them is ignored.
 
     Raises:

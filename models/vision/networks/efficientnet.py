@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import nn
 
 from edgekit.errors import BadInput
@@ -74,7 +75,7 @@ class Lite0(nn.Module):
         return out
 
 
-def network(tensors: Mapping[str, Any]) -> Lite0:
+def network(tensors: Mapping[str, NDArray[Any]]) -> Lite0:
     """The network with the weights of `tensors`, whose order is the network's own, whatever their names.
 
     So it is in every PyTorch form of this network (lukemelas's names and timm's); each shape is compared.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
 from edgekit.models.vision.networks.mobilenet import MobileNet
@@ -19,7 +20,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var")
 Names = Iterator[tuple[str, str, str]]
 
 
-def network(tensors: Mapping[str, Any], model: str) -> MobileNet:
+def network(tensors: Mapping[str, NDArray[Any]], model: str) -> MobileNet:
     """The network `model` with the weights of a state dict of torchvision or timm.
 
     Raises:
@@ -46,17 +47,15 @@ def network(tensors: Mapping[str, Any], model: str) -> MobileNet:
     return module.eval()
 
 
-def _tensor(tensors: Mapping[str, Any], name: str, wanted: torch.Tensor, model: str) -> torch.Tensor:
+def _tensor(tensors: Mapping[str, NDArray[Any]], name: str, wanted: torch.Tensor, model: str) -> torch.Tensor:
     array = tensors.get(name)
     if array is None:
         raise BadInput(f"the weights lack {name!r}, which {model} has.")
     # timm's layer behind the mean is a convolution of one position.
     shape = array.shape[:2] if array.ndim == 4 and wanted.ndim == 2 and array.shape[2:] == (1, 1) else array.shape
     if tuple(shape) != tuple(wanted.shape) or array.dtype.kind != "f":
-        raise BadInput(
-            f"the weights {name!r} are {array.dtype} {list(array.shape)}; {model} has floats "
-            f"{list(wanted.shape)} there."
-        )
+        have = f"{array.dtype} {list(array.shape)}"
+        raise BadInput(f"the weights {name!r} are {have}; {model} has floats {list(wanted.shape)} there.")
     return torch.from_numpy(array.astype("float32").reshape(shape))
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import filelock
 
 from edgekit.common.packed import plain
-from edgekit.core import Trial
+from edgekit.core import Feeds, Trial
 from edgekit.errors import DeviceFailed, Unsupported
 from edgekit.sources import cache_folder
 from edgekit.targets.android.adb.facts import Facts, facts
@@ -85,7 +85,7 @@ def measure(trial: Trial) -> Mapping[str, Any]:
 
 def _part_feeds(
     runtime: Any, manifest: Mapping[str, Any], files: Sequence[Path], trial: Trial
-) -> Iterator[Sequence[Mapping[str, Any]]]:
+) -> Iterator[Sequence[Feeds]]:
     """The inputs of all calls of every part, as its file takes them."""
     for part, file in zip(manifest["parts"], files, strict=True):
         yield runtime.feeds_of(file, [feeds for feeds, _ in trial.calls[part["name"]]])

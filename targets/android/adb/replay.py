@@ -92,7 +92,7 @@ class Replay(NamedTuple):
     work: Path
     limit: float
 
-    def answers(self, part: int, which: Sequence[int]) -> list[dict[str, Any]]:
+    def answers(self, part: int, which: Sequence[int]) -> Sequence[calls_module.Tensors]:
         """What part number `part` answers there to the calls `which`.
 
         Raises:

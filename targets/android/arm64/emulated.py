@@ -82,9 +82,9 @@ def check_parity(
     part: Mapping[str, Any],
     precision: str,
     processor: str,
-    there: Sequence[Mapping[str, Any]],
-    here: Sequence[Mapping[str, Any]],
-    golden: Mapping[str, Any],
+    there: Sequence[Feeds],
+    here: Sequence[Feeds],
+    golden: Feeds,
 ) -> dict[str, Any]:
     """How far the answers `there` of a part, as its manifest has it, are from fp32 and from those `here`.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from edgekit.core import Feeds, Progress
 from edgekit.errors import MissingExtra, ParityFailed, run_command
@@ -84,7 +83,7 @@ def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:
     return feeds
 
 
-def outputs_of(file: Path, answers: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+def outputs_of(file: Path, answers: Sequence[Feeds]) -> Sequence[Feeds]:
     return answers
 
 
@@ -105,7 +104,7 @@ def check(part: str, processor: str, off: Mapping[str, float], mine: float) -> N
         )
 
 
-def greedy(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def greedy(there: Sequence[Feeds], here: Sequence[Feeds]) -> Mapping[str, float]:
     """Whether greedy decoding takes the same token there as here after every position of the golden input.
 
     Returns:
@@ -118,7 +117,7 @@ def greedy(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]
     chosen, taken = mine.argmax(axis=-1), other.argmax(axis=-1)
     places = np.arange(len(mine))
     different = np.nonzero(chosen != taken)[0]
-    facts: dict[str, Any] = {"positions": len(mine), "same": len(mine) - len(different)}
+    facts: dict[str, float] = {"positions": len(mine), "same": len(mine) - len(different)}
     if len(different):
         margins = (mine[places, chosen] - mine[places, taken])[different]
         facts |= {"first": int(different[0]), "margin": float(margins.max())}

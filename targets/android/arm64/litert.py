@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from edgekit.core import Feeds, Progress, Source, SourceFile, TensorSpec
 from edgekit.errors import DeviceFailed
@@ -78,7 +77,7 @@ def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:
     ]
 
 
-def outputs_of(file: Path, answers: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+def outputs_of(file: Path, answers: Sequence[Feeds]) -> Sequence[Feeds]:
     """What the program answered, in the dtypes that the part promises.
 
     Raises:
@@ -86,7 +85,7 @@ def outputs_of(file: Path, answers: Sequence[dict[str, Any]]) -> Sequence[dict[s
     """
     held, (_, specs) = _read_tensors(file)
     wanted = [(tensor.dtype, tensor.shape) for tensor in held[1]]
-    if any([(value.dtype, value.shape) for value in answer.values()] != wanted for answer in answers):
+    if any([(value.dtype.name, value.shape) for value in answer.values()] != wanted for answer in answers):
         raise DeviceFailed(f"the device answered with other tensors than {file.name} has.")
     return [
         {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from edgekit.core import Feeds, Progress, Source, SourceFile
 from edgekit.targets.android.arm64.kit import (
@@ -75,5 +74,5 @@ def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:
     return feeds
 
 
-def outputs_of(file: Path, answers: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+def outputs_of(file: Path, answers: Sequence[Feeds]) -> Sequence[Feeds]:
     return answers

@@ -9,15 +9,15 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from edgekit.errors import BadInput, OverBudget
 from edgekit.targets.android.forms.archive import Entry, content, entries
 from edgekit.targets.android.forms.elf import ABIS, PAGE, check_library
 
-__all__ = ["BASE_MODULE", "TELEMETRY", "check_archive", "check_size", "permissions_of", "summary", "telemetry_in"]
+__all__ = ["BASE_MODULE", "TELEMETRY", "Archive", "check_archive", "check_size", "permissions_of", "telemetry_in"]
 
 #: What Google Play delivers at most with an app itself; larger models go into asset packs.
 BASE_MODULE = 200_000_000
@@ -53,17 +53,23 @@ _PERMISSION = re.compile(r"[A-Za-z0-9_.]+\.permission\.[A-Za-z0-9_]+")
 _LARGEST_MANIFEST = 1 << 20
 
 
-def check_archive(file: Path, *, permissions: Collection[str] = (), telemetry: Collection[str] = ()) -> dict[str, Any]:
+class Archive(NamedTuple):
+    """What an archive holds: ABI -> library -> bytes, and names of mapped assets that are stored, of permissions, and
+    of receivers of telemetry."""
+
+    libraries: dict[str, dict[str, int]]
+    stored: list[str]
+    permissions: list[str]
+    telemetry: list[str]
+
+
+def check_archive(file: Path, *, permissions: Collection[str] = (), telemetry: Collection[str] = ()) -> Archive:
     """What the archive holds, if it may be shipped.
 
     Args:
         file: an ``.apk``, or an ``.aar`` (by its ending).
         permissions: full names of those that it may ask for.
         telemetry: values of `TELEMETRY` that the caller knows to be there and names to its user.
-
-    Returns:
-        ``{"bytes": size, "entries": count, "libraries": {ABI: {name: bytes}}, "stored": [names of mapped assets],
-        "permissions": [...], "telemetry": [...], "page": 16384}``.
 
     Raises:
         BadInput: a damaged or deceiving archive; a library that phones refuse (`check_library`) or that has no form for
@@ -87,15 +93,8 @@ def check_archive(file: Path, *, permissions: Collection[str] = (), telemetry: C
                 f"{file.name} holds code that reports to {who}.",
                 hint="Take a release of that library without it, or leave that part out.",
             )
-    return {
-        "bytes": file.stat().st_size,
-        "entries": len(items),
-        "libraries": libraries,
-        "stored": [entry.name for entry in items if entry.stored and entry.name.endswith(_MAPPED)],
-        "permissions": asked,
-        "telemetry": receivers,
-        "page": PAGE,
-    }
+    stored = [entry.name for entry in items if entry.stored and entry.name.endswith(_MAPPED)]
+    return Archive(libraries, stored, asked, receivers)
 
 
 def check_size(size: int, what: str, hint: str) -> None:
@@ -172,9 +171,3 @@ def _names_in_jar(data: bytes, what: str) -> Iterator[str]:
 
 def _has(items: list[Entry], name: str) -> bool:
     return any(entry.name == name for entry in items)
-
-
-def summary(facts: Mapping[str, Any]) -> str:
-    """`facts` of `check_archive` in one line for people."""
-    abis = ", ".join(facts["libraries"]) or "no native library"
-    return f"{facts['bytes'] / 1e6:.1f} MB, {facts['entries']} entries, {abis}, pages of {facts['page'] >> 10} KB"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from edgekit.bench.processes.answers import Answer
 from edgekit.bench.processes.doubts import doubts
 from edgekit.core import Measurement
 
 VALUES = (Measurement("end_to_end.latency", "s", ((0.01,) * 9, (0.01,) * 9)),)
 
 
-def answer(**section: float) -> dict[str, Any]:
+def answer(**section: float) -> Answer:
     facts = {"wall": 1.0, "cpu": 1.0, "steal": 0.0, **section}
-    return {"section": facts, "outputs": ["a"], "differing": [], "exit": 0}
+    return Answer({}, facts, outputs=["a"])
 
 
 @pytest.mark.parametrize(

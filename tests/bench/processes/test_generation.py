@@ -107,12 +107,12 @@ def loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., gen
 def test_a_process_tells_what_it_does_and_what_it_found(loader: Callable[..., generation.Job]) -> None:
     told: list[tuple[str, int, int]] = []
     answer = generation.measure(loader("good"), lambda *step: told.append(step))
-    assert {name: answer["values"][name] for name in ("pp512", "tg128", "first_token")} == {
+    assert {name: answer.values[name] for name in ("pp512", "tg128", "first_token")} == {
         "pp512": [512.0, 512.0],
         "tg128": [128.0, 128.0],
         "first_token": [0.25, 0.25],
     }
-    assert answer["values"]["load.cold"][0] > 0
+    assert answer.values["load.cold"][0] > 0
     assert told[0][0] == "first_token"
     assert {what for what, _, _ in told} == {"first_token", "pp512", "tg128"}
     assert all(done < total == 6 for _, done, total in told)

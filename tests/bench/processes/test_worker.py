@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import edgekit.bench.processes.run
 from edgekit.bench.machine import memory
 from edgekit.bench.processes import worker
+from edgekit.bench.processes.answers import Answer, failure
 from edgekit.bench.processes.child import once
 from edgekit.bench.processes.run import Result, Setup, in_turns, measure
 from edgekit.core import Runner
@@ -149,18 +151,11 @@ def test_an_output_that_changes_within_or_between_processes_is_reported(behaviou
     assert any("not deterministic" in warning for warning in run(behaviour, processes=processes).warnings)
 
 
-def answer(latencies: list[float], **section: float) -> dict[str, Any]:
+def answer(latencies: list[float], **section: float) -> Answer:
     """What a worker on a quiet machine says, `section` apart."""
     quiet = {"wall": 1.0, "cpu": 0.99, "busy": 1.0, "steal": 0.0}
     values = {"end_to_end.latency": latencies, "rss.peak": [1.0]}
-    return {
-        "values": values,
-        "warmups": {},
-        "outputs": ["a", "b"],
-        "differing": [],
-        "section": quiet | section,
-        "exit": 0,
-    }
+    return Answer(values, quiet | section, outputs=["a", "b"])
 
 
 @pytest.mark.parametrize(
@@ -177,17 +172,17 @@ def answer(latencies: list[float], **section: float) -> dict[str, Any]:
         ),
         ([answer([1.0, 9.0] * 6, cpu=0.3, busy=0.3)], ["MACHINE WAS BUSY", "30%"]),
         ([answer([1.0, 9.0] * 6, steal=0.4)], ["MACHINE WAS BUSY", "40% of a core"]),
-        ([answer([1.0, 9.0] * 6) | {"exit": -11}], ["crashed while it ended", "-11"]),
-        ([answer([1.0, 9.0] * 6) | {"dropped": 2}], ["clock jumped", "2 readings"]),
+        ([replace(answer([1.0, 9.0] * 6), exit=-11)], ["crashed while it ended", "-11"]),
+        ([replace(answer([1.0, 9.0] * 6), dropped=2)], ["clock jumped", "2 readings"]),
         ([answer([1.0, 9.0] * 6, calendar=9.0)], ["clocks disagree", "9.0 s by the calendar"]),
         ([answer([1.0, 9.0] * 5 + [0.0, 9.0])], ["1 values of end_to_end.latency are zero"]),
-        ([answer([1.0, 9.0] * 6) | {"steady": False}], ["did not settle in 1 of 1", "--processes 10"]),
-        ([answer([1.0, 9.0] * 6) | {"state": [{"throttled": 1}, {"throttled": 3}]}], ["throttled itself"]),
+        ([replace(answer([1.0, 9.0] * 6), steady=False)], ["did not settle in 1 of 1", "--processes 10"]),
+        ([replace(answer([1.0, 9.0] * 6), state=[{"throttled": 1}, {"throttled": 3}])], ["throttled itself"]),
         ([answer([1.0 + 0.01 * i, 9.0] * 6) for i in range(8)], ["slower one after another, by 7%"]),
     ],
 )
 def test_doubts_about_the_measurement_become_warnings(
-    answers: list[dict[str, Any]], words: list[str], monkeypatch: pytest.MonkeyPatch
+    answers: list[Answer], words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns = iter(answers)
     monkeypatch.setattr(edgekit.bench.processes.run.child, "once", lambda _setup: next(turns))
@@ -275,8 +270,8 @@ def test_current_memory_adds_up() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells of another process's memory")
 def test_a_worker_that_takes_too_much_memory_is_stopped_and_says_so() -> None:
     answer = once(Setup("fake_edgekit_loader:load", Path("large"), ("a",), 1, loops=1, memory=48 * 2**20))
-    assert answer["failure"]["outcome"] == "out of memory"
-    assert "more than the 50 MB" in answer["failure"]["message"]
+    assert answer.failure is not None and answer.failure.outcome == "out of memory"
+    assert "more than the 50 MB" in answer.failure.message
 
 
 def test_a_worker_dies_with_its_parent(tmp_path: Path) -> None:
@@ -293,16 +288,16 @@ def test_a_worker_dies_with_its_parent(tmp_path: Path) -> None:
 def test_bundles_take_turns_forth_and_back_and_a_failed_one_drops_out(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def fake(setup: Setup) -> dict[str, Any]:
+    def fake(setup: Setup) -> Answer:
         seen.append(setup.load)
-        return {"failure": {}} if setup.load == "b" else {"values": len(seen)}
+        return failure("failed", "", "") if setup.load == "b" else Answer({}, {})
 
     monkeypatch.setattr(edgekit.bench.processes.run.child, "once", fake)
     setups = [Setup(name, Path(), ("x",), 1) for name in "abc"]
-    known = {(0, 1): {"from": "before"}}
+    known = {(0, 1): Answer({}, {}, rounds=7)}
     answers = in_turns(setups, 3, known=lambda bundle, process: known.get((bundle, process)))
     assert "".join(seen) == "abccac"
-    assert [len(found) for found in answers] == [3, 1, 3] and answers[0][1] == {"from": "before"}
+    assert [len(found) for found in answers] == [3, 1, 3] and answers[0][1] is known[0, 1]
 
 
 class Clock:

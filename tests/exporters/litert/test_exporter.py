@@ -218,14 +218,14 @@ def test_the_census_tells_what_is_in_the_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_what_it_says_is_refused(tmp_path: Path) -> None:
-    facts = {"bytes": {"float32": 4000, "int8": 900}, "float_layers": ["a"]}
+    held = {"float32": 4000, "int8": 900}
     with pytest.raises(ExportFailed, match="'toy' was to be int8, but most"):
-        litert_census.check(facts, "toy", "int8", "static", [])
-    facts["bytes"]["int8"] = 1100
+        litert_census.check(held, ["a"], "toy", "int8", "static")
+    held["int8"] = 1100
     with pytest.raises(ExportFailed, match=r"left 1 layer\(s\) in float: a"):
-        litert_census.check(facts, "toy", "int8", "static", [])
-    litert_census.check(facts, "toy", "int8", "static", ["a"])
-    litert_census.check({"bytes": {"int32": 4}, "float_layers": []}, "toy", "fp32", "float", [])
+        litert_census.check(held, ["a"], "toy", "int8", "static")
+    litert_census.check(held, [], "toy", "int8", "static")
+    litert_census.check({"int32": 4}, [], "toy", "fp32", "float")
 
 
 def test_what_the_quantizer_leaves_in_float_is_refused(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_what_is_not_a_number_never_passes(value: float) -> None:
 
 
 def test_whole_numbers_are_no_weights_of_another_precision() -> None:
-    check({"bytes": {"int64": 200, "float": 28}}, "geometry", "int8", quantized=False)
-    check({"bytes": {"int64": 200}}, "geometry", "fp32", quantized=True)
+    check({"int64": 200, "float": 28}, [], "geometry", "int8", quantized=False)
+    check({"int64": 200}, [], "geometry", "fp32", quantized=True)
     with pytest.raises(ExportFailed, match="only 12% of its weights"):
-        check({"bytes": {"float": 28, "float16": 100}, "float_layers": []}, "network", "fp32", quantized=True)
+        check({"float": 28, "float16": 100}, [], "network", "fp32", quantized=True)

@@ -13,6 +13,7 @@ import pytest
 from helpers.toys import toy_model
 
 from edgekit.bench.processes import child
+from edgekit.bench.processes.answers import failure
 from edgekit.benchmarking.benchmark import versus
 from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Measurement
@@ -68,7 +69,7 @@ def test_a_chip_and_a_machine_are_not_measured_in_turns(bundle: Path, tmp_path: 
 
 @pytest.mark.usefixtures("chip")
 def test_host_by_name_measures_here(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "once", lambda setup: {"failure": {"type": "BadInput", "message": "here", "hint": ""}})
+    monkeypatch.setattr(child, "once", lambda setup: failure("failed", "here", "", "BadInput"))
     with pytest.raises(BadInput, match="here"):
         versus([bundle, bundle], device="host")
 

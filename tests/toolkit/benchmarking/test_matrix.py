@@ -11,6 +11,7 @@ import pytest
 from helpers.pages.matrices import QUICK, plan
 from helpers.toys import toy_model
 
+from edgekit.bench.processes.answers import Answer, Outcome, failure
 from edgekit.benchmarking import matrix
 from edgekit.benchmarking.benchmark import benchmark
 from edgekit.benchmarking.plan import plan_cells
@@ -23,21 +24,10 @@ from edgekit.reports import cells
 from edgekit.reports.cells import Cell, Matrix
 
 
-def answer(latency: float = 0.01) -> dict[str, Any]:
+def answer(latency: float = 0.01) -> Answer:
     """What a process on a quiet machine says."""
-    return {
-        "values": {"end_to_end.latency": [latency] * 3, "rss.peak": [1e6]},
-        "warmups": {},
-        "outputs": ["no"],
-        "differing": [],
-        "section": {"wall": 1.0, "cpu": 1.0},
-        "peak": 1,
-        "exit": 0,
-    }
-
-
-def failure(outcome: str) -> dict[str, Any]:
-    return {"failure": {"outcome": outcome, "message": f"it {outcome}.", "type": "DeviceFailed", "hint": "look"}}
+    values = {"end_to_end.latency": [latency] * 3, "rss.peak": [1e6]}
+    return Answer(values, {"wall": 1.0, "cpu": 1.0}, 1, outputs=["no"])
 
 
 @pytest.fixture
@@ -45,7 +35,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Measured processes are made up; the list tells which were asked for, as "precision threads"."""
     seen: list[str] = []
 
-    def fake(setup: Any) -> dict[str, Any]:
+    def fake(setup: Any) -> Answer:
         seen.append(f"{setup.bundle.name.rpartition('-')[2]} {setup.threads}")
         return answer()
 
@@ -110,11 +100,10 @@ def test_answers_to_another_question_are_not_taken(
 
 @pytest.mark.parametrize("outcome", ["crashed", "hung", "out of memory", "failed"])
 def test_a_bad_cell_says_what_happened_and_the_others_finish(
-    outcome: str, exported: None, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    outcome: Outcome, exported: None, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "edgekit.bench.processes.child.once", lambda setup: failure(outcome) if setup.threads == 2 else answer()
-    )
+    bad = failure(outcome, f"it {outcome}.", "look")
+    monkeypatch.setattr("edgekit.bench.processes.child.once", lambda setup: bad if setup.threads == 2 else answer())
     found = matrix.matrix(plan(toy, precisions=("int8",)), tmp_path / "work")
     assert [(cell.outcome, cell.reason) for cell in found.cells] == [("measured", ""), (outcome, f"it {outcome}.")]
 

@@ -16,6 +16,7 @@ from helpers.toys import toy_model
 from PIL import Image
 
 from edgekit.bench.processes import child
+from edgekit.bench.processes.answers import Answer, failure
 from edgekit.benchmarking import synthetic
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput, Unsupported
@@ -157,9 +158,9 @@ def test_turns_end_with_the_first_process_that_fails(
 ) -> None:
     asked: list[Path] = []
 
-    def once(setup: Any) -> dict[str, Any]:
+    def once(setup: Any) -> Answer:
         asked.append(setup.bundle)
-        return {"failure": {"type": "BadInput", "message": "no such signal", "hint": ""}}
+        return failure("failed", "no such signal", "", "BadInput")
 
     monkeypatch.setattr(child, "once", once)
     code, _, told = do("bench", bundle, "--vs", shutil.copytree(bundle, tmp_path / "other"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,7 @@ Specs = tuple[Sequence[TensorSpec], Sequence[TensorSpec]]
 
 def describe(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
     """The text of a part's description, which `read_specs` reads."""
-
-    def list_specs(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
-        return [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
-
-    return json.dumps({"inputs": list_specs(inputs), "outputs": list_specs(outputs)}, indent=1) + "\n"
+    return json.dumps({"inputs": [*map(asdict, inputs)], "outputs": [*map(asdict, outputs)]}, indent=1) + "\n"
 
 
 def read_specs(file: Path) -> Specs | None:

@@ -49,8 +49,8 @@ def real(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
             name = str(target).split(".")[1] if str(target).startswith("aten.") else str(target)
             if name not in _OPERATORS:
                 raise _Unknown(name)
-            bound = _bind_arguments(target, args, kwargs)
-            return _OPERATORS[name](_Rewrite(self.node, self._constant, self.fetch_attr), bound)
+            rewrite = _Rewrite(self.node, self._constant, self.fetch_attr)
+            return _OPERATORS[name](rewrite, **_bind_arguments(target, args, kwargs))
 
         def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
             held = self.fetch_attr(target)
@@ -95,27 +95,32 @@ def _complex(node: Any) -> bool:
 
 
 def _bind_arguments(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a call by the names of the operator's schema, with its defaults."""
-    names = [argument.name for argument in target._schema.arguments]
-    defaults = {a.name: a.default_value for a in target._schema.arguments if a.has_default_value()}
-    return {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
+    """The arguments of a call by the names of the operator's schema (`x` for its "self"), with its defaults."""
+    schema = target._schema.arguments
+    defaults = {a.name: a.default_value for a in schema if a.has_default_value()}
+    given = dict(zip([_name(argument) for argument in schema], args, strict=False))
+    return {**defaults, **given, **kwargs}
 
 
-def _transform(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
+def _name(argument: Any) -> str:
+    return "x" if argument.name == "self" else str(argument.name)
+
+
+def _transform(rewrite: _Rewrite, x: Any, n: int | None, dim: int, norm: str | None) -> _Pair:
     """fft, ifft and rfft: a product of an axis with cosines and sines."""
     import torch
 
     kind = str(rewrite.node.target).split(".")[1]
-    x, shape = bound["self"], rewrite.shape()
-    axis = bound["dim"] % len(shape)
-    size = int(bound["n"] or shape[axis])
+    shape = rewrite.shape()
+    axis = dim % len(shape)
+    size = int(n or shape[axis])
     kept = min(size, shape[axis])
     count = size // 2 + 1 if kind == "fft_rfft" else size
     _check(2 * kept * count)
     inverse = kind == "fft_ifft"
     angle = torch.outer(torch.arange(kept, dtype=torch.float64), torch.arange(count, dtype=torch.float64))
     angle = (angle % size) * (2 * math.pi / size)
-    scale = _scale(bound["norm"], size, inverse=inverse)
+    scale = _scale(norm, size, inverse=inverse)
     cos, sin = (
         rewrite.constant((part * scale).float()) for part in (angle.cos(), angle.sin() if inverse else -angle.sin())
     )
@@ -129,16 +134,16 @@ def _transform(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
     return _Pair(product(x.re, cos) - product(x.im, sin), product(x.re, sin) + product(x.im, cos))
 
 
-def _backwards(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
+def _backwards(rewrite: _Rewrite, x: Any, n: int | None, dim: int, norm: str | None) -> Any:
     """irfft: half a spectrum to real values."""
     import torch
 
-    x, shape = bound["self"], rewrite.shape()
-    axis = bound["dim"] % len(shape)
-    size = int(bound["n"] or 2 * (shape[axis] - 1))
+    shape = rewrite.shape()
+    axis = dim % len(shape)
+    size = int(n or 2 * (shape[axis] - 1))
     kept = min(size // 2 + 1, shape[axis])
     _check(2 * kept * size)
-    cos, sin = (rewrite.constant(part) for part in _inverse(kept, size, _scale(bound["norm"], size, inverse=True)))
+    cos, sin = (rewrite.constant(part) for part in _inverse(kept, size, _scale(norm, size, inverse=True)))
     parts = [
         part.narrow(axis, 0, kept) if kept < shape[axis] else part
         for part in (x if isinstance(x, _Pair) else (x, x * 0.0))
@@ -160,31 +165,30 @@ def _inverse(kept: int, size: int, scale: float) -> tuple[torch.Tensor, torch.Te
     return (twice * angle.cos() * scale).float(), (-twice * angle.sin() * scale).float()
 
 
-def _windows(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
+def _windows(
+    rewrite: _Rewrite, x: Any, n_fft: int, hop_length: int | None, win_length: int | None, window: Any, **how: Any
+) -> _Pair:
     """stft: a convolution with cosines and sines of the window's length."""
     import torch
 
-    size = int(bound["n_fft"])
-    step = int(bound["hop_length"] or size // 4)
-    length = int(bound["win_length"] or size)
-    count = size // 2 + 1 if bound["onesided"] in (None, True) else size
+    size, step, length = n_fft, hop_length or n_fft // 4, win_length or n_fft
+    count = size if how["onesided"] is False else size // 2 + 1
     _check(2 * size * count)
-    centred = bool(bound.get("center", False))
-    if centred and bound.get("pad_mode", "reflect") != "reflect":
+    centred = how.get("center", False)
+    if centred and how["pad_mode"] != "reflect":
         raise _Unknown("stft with another padding")
-    x, rank = bound["self"], len(rewrite.node.args[0].meta["val"].shape)
+    rank = len(rewrite.node.args[0].meta["val"].shape)
     x = x.unsqueeze(0) if rank == 1 else x
     x = x.unsqueeze(1)
     if centred:
         x = torch.nn.functional.pad(x, (size // 2, size // 2), mode="reflect")
     angle = torch.outer(torch.arange(count, dtype=torch.float64), torch.arange(size, dtype=torch.float64))
     angle = (angle % size) * (2 * math.pi / size)
-    scale = size**-0.5 if bound["normalized"] else 1.0
+    scale = size**-0.5 if how["normalized"] else 1.0
     before = (size - length) // 2
     placed = torch.zeros(size, dtype=torch.float64)
     placed[before : before + length] = scale
     waves = torch.cat([angle.cos() * placed, -angle.sin() * placed])[:, None]
-    window = bound["window"]
     constant = (held := _held_window(rewrite)) is not None
     window = held if constant else window
     if window is not None and length < size:
@@ -205,28 +209,28 @@ def _held_window(rewrite: _Rewrite) -> Any:
     return rewrite.held(known.target).detach().double() if constant else None
 
 
-def _overlap_add(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
+def _overlap_add(
+    rewrite: _Rewrite, x: Any, n_fft: int, hop_length: int | None, win_length: int | None, window: Any, **how: Any
+) -> Any:
     """istft: a transposed convolution with waves of the window's length, over what its overlaps add up to."""
     import torch
 
-    x, shape = bound["self"], rewrite.shape()
-    size = int(bound["n_fft"])
-    step, length = int(bound["hop_length"] or size // 4), int(bound["win_length"] or size)
+    shape = rewrite.shape()
+    size, step, length = n_fft, hop_length or n_fft // 4, win_length or n_fft
     count, frames = shape[-2:]
-    window = torch.ones(length).double() if bound["window"] is None else _held_window(rewrite)
-    if window is None or bound["return_complex"] or bound["onesided"] is False or count != size // 2 + 1:
+    window = torch.ones(length).double() if window is None else _held_window(rewrite)
+    if window is None or how["return_complex"] or how["onesided"] is False or count != size // 2 + 1:
         raise _Unknown("istft of both sides, or with a window that is computed")
     _check(2 * size * count)
     before = (size - length) // 2
     window = torch.nn.functional.pad(window, (before, size - length - before))
-    scale = size**-0.5 if bound["normalized"] else 1 / size
+    scale = size**-0.5 if how["normalized"] else 1 / size
     waves = torch.cat(_inverse(count, size, scale)) * window
     squares = (window * window).expand(frames, size).T[None]
     total = size + step * (frames - 1)
     added = torch.nn.functional.fold(squares, (1, total), (1, size), stride=(1, step)).reshape(total)
-    start = size // 2 if bound["center"] else 0
-    wanted = bound["length"]
-    end = start + int(wanted) if wanted is not None else total - start
+    start = size // 2 if how["center"] else 0
+    end = total - start if how["length"] is None else start + int(how["length"])
     if end > total:
         raise _Unknown("istft of more samples than its frames have")
     parts = [part.unsqueeze(0) if len(shape) == 2 else part for part in (x if isinstance(x, _Pair) else (x, x * 0.0))]
@@ -247,26 +251,24 @@ def _check(weights: int) -> None:
         raise _Unknown("a transform of many samples")
 
 
-def _times(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
-    a, b = bound["self"], bound["other"]
-    if isinstance(a, _Pair) and isinstance(b, _Pair):
-        return _Pair(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re)
-    pair, number = (a, b) if isinstance(a, _Pair) else (b, a)
+def _times(_rewrite: _Rewrite, x: Any, other: Any) -> _Pair:
+    if isinstance(x, _Pair) and isinstance(other, _Pair):
+        return _Pair(x.re * other.re - x.im * other.im, x.re * other.im + x.im * other.re)
+    pair, number = (x, other) if isinstance(x, _Pair) else (other, x)
     _real_number(number)
     return _Pair(pair.re * number, pair.im * number)
 
 
-def _over(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
-    a, b = bound["self"], bound["other"]
-    if not isinstance(a, _Pair) or isinstance(b, _Pair):
+def _over(_rewrite: _Rewrite, x: Any, other: Any) -> _Pair:
+    if not isinstance(x, _Pair) or isinstance(other, _Pair):
         raise _Unknown("division by complex numbers")
-    _real_number(b)
-    return _Pair(a.re / b, a.im / b)
+    _real_number(other)
+    return _Pair(x.re / other, x.im / other)
 
 
-def _sum(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
-    sign = -bound["alpha"] if ".sub." in f".{rewrite.node.target}." else bound["alpha"]
-    a, b = (one if isinstance(one, _Pair) else _Pair(one, 0.0) for one in (bound["self"], bound["other"]))
+def _sum(rewrite: _Rewrite, x: Any, other: Any, alpha: Any) -> _Pair:
+    sign = -alpha if ".sub." in f".{rewrite.node.target}." else alpha
+    a, b = (one if isinstance(one, _Pair) else _Pair(one, 0.0) for one in (x, other))
     for part in (a.re, b.re):
         _real_number(part)
     return _Pair(a.re + sign * b.re, a.im + sign * b.im)
@@ -277,11 +279,9 @@ def _real_number(value: Any) -> None:
         raise _Unknown("a complex number")
 
 
-def _move_values(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
-    """Operators that move values and compute nothing."""
-    first, *others = (argument.name for argument in rewrite.node.target._schema.arguments)
-    held = bound[first]
-    rest = {name: bound[name] for name in others}
+def _move_values(rewrite: _Rewrite, **rest: Any) -> _Pair:
+    """Operators that move values, the first argument's, and compute nothing."""
+    held = rest.pop(_name(rewrite.node.target._schema.arguments[0]))
     if isinstance(held, _Pair):
         return _Pair(*(rewrite.node.target(part, **rest) for part in held))
     if not isinstance(held, list | tuple) or not all(isinstance(one, _Pair) for one in held):
@@ -289,21 +289,20 @@ def _move_values(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
     return _Pair(*(rewrite.node.target([pair[side] for pair in held], **rest) for side in (0, 1)))
 
 
-def _length(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
-    x = bound["self"]
+def _length(_rewrite: _Rewrite, x: _Pair) -> Any:
     return (x.re * x.re + x.im * x.im).sqrt()
 
 
-def _angle(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
+def _angle(_rewrite: _Rewrite, x: _Pair) -> Any:
     import torch
 
-    return torch.atan2(bound["self"].im, bound["self"].re)
+    return torch.atan2(x.im, x.re)
 
 
-def _view_as_real(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
+def _view_as_real(_rewrite: _Rewrite, x: _Pair) -> Any:
     import torch
 
-    return torch.stack([bound["self"].re, bound["self"].im], -1)
+    return torch.stack([x.re, x.im], -1)
 
 
 _MOVED = (
@@ -311,7 +310,7 @@ _MOVED = (
     *("contiguous", "clone", "cat", "stack", "narrow", "unflatten", "repeat", "flip", "alias", "detach"),
     *("index_select", "movedim", "swapaxes", "t", "resolve_conj", "resolve_neg"),
 )
-_OPERATORS: Mapping[str, Callable[[_Rewrite, Mapping[str, Any]], Any]] = {
+_OPERATORS: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(("fft_fft", "fft_ifft", "fft_rfft"), _transform),
     **dict.fromkeys(_MOVED, _move_values),
     "fft_irfft": _backwards,
@@ -321,15 +320,15 @@ _OPERATORS: Mapping[str, Callable[[_Rewrite, Mapping[str, Any]], Any]] = {
     "div": _over,
     "add": _sum,
     "sub": _sum,
-    "neg": lambda rewrite, bound: _Pair(-bound["self"].re, -bound["self"].im),
-    "_conj": lambda rewrite, bound: _Pair(bound["self"].re, -bound["self"].im),
-    "conj": lambda rewrite, bound: _Pair(bound["self"].re, -bound["self"].im),
-    "real": lambda rewrite, bound: bound["self"].re,
-    "imag": lambda rewrite, bound: bound["self"].im,
+    "neg": lambda _rewrite, x: _Pair(-x.re, -x.im),
+    "_conj": lambda _rewrite, x: _Pair(x.re, -x.im),
+    "conj": lambda _rewrite, x: _Pair(x.re, -x.im),
+    "real": lambda _rewrite, x: x.re,
+    "imag": lambda _rewrite, x: x.im,
     "abs": _length,
     "angle": _angle,
     "view_as_real": _view_as_real,
-    "view_as_complex": lambda rewrite, bound: _Pair(bound["self"].select(-1, 0), bound["self"].select(-1, 1)),
-    "complex": lambda rewrite, bound: _Pair(bound["real"], bound["imag"]),
-    "polar": lambda rewrite, bound: _Pair(bound["abs"] * bound["angle"].cos(), bound["abs"] * bound["angle"].sin()),
+    "view_as_complex": lambda _rewrite, x: _Pair(x.select(-1, 0), x.select(-1, 1)),
+    "complex": lambda _rewrite, real, imag: _Pair(real, imag),
+    "polar": lambda _rewrite, abs, angle: _Pair(abs * angle.cos(), abs * angle.sin()),  # noqa: A006
 }

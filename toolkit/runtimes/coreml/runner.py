@@ -52,7 +52,7 @@ class _Runner(Runner):
                     )
         return {spec.name: array for spec, array in zip(self.inputs, given, strict=True)}
 
-    def _cast_outputs(self, values: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    def _cast_outputs(self, values: Feeds) -> dict[str, NDArray[Any]]:
         return {spec.name: values[spec.name].astype(spec.dtype) for spec in self.outputs}
 
 

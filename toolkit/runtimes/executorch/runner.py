@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +32,10 @@ def describe(content: bytes, inputs: Sequence[TensorSpec], outputs: Sequence[Ten
     Args:
         most: dynamic axis -> its upper bound, which the program has memory for.
     """
-
-    def list_specs(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
-        return [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
-
     facts = {
         "sha256": hashlib.sha256(content).hexdigest(),
-        "inputs": list_specs(inputs),
-        "outputs": list_specs(outputs),
+        "inputs": [*map(asdict, inputs)],
+        "outputs": [*map(asdict, outputs)],
         "most": most,
     }
     return json.dumps(facts, indent=1) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from edgekit.core import TensorSpec
@@ -33,11 +34,8 @@ def describe(
     kind: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], sources: Sequence[str], **facts: Any
 ) -> str:
     """The text of a part's description, which `load` reads; `sources` are the C files that it needs beside its own."""
-
-    def list_specs(specs: Sequence[TensorSpec]) -> list[Mapping[str, Any]]:
-        return [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
-
-    head = {"kind": kind, "inputs": list_specs(inputs), "outputs": list_specs(outputs), "sources": list(sources)}
+    specs = {"inputs": [*map(asdict, inputs)], "outputs": [*map(asdict, outputs)]}
+    head = {"kind": kind, **specs, "sources": list(sources)}
     return json.dumps({**head, **facts}, indent=1) + "\n"
 
 

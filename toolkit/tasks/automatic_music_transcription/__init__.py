@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
+from edgekit.tasks.automatic_music_transcription.notes import Note
 from edgekit.tasks.evidence.music import SCORES
 
 _F1 = "F1 of notes against fp32's"
@@ -26,7 +27,7 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
     return Transcriber(parts, folder, facts)
 
 
-def _answer(prediction: Prediction) -> list[Mapping[str, Any]]:
+def _answer(prediction: Prediction) -> list[Note]:
     return [
         {"start": round(note["start"], 3), "end": round(note["end"], 3), "pitch": note["pitch"]}
         for note in prediction.details["events"]

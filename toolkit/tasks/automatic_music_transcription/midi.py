@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from edgekit.tasks.automatic_music_transcription.notes import Note
 
 __all__ = ["midi_file"]
 
@@ -13,16 +14,12 @@ _TICKS, _TEMPO = 480, 500_000
 _PER_SECOND = _TICKS * 1_000_000 // _TEMPO
 
 
-def midi_file(notes: Sequence[Mapping[str, Any]]) -> bytes:
-    """The bytes of the file.
-
-    Args:
-        notes: ``start`` and ``end`` in seconds, ``pitch`` (MIDI, 60 is middle C), ``velocity`` (1..127).
-    """
+def midi_file(notes: Sequence[Note]) -> bytes:
+    """The bytes of the file."""
     events = []
     for note in notes:
         pitch, velocity = int(note["pitch"]), min(127, max(1, int(note["velocity"])))
-        start, end = (round(note[edge] * _PER_SECOND) for edge in ("start", "end"))
+        start, end = (round(seconds * _PER_SECOND) for seconds in (note["start"], note["end"]))
         events.append((start, 1, bytes((0x90, pitch, velocity))))
         events.append((max(end, start + 1), 0, bytes((0x80, pitch, 0))))
     events.sort()  # at the same tick a note ends before one begins

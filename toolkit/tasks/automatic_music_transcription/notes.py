@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from edgekit.errors import BadInput
 
@@ -17,12 +17,21 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["FramedNote", "NoteRules", "framed_notes"]
+__all__ = ["FramedNote", "Note", "NoteRules", "framed_notes"]
 
 #: With fewer frames nothing can be a peak.
 _SHORTEST = 3
 #: Frames over which a rise of a note's activation counts as an onset.
 _RISE = 2
+
+
+class Note(TypedDict):
+    """A note of an answer or a truth: seconds, its pitch as MIDI counts (60 is middle C), and 1..127."""
+
+    start: float
+    end: float
+    pitch: int
+    velocity: NotRequired[int]
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from edgekit.core import Sample
+from edgekit.tasks.automatic_music_transcription.notes import Note
 from edgekit.tasks.common.manifests import sounds
 
 __all__ = ["samples"]
@@ -23,7 +23,7 @@ def samples(folder: Path) -> Sequence[Sample]:
     return sounds(folder, lambda entry: [_note(*note) for note in entry["notes"]], expected)
 
 
-def _note(start: float, end: float, pitch: int) -> dict[str, Any]:
+def _note(start: float, end: float, pitch: int) -> Note:
     if not 0 <= float(start) <= float(end) or not 0 <= int(pitch) <= 127:
         raise ValueError("no note")
     return {"start": float(start), "end": float(end), "pitch": int(pitch)}

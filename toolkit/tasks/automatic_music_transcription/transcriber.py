@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
-from edgekit.tasks.automatic_music_transcription.notes import FramedNote, NoteRules, framed_notes
+from edgekit.tasks.automatic_music_transcription.notes import FramedNote, Note, NoteRules, framed_notes
 from edgekit.tasks.common.audio import Audio, open_audio
 
 if TYPE_CHECKING:
@@ -95,13 +95,9 @@ class Transcriber(Predictor):
             yield window, samples
             start += hop
 
-    def _note_in_seconds(self, note: FramedNote) -> dict[str, Any]:
-        return {
-            "start": self._seconds(note.start),
-            "end": self._seconds(note.end),
-            "pitch": note.key + self._lowest,
-            "velocity": max(1, round(127 * note.strength)),
-        }
+    def _note_in_seconds(self, note: FramedNote) -> Note:
+        start, end, velocity = self._seconds(note.start), self._seconds(note.end), max(1, round(127 * note.strength))
+        return {"start": start, "end": end, "pitch": note.key + self._lowest, "velocity": velocity}
 
     def _seconds(self, frame: int) -> float:
         every, seconds = self._drift
@@ -116,21 +112,18 @@ def _writer(out: Any) -> Any:
     if not out:
         return lambda notes: None
     file = Path(str(out))
-    makers: Mapping[str, Any] = {
-        ".mid": midi_file,
-        ".json": lambda notes: json.dumps(notes, indent=1).encode(),
-    }
+    makers: dict[str, Callable[..., bytes]] = {".mid": midi_file, ".json": lambda x: json.dumps(x, indent=1).encode()}
     if file.suffix.lower() not in makers:
         raise BadInput(f"notes are written as {' or '.join(makers)}, not as {file.name!r}.")
 
-    def write(notes: list[dict[str, Any]]) -> None:
+    def write(notes: list[Note]) -> None:
         with replacing(file) as fresh:
             fresh.write_bytes(makers[file.suffix.lower()](notes))
 
     return write
 
 
-def _lines(notes: list[dict[str, Any]]) -> list[str]:
+def _lines(notes: list[Note]) -> list[str]:
     shown = [
         f"[{note['start']:8.2f} - {note['end']:8.2f}] {_NAMES[note['pitch'] % 12]}{note['pitch'] // 12 - 1}"
         for note in notes[:_SHOWN]
@@ -138,7 +131,7 @@ def _lines(notes: list[dict[str, Any]]) -> list[str]:
     return [*shown, *([f"and {len(notes) - _SHOWN} more: --out notes.mid"] if len(notes) > _SHOWN else [])]
 
 
-def _describe_notes(notes: list[dict[str, Any]]) -> str:
+def _describe_notes(notes: list[Note]) -> str:
     if not notes:
         return "no notes"
     count = f"{len(notes)} notes" if len(notes) > 1 else "1 note"

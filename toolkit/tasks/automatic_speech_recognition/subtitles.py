@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgekit.common.files import replacing
 from edgekit.core import Prediction
@@ -16,6 +16,14 @@ __all__ = ["ENDINGS", "check_ending", "write"]
 
 #: Most letters of a line, and lines of a subtitle (the BBC's guidelines); longest pause inside one, in seconds.
 _LINE, _LINES, _PAUSE = 37, 2, 1.0
+
+
+class _Word(NamedTuple):
+    """A word and its times in seconds."""
+
+    word: str
+    start: float
+    end: float
 
 
 def check_ending(file: str) -> str:
@@ -36,31 +44,31 @@ def write(prediction: Prediction, file: Path) -> None:
 
 def _cues(details: Mapping[str, Any]) -> list[tuple[float, float, str]]:
     """Start, end and text of each subtitle."""
-    words = details.get("words")
+    words = [_Word(item["word"], item["start"], item["end"]) for item in details.get("words") or ()]
     if not words:
         return [(s["start"], s["end"], s["text"]) for s in details.get("segments") or ()]
-    return [(group[0]["start"], group[-1]["end"], _wrap_subtitle(group)) for group in _group_words(words)]
+    return [(group[0].start, group[-1].end, _wrap_subtitle(group)) for group in _group_words(words)]
 
 
-def _group_words(words: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+def _group_words(words: Sequence[_Word]) -> list[list[_Word]]:
     """Words by subtitle: a pause, the end of a sentence that is long enough, or two full lines end it."""
-    groups: list[list[Mapping[str, Any]]] = []
+    groups: list[list[_Word]] = []
     for word in words:
         group = groups[-1] if groups else []
-        ended = group and group[-1]["word"][-1:] in ".?!\u3002\uff1f\uff01" and len(_join_words(group)) > _LINE // 2
+        ended = group and group[-1].word[-1:] in ".?!\u3002\uff1f\uff01" and len(_join_words(group)) > _LINE // 2
         full = len(_join_words([*group, word])) > _LINE * _LINES
-        if not group or ended or full or word["start"] - group[-1]["end"] > _PAUSE:
+        if not group or ended or full or word.start - group[-1].end > _PAUSE:
             groups.append([word])
         else:
             group.append(word)
     return groups
 
 
-def _join_words(words: Sequence[Mapping[str, Any]]) -> str:
-    return " ".join(word["word"] for word in words)
+def _join_words(words: Sequence[_Word]) -> str:
+    return " ".join(word.word for word in words)
 
 
-def _wrap_subtitle(words: Sequence[Mapping[str, Any]]) -> str:
+def _wrap_subtitle(words: Sequence[_Word]) -> str:
     """The text of a subtitle, broken once where it is longer than a line."""
     text = _join_words(words)
     if len(text) <= _LINE:

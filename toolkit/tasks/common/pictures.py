@@ -7,9 +7,9 @@ converted without a profile, transparency dropped); unusable images raise BadInp
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from edgekit.common.files import need_file
 from edgekit.errors import BadInput, need
@@ -87,7 +87,19 @@ def _rgb(image: Any, notes: list[str]) -> Any:
     return image.convert("RGBA").convert("RGB") if image.mode in ("P", "PA", "LA") else image.convert("RGB")
 
 
-def pixels_of(sample: Any, rule: Mapping[str, Any] | None, height: int, width: int) -> tuple[NDArray[Any], list[str]]:
+class Resize(TypedDict, total=False):
+    """How a picture becomes a network's input: see `fit_image`, and for `letterbox`
+    `edgekit.tasks.common.vision.placing.place_sample`; `antialias` tells apps that larger pictures are smoothed."""
+
+    filter: str
+    short_side: int
+    size: Sequence[int]
+    crop: str
+    letterbox: bool
+    antialias: bool
+
+
+def pixels_of(sample: Any, rule: Resize | None, height: int, width: int) -> tuple[NDArray[Any], list[str]]:
     """A sample as a network takes it, uint8 [height, width, 3], and notes about losses.
 
     Args:
@@ -112,7 +124,7 @@ def pixels_of(sample: Any, rule: Mapping[str, Any] | None, height: int, width: i
     return fit_image(Image.fromarray(array), rule, height, width), []
 
 
-def fit_image(image: Any, rule: Mapping[str, Any] | None, height: int, width: int) -> NDArray[Any]:
+def fit_image(image: Any, rule: Resize | None, height: int, width: int) -> NDArray[Any]:
     """The image as a network takes it: uint8 [height, width, 3].
 
     Args:
@@ -121,10 +133,8 @@ def fit_image(image: Any, rule: Mapping[str, Any] | None, height: int, width: in
             as torchvision and timm do, or "center, down", as transformers does. None: scaled whole, bilinear.
     """
     rule = rule or {}
-    kind, down = (
-        str(rule.get("filter", "bicubic" if "short_side" in rule else "bilinear")),
-        "down" in rule.get("crop", ""),
-    )
+    kind = rule.get("filter", "bicubic" if "short_side" in rule else "bilinear")
+    down = "down" in rule.get("crop", "")
     if "short_side" in rule:
         return resize_and_crop(image, int(rule["short_side"]), height, width, kind, down=down)
     high, wide = rule.get("size", (height, width))

@@ -59,14 +59,9 @@ class Segmenter(Predictor):
         mask = _classes(_resize_logits(logits, picture))
         shares = np.bincount(mask.reshape(-1), minlength=len(self._labels)) / mask.size
         told = {self._labels[i]: float(shares[i]) for i in np.argsort(-shares, kind="stable") if shares[i] >= _TOLD}
-        details = {
-            "shares": told,
-            "lines": [f"{share:7.1%}  {label}" for label, share in told.items()],
-            "labels": self._labels,
-            "size": list(mask.shape),
-            "runs": runs_of(mask),
-            "notes": list(picture.notes),
-        }
+        lines, notes = [f"{share:7.1%}  {label}" for label, share in told.items()], list(picture.notes)
+        shown = {"shares": told, "lines": lines, "labels": self._labels}
+        details = {**shown, "size": list(mask.shape), "runs": runs_of(mask), "notes": notes}
         # Rounded to parts of a hundred: another processor may find a few pixels more.
         said = ", ".join(f"{label} {share:.0%}" for label, share in told.items())
         return Prediction(said, details, {"images": 1.0}, score=mask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
@@ -19,12 +19,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["TextReader", "draw_prediction", "letters"]
+__all__ = ["Text", "TextReader", "draw_prediction", "letters"]
 
 #: Lines stand side by side if their middles differ by less than this share of their height.
 _BESIDE = 0.5
 #: Into which a picture is cut for parity.
 _STRIPS = 4
+
+
+class Text(TypedDict):
+    """A line: its letters, their mean probability, and its corners [[x, y], ..] in pixels, from where it begins."""
+
+    text: str
+    score: float
+    corners: list[list[float]]
 
 
 def letters(logits: NDArray[np.float32], characters: Sequence[str]) -> tuple[str, list[float]]:
@@ -59,8 +67,7 @@ class TextReader(Predictor):
         self._characters = list(facts["characters"])
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
-        """The text of a picture, a line of it a line, from above; and in the detail ``texts`` mappings with ``text``,
-        ``score`` (mean probability of its letters) and ``corners`` [[x, y], ..] in pixels, from where the text begins.
+        """The text of a picture, a line of it a line, from above; and in the detail ``texts`` each as a `Text`.
 
         Args:
             sample: a file, or an array uint8 [height, width, 3] of any size. options: ``least``: see `facts`.
@@ -76,7 +83,7 @@ class TextReader(Predictor):
         whole = place_sample(sample, {"letterbox": True}, side, side)
         image = picture_of(sample)
         chances = self._parts["detector"]({"pixels": whole.pixels[None]})["chances"][0]
-        detected = lines(chances, self._facts["lines"])
+        detected = lines(chances, **self._facts["lines"])
         texts = []
         for number, line in enumerate(detected):
             # A pixel of the map stands for its middle.
@@ -86,11 +93,8 @@ class TextReader(Predictor):
             if progress:
                 progress(number + 1, len(detected))
         texts = _in_order(texts)
-        details = {
-            "texts": texts,
-            "lines": [f"{text['score']:.3f}  {text['text']}" for text in texts] or ["no text"],
-            "notes": list(whole.notes),
-        }
+        shown = [f"{text['score']:.3f}  {text['text']}" for text in texts] or ["no text"]
+        details = {"texts": texts, "lines": shown, "notes": list(whole.notes)}
         return Prediction("\n".join(text["text"] for text in texts), details, {"images": 1.0})
 
     def probe(self, sample: Any) -> Prediction:
@@ -107,7 +111,7 @@ class TextReader(Predictor):
         ]
         return Prediction("\n".join(self._read(image, strip)["text"] for strip in strips), {}, {"images": 1.0})
 
-    def _read(self, image: Any, corners: NDArray[np.float64]) -> dict[str, Any]:
+    def _read(self, image: Any, corners: NDArray[np.float64]) -> Text:
         """The text in a rectangle of a picture."""
         import numpy as np
 
@@ -127,14 +131,14 @@ class TextReader(Predictor):
         return {"text": text, "score": score, "corners": upright.tolist()}
 
 
-def _in_order(texts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _in_order(texts: list[Text]) -> list[Text]:
     """From above, and of those that stand side by side from the left."""
 
-    def span(text: Mapping[str, Any]) -> tuple[float, float, float]:
+    def span(text: Text) -> tuple[float, float, float]:
         xs, ys = ([corner[axis] for corner in text["corners"]] for axis in (0, 1))
         return min(xs), (min(ys) + max(ys)) / 2, max(ys) - min(ys)
 
-    rows: list[list[dict[str, Any]]] = []
+    rows: list[list[Text]] = []
     for text in sorted(texts, key=lambda text: span(text)[1]):
         _, middle, high = span(text)
         if rows and middle - span(rows[-1][0])[1] < _BESIDE * min(high, span(rows[-1][0])[2]):

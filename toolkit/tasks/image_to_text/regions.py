@@ -6,9 +6,9 @@ threshold, connected pixels, the smallest rectangle around them, and its growth 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,16 +30,16 @@ class Line:
     score: float
 
 
-def lines(chances: NDArray[np.float32], rule: Mapping[str, Any]) -> list[Line]:
+def lines(chances: NDArray[np.float32], *, pixel: float, line: float, growth: float, most: int) -> list[Line]:
     """The lines of text in a map float32 [height, width], in its pixels.
 
     Args:
-        rule: ``pixel``, the least chance of a pixel; ``line``, the least mean chance in a rectangle; ``growth`` on each
-            side, as a multiple of the rectangle's area over its perimeter; ``most`` lines.
+        pixel: the least chance of a pixel. line: the least mean chance in a rectangle. growth: on each side, as a
+            multiple of the rectangle's area over its perimeter. most: lines.
     """
     import numpy as np
 
-    mask = np.pad(chances > float(rule["pixel"]), ((1, 0), (1, 0)))
+    mask = np.pad(chances > pixel, ((1, 0), (1, 0)))
     # Dilated by a pixel to the right and below, which joins what touches at a corner only.
     mask = mask[1:, 1:] | mask[:-1, 1:] | mask[1:, :-1] | mask[:-1, :-1]
     made: list[Line] = []
@@ -48,11 +48,11 @@ def lines(chances: NDArray[np.float32], rule: Mapping[str, Any]) -> list[Line]:
         if min(long, short) < _THIN:
             continue
         score = _mean(chances, _corners(middle, axis, (long, short)))
-        growth = 2 * float(rule["growth"]) * long * short / (2 * (long + short))
-        if score < float(rule["line"]) or min(long, short) + growth < _GROWN:
+        grown = 2 * growth * long * short / (2 * (long + short))
+        if score < line or min(long, short) + grown < _GROWN:
             continue
-        made.append(Line(_corners(middle, axis, (long + growth, short + growth)), score))
-    return sorted(made, key=lambda line: -line.score)[: int(rule["most"])]
+        made.append(Line(_corners(middle, axis, (long + grown, short + grown)), score))
+    return sorted(made, key=lambda found: -found.score)[:most]
 
 
 def _groups(mask: NDArray[np.bool_]) -> Iterator[Floats]:

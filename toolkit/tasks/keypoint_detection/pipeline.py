@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.tasks.common.drawing import Canvas, picture_of
-from edgekit.tasks.common.vision.detector import Detector
+from edgekit.tasks.common.vision.detector import Box, Detector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ class Region:
         return np.array(turned, np.uint8)
 
 
-def region(thing: Mapping[str, Any], rule: Mapping[str, Any]) -> Region:
+def region(thing: Box, rule: Mapping[str, Any]) -> Region:
     """The square around a detected thing, turned so that the line from one of its points to another stands upright.
 
     Args:
@@ -112,18 +112,14 @@ class Keypoints(Predictor):
             one = self._object(image, box)
             if one is not None:
                 found.append(one)
-        lines = [f"{one['score']:.3f}  {one['label']}  {len(one['points'])} points" for one in found]
-        details = {
-            "objects": found,
-            "names": list(self._facts["names"]),
-            "links": [list(link) for link in self._facts["links"]],
-            "lines": lines or ["nothing"],
-            "notes": detected.details["notes"],
-        }
+        lines = [f"{one['score']:.3f}  {one['label']}  {len(one['points'])} points" for one in found] or ["nothing"]
+        names, links = list(self._facts["names"]), [list(link) for link in self._facts["links"]]
+        notes = detected.details["notes"]
+        details = {"objects": found, "names": names, "links": links, "lines": lines, "notes": notes}
         said = ", ".join(one["label"] for one in found) or "nothing"
         return Prediction(said, details, {"images": 1.0}, score=found)
 
-    def _object(self, image: Any, box: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _object(self, image: Any, box: Box) -> dict[str, Any] | None:
         """The points of a detected object; None if the second network does not see one."""
         square = region(box, self._facts["region"])
         if not 1.0 <= square.side < 1e5:

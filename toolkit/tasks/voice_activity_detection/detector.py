@@ -64,14 +64,9 @@ class SpeechDetector(Predictor):
         heard += self._listener.finish()
         seconds = samples / self._rate
         spans = segments(heard, rules, seconds=seconds, hop=self._listener.hop, rate=self._rate)
-        details = {
-            "speech": [{"start": start, "end": end} for start, end in spans],
-            "probabilities": heard,
-            "loudness": loud,
-            "frame": self._listener.hop / self._rate,
-            "threshold": rules.threshold,
-            "notes": list(audio.notes),
-        }
+        speech, frame = [{"start": start, "end": end} for start, end in spans], self._listener.hop / self._rate
+        curves = {"speech": speech, "probabilities": heard, "loudness": loud, "frame": frame}
+        details = {**curves, "threshold": rules.threshold, "notes": list(audio.notes)}
         score = {"spans": spans, "seconds": seconds}
         return Prediction(_describe_spans(spans), details, {"audio_seconds": seconds}, score=score)
 

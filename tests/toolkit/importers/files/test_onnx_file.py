@@ -64,7 +64,7 @@ def test_a_graph_that_draws_random_numbers_is_refused_by_its_operator(tmp_path: 
 
 def test_weights_in_double_precision_are_told_with_what_to_do() -> None:
     with pytest.raises(EdgekitError, match="4096 double") as refused:
-        check({"bytes": {"double": 8 * 4096, "float": 4}}, "network", "fp32", quantized=False)
+        check({"double": 8 * 4096, "float": 4}, [], "network", "fp32", quantized=False)
     assert "network.float()" in refused.value.hint
 
 

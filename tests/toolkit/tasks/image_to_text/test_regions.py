@@ -24,7 +24,7 @@ def bar(angle: float, size: tuple[int, int] = (100, 160), sides: tuple[float, fl
 
 @pytest.mark.parametrize("angle", [0.0, 0.3, -0.6, math.pi / 2])
 def test_a_turned_bar_becomes_its_rectangle_grown_on_every_side(angle: float) -> None:
-    (line,) = lines(bar(angle), RULE)
+    (line,) = lines(bar(angle), **RULE)
     origin, right, _, below = line.corners
     sides = sorted((math.dist(origin, right), math.dist(origin, below)))
     growth = 2 * 1.6 * 80 * 12 / (2 * (80 + 12))
@@ -40,9 +40,9 @@ def test_lines_that_do_not_touch_are_two_and_those_that_touch_at_a_corner_are_on
     chances = np.zeros((60, 60), np.float32)
     chances[5:12, 5:50] = 0.8
     chances[30:37, 5:50] = 0.9
-    assert [round(line.score, 1) for line in lines(chances, {**RULE, "line": 0.4})] == [0.8, 0.7]
+    assert [round(line.score, 1) for line in lines(chances, **RULE | {"line": 0.4})] == [0.8, 0.7]
     chances[12:30, 50:55] = 0.9  # from the corner of the first to that of the second
-    assert len(lines(chances, {**RULE, "line": 0.2})) == 1
+    assert len(lines(chances, **RULE | {"line": 0.2})) == 1
 
 
 @pytest.mark.parametrize(
@@ -54,22 +54,22 @@ def test_lines_that_do_not_touch_are_two_and_those_that_touch_at_a_corner_are_on
     ],
 )
 def test_what_is_no_line(chances: NDArray[np.float32]) -> None:
-    assert lines(chances, RULE) == []
+    assert lines(chances, **RULE) == []
 
 
 def test_a_map_that_is_text_everywhere_and_the_most_lines() -> None:
-    (line,) = lines(np.full((40, 90), 0.9, np.float32), RULE)
+    (line,) = lines(np.full((40, 90), 0.9, np.float32), **RULE)
     assert line.corners.min() < 0 and line.corners[:, 0].max() > 89
     chances = np.zeros((200, 60), np.float32)
     for row in range(0, 200, 20):
         chances[row : row + 8, 5:55] = 0.6 + row / 1000
-    best = lines(chances, {**RULE, "most": 3, "line": 0.3})
+    best = lines(chances, **RULE | {"most": 3, "line": 0.3})
     assert len(best) == 3 and [line.corners[0][1] > 120 for line in best] == [True] * 3
 
 
 def test_noise_ends() -> None:
     chances = np.random.default_rng(0).random((150, 150)).astype(np.float32)
-    assert len(lines(chances, {**RULE, "pixel": 0.5, "line": 0.0})) < 400
+    assert len(lines(chances, **RULE | {"pixel": 0.5, "line": 0.0})) < 400
 
 
 def test_the_hull_of_points_and_of_next_to_none() -> None:

@@ -21,7 +21,7 @@ _TRIED = ((301, 200), (190, 283), (96, 97))
 _SAME = 1e-3
 
 
-def normalisation(repository: Repository, height: int, width: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def normalisation(repository: Repository, height: int, width: int) -> tuple[dict[str, pictures.Resize], dict[str, Any]]:
     """The rule of resizing, as facts for apps; and settings of `networks.modules.Picture`.
 
     Raises:
@@ -64,10 +64,11 @@ def _processor(repository: Repository) -> Any:
             ) from exc
 
 
-def _rule(processor: Any) -> dict[str, Any]:
+def _rule(processor: Any) -> pictures.Resize:
     """Resizing and cropping, in the form of `edgekit.tasks.common.pictures.fit_image`."""
     resample = getattr(processor, "resample", None)
-    rule: dict[str, Any] = {"filter": "bilinear" if resample is None else _FILTERS[int(resample)], "antialias": True}
+    kind = "bilinear" if resample is None else _FILTERS[int(resample)]
+    rule: pictures.Resize = {"filter": kind, "antialias": True}
     size = getattr(processor, "size", None)
     crop = bool(getattr(processor, "do_center_crop", False))
     if not getattr(processor, "do_resize", True) or size is None:
@@ -79,7 +80,7 @@ def _rule(processor: Any) -> dict[str, Any]:
         return {**rule, "short_side": int(size.shortest_edge / share), "crop": "center, down"}
     if size.shortest_edge:
         return {**rule, "short_side": size.shortest_edge, "crop": "center, down"}
-    rule |= {"size": [size.height, size.width]}
+    rule["size"] = [size.height, size.width]
     return {**rule, "crop": "center, down"} if crop else rule
 
 

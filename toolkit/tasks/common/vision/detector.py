@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
@@ -15,9 +15,20 @@ from edgekit.tasks.common.vision.placing import Placed, place_sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Detector"]
+__all__ = ["Box", "Detector"]
 
 _MOST = 100
+
+
+class Box(TypedDict):
+    """A detected thing. `box`: left, top, right and bottom in pixels of the picture, cut at its edges; of a network
+    that gives `points` [[x, y], ..], `whole` is the box before it was cut."""
+
+    label: str
+    score: float
+    box: list[float]
+    whole: NotRequired[list[float]]
+    points: NotRequired[list[list[float]]]
 
 
 class Detector(Predictor):
@@ -42,9 +53,8 @@ class Detector(Predictor):
         self._threshold, self._overlap = float(facts["threshold"]), float(facts["overlap"])
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
-        """What is in a picture, as text ("face, face"), and in the detail ``boxes`` where, best first:
-        mappings with ``label``, ``score``, ``box`` (left, top, right, bottom in pixels of the picture, cut at its
-        edges), and if the network has them ``points`` [[x, y], ..], with ``whole``, the box before it was cut.
+        """What is in a picture, as text ("face, face"), and in the detail ``boxes`` where, best first, each as a
+        `Box`.
 
         Args:
             sample: a file, or an array uint8 [height, width, 3] of any size.
@@ -60,27 +70,23 @@ class Detector(Predictor):
         outputs = self._network({self._network.inputs[0].name: picture.pixels[None]})
         boxes = self._boxes(outputs, picture, float(threshold))
         lines = [f"{box['score']:.3f}  {box['label']}  {_format_box(box['box'])}" for box in boxes]
-        details = {
-            "boxes": boxes,
-            "lines": lines or ["nothing"],
-            "notes": list(picture.notes),
-            "size": list(picture.size),
-        }
+        notes, size = list(picture.notes), list(picture.size)
+        details = {"boxes": boxes, "lines": lines or ["nothing"], "notes": notes, "size": size}
         said = ", ".join(box["label"] for box in boxes) or "nothing"
         return Prediction(said, details, {"images": 1.0}, score=boxes)
 
-    def _boxes(self, outputs: Mapping[str, NDArray[Any]], picture: Placed, threshold: float) -> list[dict[str, Any]]:
+    def _boxes(self, outputs: Mapping[str, NDArray[Any]], picture: Placed, threshold: float) -> list[Box]:
         import numpy as np
 
         scores, shares = self._scores(outputs["logits"][0]), outputs["boxes"][0]
         whole = picture.back(shares.reshape(-1, 2, 2))
         corners = whole.clip(0, picture.size).reshape(-1, 4)
         best, sure = scores.argmax(1), scores.max(1)
-        found: list[dict[str, Any]] = []
+        found: list[Box] = []
         for label in np.unique(best[sure >= threshold]):
             at = np.flatnonzero((best == label) & (sure >= threshold) & (corners[:, 2:] > corners[:, :2]).all(1))
             for i in at[non_maximum_suppression(corners[at], sure[at], self._overlap, _MOST)]:
-                box = {"label": self._labels[label], "score": float(sure[i]), "box": corners[i].tolist()}
+                box = Box(label=self._labels[label], score=float(sure[i]), box=corners[i].tolist())
                 if "points" in outputs:
                     box["whole"] = whole[i].reshape(-1).tolist()
                     box["points"] = picture.back(outputs["points"][0][i].reshape(-1, 2)).tolist()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import picture_of
-from edgekit.tasks.common.pictures import fit_image, open_image
+from edgekit.tasks.common.pictures import Resize, fit_image, open_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +39,7 @@ class Placed:
         return np.asarray(shares * self.size)
 
 
-def place_sample(sample: Any, rule: Mapping[str, Any] | None, height: int, width: int) -> Placed:
+def place_sample(sample: Any, rule: Resize | None, height: int, width: int) -> Placed:
     """A sample, a file or uint8 [height, width, 3], in an input of this size.
 
     Args:
