@@ -123,15 +123,14 @@ lock: $(UV)
 
 # As many processes as there are cores, four at most (each may take 2 GB); files stay whole, so that what their tests
 # share is made once. Networks that take all cores wait for one another: torch computes with one thread, a thread of llama.cpp
-# that waits leaves its core to others, and tests on real weights have a core each. Python keeps what it compiled of the
-# tests, so that the second and the third run begin ten seconds sooner. Files keep their order (tests/conftest.py).
+# that waits leaves its core to others, and all but the fast tests have a core each. Python keeps what it compiled of the
+# tests, so that the second run begins ten seconds sooner. Files keep their order (tests/conftest.py).
 WORKERS ?= auto
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile \
     --no-loadscope-reorder
 
 test: fast
-	$(PYTEST) -m "thorough and not real and not peers and not slow"
-	PIN=1 $(PYTEST) -m "real and not peers and not slow"
+	PIN=1 $(PYTEST) -m "(thorough or real) and not peers and not slow"
 
 fast: $(VENV)/.wheel
 	$(PYTEST) -m "not thorough and not real and not peers and not slow"

@@ -10,26 +10,19 @@ from pathlib import Path
 
 import pytest
 from conftest import absent
-from helpers.cases.gguf_files import CHAT_TEMPLATE, llama_file
+from helpers.cases.chat_bundles import chat_bundle
+from helpers.cases.gguf_files import llama_file
 from helpers.devices.chat import crossed, flows
 
 import edgekit
 from edgekit.errors import Unsupported
-from edgekit.llama import library
 
 NAMED = {"package": "com.example.talk", "name": "talk"}
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights with a chat template, and a context that a few turns fill."""
-    ok, _, remedy = library.state()
-    if not ok:
-        absent(f"llama.cpp is not here: {remedy}")
-    folder = tmp_path_factory.mktemp("chat")
-    # A prompt of bytes: the golden one takes 1500 tokens.
-    file = llama_file(folder / "toy.gguf", tokenizer__chat_template=CHAT_TEMPLATE)
-    return edgekit.export(str(file), target="android", precision="f16", out=folder / "bundle", evidence=False).path
+    return chat_bundle(tmp_path_factory.mktemp("chat"), "android")
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import absent
-from helpers.cases.gguf_files import CHAT_TEMPLATE, circle_file, llama_file
+from helpers.cases.chat_bundles import chat_bundle
+from helpers.cases.gguf_files import CHAT_TEMPLATE, circle_file
 from helpers.devices import chat, swift_chat
 from helpers.devices.chat import Chat, Said, assets_of
 
 import edgekit
 from edgekit.core import Predictor
 from edgekit.errors import BadInput
-from edgekit.llama import library
 from edgekit.targets.common.language import settings_of
 from edgekit.tasks.text_generation.conversation import Conversation
 
@@ -38,14 +37,7 @@ SYSTEM = "You answer in short sentences, and you never say more than you know. "
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With a chat template, and a context that a few turns fill."""
-    ok, _, remedy = library.state()
-    if not ok:
-        absent(f"llama.cpp is not here: {remedy}")
-    folder = tmp_path_factory.mktemp("chat")
-    # A prompt of bytes: the golden one takes 1500 tokens.
-    file = llama_file(folder / "toy.gguf", tokenizer__chat_template=CHAT_TEMPLATE)
-    return edgekit.export(str(file), target="android", precision="f16", out=folder / "bundle", evidence=False).path
+    return chat_bundle(tmp_path_factory.mktemp("chat"), "android")
 
 
 @pytest.fixture(scope="module")

@@ -7,26 +7,16 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import absent
-from helpers.cases.gguf_files import CHAT_TEMPLATE, llama_file
+from helpers.cases.chat_bundles import chat_bundle
 from helpers.devices.swift import swift
 
 import edgekit
 from edgekit.errors import BadInput, Unsupported
-from edgekit.llama import library
-
-
-def exported(folder: Path, template: str) -> Path:
-    ok, _, remedy = library.state()
-    if not ok:
-        absent(f"llama.cpp is not here: {remedy}")
-    file = llama_file(folder / "toy.gguf", tokenizer__chat_template=template)
-    return edgekit.export(str(file), target="ios", precision="f16", out=folder / "bundle", evidence=False).path
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return exported(tmp_path_factory.mktemp("chat"), CHAT_TEMPLATE)
+    return chat_bundle(tmp_path_factory.mktemp("chat"), "ios")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +55,7 @@ def test_what_is_written(package: Path) -> None:
 def test_what_no_package_gets(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot name a Swift module"):
         edgekit.package(bundle, "swift", out=tmp_path / "made", options={"name": "Chat"})
-    other = exported(tmp_path, "{% for m in messages %}{{ loop.index }}{{ m.content }}{% endfor %}")
+    other = chat_bundle(tmp_path, "ios", "{% for m in messages %}{{ loop.index }}{{ m.content }}{% endfor %}")
     with pytest.raises(Unsupported, match="more than put texts"):
         edgekit.package(other, "swift", out=tmp_path / "made")
 

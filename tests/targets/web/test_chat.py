@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import absent
+from helpers.cases.chat_bundles import require_llama
 from helpers.cases.gguf_files import CHAT_TEMPLATE, VOCABULARY, llama_metadata, llama_tensors, write
 from helpers.pages.browser import Browser
 from helpers.pages.packages import Site, chromium, serving
@@ -20,7 +20,6 @@ from helpers.pages.packages import Site, chromium, serving
 import edgekit
 from edgekit.core import Predictor
 from edgekit.errors import DeviceFailed, OverBudget, ParityFailed
-from edgekit.llama import library
 from edgekit.registry import find
 from edgekit.targets.web import npm
 from edgekit.targets.web.chromium import bench, language
@@ -38,9 +37,7 @@ CONTEXT = 2048
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights that say nothing but ASCII; in fp32, for a tie that rounding decides would end in other words."""
-    ok, _, remedy = library.state()
-    if not ok:
-        absent(f"llama.cpp is not here: {remedy}")
+    require_llama()
     folder = tmp_path_factory.mktemp("chat")
     tensors = {name: array.astype(np.float32) for name, array in llama_tensors().items()}
     printable = range(3 + 32, 3 + 127)
