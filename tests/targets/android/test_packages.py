@@ -227,10 +227,10 @@ def app(keywords: Path) -> Path:
 def test_the_demo_app_is_signed_aligned_and_the_same_bytes_again(app: Path, keywords: Path, tmp_path: Path) -> None:
     assert app == keywords.with_name("ds-cnn-kws-android-int8.apk")
     facts = check_archive(app)
-    assert list(facts["libraries"]) == ["arm64-v8a"]
-    assert set(facts["libraries"]["arm64-v8a"]) == {"libonnxruntime.so", "libedgekit.so"}
-    assert (facts["permissions"], facts["telemetry"]) == ([], [])
-    assert {"assets/edgekit/network.onnx", "assets/edgekit/frontend.onnx"} <= set(facts["stored"])
+    assert list(facts.libraries) == ["arm64-v8a"]
+    assert set(facts.libraries["arm64-v8a"]) == {"libonnxruntime.so", "libedgekit.so"}
+    assert (facts.permissions, facts.telemetry) == ([], [])
+    assert {"assets/edgekit/network.onnx", "assets/edgekit/frontend.onnx"} <= set(facts.stored)
     assert content(app, "classes.dex").startswith(b"dex\n035\0")
     said = apk.inspect(app, "com.example.words")
     assert (said["signatures"], said["minSdk"], said["targetSdk"]) == ("v2, v3", "26", "35")
@@ -265,8 +265,8 @@ def test_the_library_is_a_maven_repository(keywords: Path, tmp_path: Path) -> No
     ]  # fmt: skip
     library = folder / "words-1.2.0.aar"
     facts = check_archive(library)
-    assert (facts["libraries"], facts["permissions"], facts["telemetry"]) == ({}, [], [])
-    assert "assets/edgekit/com.example.words/network.onnx" in facts["stored"]
+    assert (facts.libraries, facts.permissions, facts.telemetry) == ({}, [], [])
+    assert "assets/edgekit/com.example.words/network.onnx" in facts.stored
     names = {entry.name for entry in entries(library)}
     assert {"AndroidManifest.xml", "R.txt", "classes.jar", "proguard.txt"} <= names
     with zipfile.ZipFile(io.BytesIO(content(library, "classes.jar"))) as jar:
@@ -295,5 +295,5 @@ def test_published_libraries_pass_or_are_refused_by_name() -> None:
     """The official runtime that goes into apps: four ABIs, pages of 16 KB, nothing that reports to anybody."""
     tools()
     facts = check_archive(android_tools.runtime())
-    assert sorted(facts["libraries"]) == ["arm64-v8a", "armeabi-v7a", "x86", "x86_64"]
-    assert (facts["permissions"], facts["telemetry"]) == ([], [])
+    assert sorted(facts.libraries) == ["arm64-v8a", "armeabi-v7a", "x86", "x86_64"]
+    assert (facts.permissions, facts.telemetry) == ([], [])
