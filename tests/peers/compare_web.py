@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from page_visits import peak_of
+from page_visits import memory_of
 
 from edgekit.common.serving import server
 from edgekit.targets.web.chromium.browser import launch, processes
@@ -141,7 +141,7 @@ def visit(place: Path, name: str, inputs: list[str], options: argparse.Namespace
         load, ask = time.perf_counter() - begin, ASK.replace("KIND", json.dumps(options.kind))
         page.evaluate(ask, inputs[0])
         said = [page.evaluate(ask, one) for one in inputs]
-        peak = max(map(peak_of, processes(browser, "renderer")))
+        peak = max(memory_of(process, "VmHWM") for process in processes(browser, "renderer"))
         running.shutdown()
     seconds, answers = [one[0] / 1000 for one in said], [one[1] for one in said]
     return {"seconds": seconds, "answers": answers, "load": load, "bytes": fetched[0], "peak": peak}
