@@ -77,7 +77,8 @@ def check(bundle: Path, calls: Calls, manifest: Mapping[str, Any], answers: Any)
         gone on otherwise where it first leaves the recorded answer, 0 where it does not.
 
     Raises:
-        ParityFailed: a token that is less likely here by more than a logit, or too many others.
+        ParityFailed: a token is taken there that is less likely here by more than a logit, or too many differ.
+        DeviceFailed: it answered after less than half of the beginnings.
     """
     import numpy as np
 
@@ -100,8 +101,8 @@ def check(bundle: Path, calls: Calls, manifest: Mapping[str, Any], answers: Any)
     margin = max(float(margins.max()), answers["golden"])
     if not (margin <= _TIE and same.mean() >= _SAME):
         raise ParityFailed(
-            f"the part {name!r} goes on with other tokens in the browser: {greedy['same']} of {len(known)} are the "
-            f"same, and another is less likely by {margin:.2f} logits; rounding explains {_TIE:.2f}.",
+            f"{name!r} goes on with other tokens in the browser: {greedy['same']} of {len(known)} are the same "
+            f"({_SAME:.0%} must be), and the likeliest is ahead by up to {margin:.2f} logits (at most {_TIE:.2f}).",
             hint="Report the model and its type: a kernel of llama.cpp is wrong there.",
         )
     return {name: {"here": off, "greedy": greedy, "golden": answers["golden"]}}

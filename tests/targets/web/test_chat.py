@@ -164,7 +164,7 @@ def test_answers_end_where_they_are_told_to(opened: Browser) -> None:
 
 
 def test_what_cannot_be_opened(site: Path, browser: Browser, tmp_path: Path) -> None:
-    """A system prompt without room, an architecture that nobody knows, a browser without SIMD."""
+    """A system prompt without room, an architecture that nobody knows, a browser without JSPI."""
     shutil.copytree(site / "chat", tmp_path / "other")
     (tmp_path / "index.html").write_text('<!doctype html><link rel="icon" href="data:,">')
     shard, listed = tmp_path / "other" / "model" / "network.gguf.0", tmp_path / "other" / "package.js"
@@ -176,8 +176,8 @@ def test_what_cannot_be_opened(site: Path, browser: Browser, tmp_path: Path) -> 
         name, message = begin(browser, running, "other")
         assert name == "Unsupported" and "unknown model architecture: 'other'" in message
         worker = tmp_path / "other" / "worker.js"
-        worker.write_text("WebAssembly.validate = () => false;\n" + worker.read_text())
-        assert "no SIMD of WebAssembly" in begin(browser, running, "other")[1]
+        worker.write_text("delete WebAssembly.Suspending;\n" + worker.read_text())
+        assert "no JSPI of WebAssembly" in begin(browser, running, "other")[1]
     with serving(site) as running:
         assert "the system prompt takes" in begin(browser, running, load='system: "x".repeat(2000)')[1]
 

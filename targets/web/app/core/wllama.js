@@ -15,8 +15,6 @@ const BATCH = 64;
 const FILE = "model.gguf", ERROR = 4;
 /** What is said of a step whose bytes are no text: wllama loses it. */
 const LOST = [true, true, false, JSON.stringify({ choices: [{ text: "\ufffd" }] })];
-/** The smallest module with an instruction of SIMD. */
-const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11);
 
 /**
  * A language model in llama.cpp, by the WebAssembly of wllama: called in this worker, so that no worker is made of a
@@ -167,13 +165,14 @@ class Completion {
     }
 }
 
+/** What language models need beside SIMD, without which no worker begins. */
 function missing() {
     try {
         new WebAssembly.Memory({ address: "i64", initial: 1n });
     } catch {
         return "64-bit memory of WebAssembly";
     }
-    return !WebAssembly.validate(SIMD) ? "SIMD of WebAssembly" : !WebAssembly.Suspending ? "JSPI of WebAssembly" : "";
+    return WebAssembly.Suspending ? "" : "JSPI of WebAssembly";
 }
 
 /** wllama's messages: a name of eight letters, then each field behind the number of its type. */
