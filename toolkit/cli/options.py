@@ -132,6 +132,11 @@ def decimal(text: str) -> int:
     return round(_quantity(text, _DECIMAL, "a size such as 60MB, 800kB or 1.5GB"))
 
 
+def share(text: str) -> float:
+    """A share from 0 to 1, such as 95% or 0.95."""
+    return _quantity(text, {"%": 0.01, "": 1.0}, "a share such as 95% or 0.95")
+
+
 def seconds(text: str) -> float:
     """Seconds of a time such as 200ms or 1.5s."""
     return _quantity(text, {"ms": 1e-3, "s": 1.0}, "a time such as 200ms or 1.5s")
