@@ -55,7 +55,8 @@ def judge_part(
     """
     placement = placement_of(artifact.census)
     assert placement is not None
-    began, outputs, chosen = time.monotonic(), [], spread(calls, _CALLS)
+    began, chosen = time.monotonic(), spread(calls, _CALLS)
+    outputs: list[dict[str, NDArray[Any]]] = []
     for feeds, _ in chosen:
         if not outputs or time.monotonic() - began < _SECONDS:
             outputs.append(runner(feeds))

@@ -95,7 +95,8 @@ def export_recipe(run: Run, reference: Reference, recipe: Recipe) -> Exported:
 
 
 def _lower(run: Run, reference: Reference, artifact: Artifact) -> Artifact:
-    run.tell(f"compiling {artifact.part}", 0, 0)
+    if run.job.board is not None:
+        run.tell(f"compiling {artifact.part} for {run.job.board.name}", 0, 0)
     calls = reference.judged[artifact.part].calls
     about = Lowering(run.job.model.network.part(artifact.part), run.job.board, calls)
     return run.job.runtime.lower(artifact, run.stage, about)

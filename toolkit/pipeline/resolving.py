@@ -41,7 +41,7 @@ def _job(asked: Asked, target: Target) -> Job:
     _check_workers(asked, limits)
     board = target.boards[asked.board.lower()] if asked.board else None
     runtime = recipes.named_runtime(target, asked.runtime, asked.exporter) or (board and board.runtime) or None
-    _check_board(board, runtime, asked)
+    _check_placed(target, board, runtime, asked)
     recipe = recipes.recipe_for(declared, target, None if limits else asked.precision, runtime)
     recipe = replace(recipe, options={**recipe.options, **(asked.options or {})})
     declared = serving(declared, recipe.exporter)
@@ -96,12 +96,18 @@ def _job(asked: Asked, target: Target) -> Job:
     )
 
 
-def _check_board(board: Board | None, runtime: str | None, asked: Asked) -> None:
-    """Raise Unsupported for a board whose accelerator is another runtime's; BadInput for a share that is none."""
+def _check_placed(target: Target, board: Board | None, runtime: str | None, asked: Asked) -> None:
+    """Raise Unsupported for a board whose accelerator is another runtime's, and for such a runtime without a board;
+    BadInput for a share of multiplications that is none."""
     if board is not None and board.runtime and board.runtime != runtime:
         raise Unsupported(
             f"{board.name} has an accelerator for the runtime {board.runtime}, not for {runtime}.",
             hint=f"Take --runtime {board.runtime}, or leave --board out.",
+        )
+    boards = [name for name, known in target.boards.items() if known.runtime and known.runtime == runtime]
+    if board is None and boards:
+        raise Unsupported(
+            f"the runtime {runtime} needs to know the chip.", hint=f"Add --board, one of: {', '.join(boards)}."
         )
     if asked.require_placed is not None and not 0 < asked.require_placed <= 1:
         raise BadInput(
