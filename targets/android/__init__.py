@@ -8,6 +8,7 @@ from typing import Any
 from edgekit.core import Device, Recipe, Target, Trial
 from edgekit.targets.android.adb import phone
 from edgekit.targets.android.arm64 import emulated
+from edgekit.targets.android.boards import BOARDS
 from edgekit.targets.android.forms import aar, apk, gradle
 
 
@@ -32,8 +33,10 @@ TARGET = Target(
     # A phone of 4 GB leaves an app in the foreground about a gigabyte before the system starts to kill.
     ram=1_000_000_000,
     forms={"gradle": gradle.FORM, "aar": aar.FORM, "apk": apk.FORM},
+    boards=BOARDS,
     runtimes={
         "onnxruntime": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",
+        "qnn": "maven:com.qualcomm.qti:onnxruntime-android-qnn:{version}",
         "litert": "maven:com.google.ai.edge.litert:litert:{version}",
         "executorch": "maven:org.pytorch:executorch-android:{version}",
         "llama-cpp": "llama.cpp as of llama-cpp-python {version}, built with the NDK",

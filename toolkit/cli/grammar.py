@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
         return cmd
 
     def budgets(cmd: argparse.ArgumentParser) -> None:
-        cmd.add_argument("--board", metavar="NAME", help="microcontroller board; sets the flash and RAM budgets")
+        cmd.add_argument("--board", metavar="NAME", help="board or chip, such as nucleo-l4r5zi or sm8650")
         cmd.add_argument(
             "--flash",
             type=of.size,
@@ -194,6 +194,12 @@ def parser() -> argparse.ArgumentParser:
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="option, such as weights=per-tensor"
     )
     cmd.add_argument("--max-kld", type=float, metavar="NATS", help="maximum KL divergence per token, in nats (0.05)")
+    cmd.add_argument(
+        "--require-placed",
+        type=of.share,
+        metavar="SHARE",
+        help="fail if less of each part's multiplications is on the board's accelerator, such as 95%%",
+    )
     cmd.add_argument("--accept-terms", action="append", default=[], metavar="NAME", help="accept these terms of use")
     cmd.add_argument(
         "--false-alarms-per-hour", type=float, metavar="N", help="set a detector's threshold to this rate on --data"

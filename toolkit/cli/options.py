@@ -117,7 +117,7 @@ def count(text: str) -> int:
 
 def _quantity(text: str, units: Mapping[str, float], example: str) -> float:
     """A number above 0 with one of `units`, in the unit that is 1."""
-    match = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]*)", text.strip())
+    match = re.fullmatch(r"([0-9.]+)\s*([A-Za-z%]*)", text.strip())
     try:
         value = float(match[1]) * units[match[2]] if match else 0.0
     except (ValueError, KeyError):
@@ -130,6 +130,14 @@ def _quantity(text: str, units: Mapping[str, float], example: str) -> float:
 def decimal(text: str) -> int:
     """Bytes of a size in decimal units, as sizes are shown: 60MB is 60,000,000 bytes."""
     return round(_quantity(text, _DECIMAL, "a size such as 60MB, 800kB or 1.5GB"))
+
+
+def share(text: str) -> float:
+    """A share from 0 to 1, such as 95% or 0.95."""
+    value = _quantity(text, {"%": 0.01, "": 1.0}, "a share such as 95% or 0.95")
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than all")
+    return value
 
 
 def seconds(text: str) -> float:

@@ -11,8 +11,11 @@ from edgekit.bundles.facts import missing_speed_reason, slower
 from edgekit.bundles.manifest import Agreement, Manifest, Verdict
 from edgekit.cli.terminal import say, show_table
 from edgekit.common.figures import NOT_MEASURED
-from edgekit.core import Bundle, Recipe
+from edgekit.core import Bundle, Placement, Recipe
 from edgekit.registry import find, names
+
+#: Layers that stayed on the processor and are named.
+_LEFT = 3
 
 
 def summary(bundle: Bundle) -> dict[str, Any]:
@@ -27,6 +30,7 @@ def summary(bundle: Bundle) -> dict[str, Any]:
         "recipe": msgspec.to_builtins(manifest.recipe),
         "size": sum(file.size for file in manifest.files.values()),
         "parity": {part.name: part.parity for part in manifest.parts},
+        "placement": {part.name: part.census["placement"] for part in manifest.parts if part.census.get("placement")},
         "evidence": msgspec.to_builtins(manifest.evidence),
         "gate": msgspec.to_builtins(manifest.gate),
         "attempts": msgspec.to_builtins(manifest.attempts),
@@ -44,7 +48,7 @@ def _note(manifest: Manifest) -> str:
 
 def show_bundle(bundle: Bundle) -> None:
     from edgekit.common.figures import figure
-    from edgekit.gate import frontier
+    from edgekit.gate import frontier, placing
 
     manifest = bundle.manifest
     size = sum(file.size for file in manifest.files.values())
@@ -57,6 +61,9 @@ def show_bundle(bundle: Bundle) -> None:
     for part in manifest.parts:
         if "arena" in part.census:
             say(_memory(part.name, part.census))
+    for part in manifest.parts:
+        if (placement := placing.placement_of(part.census)) is not None:
+            show_placement(part.name, placement)
     for attempt in manifest.attempts[:-1]:
         tried = attempt.recipe
         say(f"{Recipe(tried.runtime or tried.exporter, tried.precision, tried.options)} {attempt.outcome}", "yellow")
@@ -107,6 +114,27 @@ def show_agreement(agreement: Agreement) -> None:
     say(f"agreement with fp32: {agreement.verdict} ({agreement.reason})")
     for name, value in agreement.figures.items():
         say(f"  {name}: {value:.4f}")
+
+
+def show_placement(part: str, placement: Placement) -> None:
+    """Print where a part runs, whether it is right there and by whose word, and what that is worth."""
+    from edgekit.gate import placing
+
+    if placement.verdict == "leave it off":
+        say(f"{part}: leave it off {placement.unit}: {placement.why}", "yellow")
+        return
+    of_work = "" if placement.multiplications is None else f"{placement.multiplications:.1%} of the multiplications, "
+    of_weights = "" if placement.weights is None else f"{placement.weights:.0%} of the weights, "
+    pieces = "one piece" if placement.pieces == 1 else f"{placement.pieces} pieces"
+    say(f"{part}: on {placement.unit}: {of_work}{of_weights}{pieces}, says {placement.by}")
+    for warning in placing.warnings(placement):
+        say(f"  {warning}", "yellow")
+    for layer, why in list(placement.left.items())[:_LEFT]:
+        say(f"  on the processor: {layer}: {why}")
+    if len(placement.left) > _LEFT:
+        say(f"  and {len(placement.left) - _LEFT} more layers (manifest.json)")
+    say(f"  right there ({placement.fidelity}): {placement.why if placement.proof else NOT_MEASURED}")
+    say(f"  worth it: {placement.cost or NOT_MEASURED}; power: {NOT_MEASURED}")
 
 
 def _show_speed(part: str, precision: str, speed: dict[str, Any]) -> None:

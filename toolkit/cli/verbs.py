@@ -117,7 +117,7 @@ def _limits(arguments: argparse.Namespace) -> Limits | None:
 #: Options of the command line that are arguments of `export` as they are.
 _EXPORTED = (
     *("model", "precision", "weights", "adapter", "calibration", "data", "out", "offline", "mirror"),
-    *("max_kld", "task", "trust_code", "accept_terms", "force", "workers"),
+    *("max_kld", "task", "trust_code", "accept_terms", "force", "workers", "require_placed"),
 )
 
 

@@ -5,6 +5,7 @@ from edgekit.core.exporter import Artifact, Encoding, Exporter
 from edgekit.core.family import Family, Member
 from edgekit.core.importer import Importer, ImportOptions, Inspection
 from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights
+from edgekit.core.placement import Lowering, Placement, Proof
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Heard, Prediction, Predictor, Runner, Stream
 from edgekit.core.runtime import INTERFACE, Abilities, Constraint, Runtime
@@ -51,15 +52,18 @@ __all__ = [
     "ImportOptions",
     "Importer",
     "Inspection",
+    "Lowering",
     "Measurement",
     "Member",
     "Model",
     "Network",
     "Objection",
     "Part",
+    "Placement",
     "Prediction",
     "Predictor",
     "Progress",
+    "Proof",
     "Recipe",
     "Report",
     "Runner",

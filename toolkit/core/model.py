@@ -163,6 +163,10 @@ class Network:
     variants: Mapping[str, Model] = field(default_factory=dict)
     preferred: str = ""
 
+    def part(self, name: str) -> Part:
+        """The part of that name."""
+        return next(part for part in self.parts if part.name == name)
+
 
 @dataclass(frozen=True)
 class Usage:

@@ -11,8 +11,9 @@ from typing import Literal
 
 from edgekit.core.exporter import Artifact
 from edgekit.core.model import Model
+from edgekit.core.placement import Lowering
 from edgekit.core.running import Runner
-from edgekit.core.values import Recipe
+from edgekit.core.values import Feeds, Recipe
 
 __all__ = ["INTERFACE", "Abilities", "Constraint", "Runtime"]
 
@@ -79,6 +80,8 @@ class Runtime(ABC):
             anew), ``"mapped"`` (the file alone).
         abilities, constraints: see `Abilities` and `Constraint`.
         costs: kind of layer -> form -> its time, relative to the same layer in int8, where that was measured.
+        cpu: of a runtime for an accelerator: the name of the one that computes the same files on a processor.
+        least: of such a one: precision -> least signal to noise (dB) beside the processor.
     """
 
     name: str
@@ -93,6 +96,8 @@ class Runtime(ABC):
     holds: Literal["packed", "widened", "copied", "mapped"] = "packed"
     constraints: tuple[Constraint, ...] = ()
     costs: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+    cpu: str = ""
+    least: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
     def load(self, file: Path, threads: int) -> Runner:
@@ -113,16 +118,24 @@ class Runtime(ABC):
     def require(self) -> None:  # noqa: B027  most are needed when a file is loaded, and not before
         """Raise MissingExtra if it is absent, before an export begins that cannot end without it."""
 
-    def lower(self, artifact: Artifact, folder: Path) -> Artifact:
+    def lower(self, artifact: Artifact, folder: Path, about: Lowering) -> Artifact:
         """Compile a part ahead, or say where each of its layers runs.
 
+        Args:
+            folder: of the files, and for those that are made.
+
         Returns:
-            The artefact, with what runs where under ``placement`` in its census.
+            The artefact, with a `Placement` as a mapping under ``placement`` in its census.
 
         Raises:
             ExportFailed: the runtime refuses the part, or computes layers in another form than the file says.
         """
         return artifact
+
+    def find_wrong_layer(self, file: Path, feeds: Feeds) -> str:
+        """The first layer that the accelerator computes differently than the processor, with its distance and what it
+        follows; "" if none is found. file: of the part."""
+        return ""
 
     def contradictions(self) -> list[str]:
         """Pairs of constraints that demand different forms in place of the same, as phrases."""

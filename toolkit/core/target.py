@@ -14,22 +14,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Board:
-    """A microcontroller board that can be bought, as budgets for its processor class.
+    """A board or a chip that can be bought.
 
     Attributes:
         name: its name for ``--board``. processor: name of its target.
-        flash, ram: bytes. clock: Hz.
-        cycles: least and most processor cycles per instruction that the emulator counts, for estimates.
         note: the source of the facts, and special features.
+        flash, ram: bytes, which replace the target's. None: the target's hold.
+        clock: Hz. cycles: least and most processor cycles per instruction that the emulator counts, for estimates.
+        runtime: name of the runtime of its accelerator, which the name of the board asks for; "" if it has none.
+        unit: what that runtime calls the accelerator.
     """
 
     name: str
     processor: str
-    flash: int
-    ram: int
-    clock: float
-    cycles: tuple[float, float]
     note: str
+    flash: int | None = None
+    ram: int | None = None
+    clock: float | None = None
+    cycles: tuple[float, float] | None = None
+    runtime: str = ""
+    unit: str = ""
+
+    def seconds(self, instructions: float) -> tuple[float, float] | None:
+        """Least and most time of so many emulated instructions; None where clock or cycles are not known."""
+        if self.clock is None or self.cycles is None:
+            return None
+        return instructions * self.cycles[0] / self.clock, instructions * self.cycles[1] / self.clock
 
 
 @dataclass(frozen=True)

@@ -44,16 +44,17 @@ def replace_budgets(
         UnknownName: the target has no such board. BadInput: a budget that is not above 0, or a board, flash or
             download for a target that has none.
     """
-    if target.flash is None and not (board is None and flash is None):
+    if (target.flash is None and flash is not None) or (board is not None and not target.boards):
         raise BadInput(
-            f"{target.name} is not a microcontroller: it has no board and no flash.",
-            hint="--board and --flash go with a target such as cortex-m4; --ram goes with all.",
+            f"{target.name} has no {'flash' if board is None else 'board'}.",
+            hint="--flash goes with a microcontroller such as cortex-m4, --board with what has boards: "
+            f"{', '.join(name for name in names('targets') if find('targets', name).boards)}. --ram goes with all.",
         )
     if board is not None:
         if board.lower() not in target.boards:
             raise UnknownName.of(f"board of {target.name}", board, target.boards)
         part = target.boards[board.lower()]
-        target = replace(target, flash=part.flash, ram=part.ram, boards={part.name: part})
+        target = replace(target, flash=part.flash or target.flash, ram=part.ram or target.ram, boards={part.name: part})
     if target.download is None and download is not None:
         raise BadInput(f"{target.name} has no budget for downloads.", hint="--download goes with android and ios.")
     for name, budget in (("flash", flash), ("RAM", ram), ("download", download)):

@@ -265,12 +265,13 @@ def _firmware(model: Model, target: Target) -> tuple[tuple[Speed, ...], str]:
             continue
         values = {item.name: repeated.middle(item.values) for item in cell.report.measurements}
         count = values.get("network.instructions")
-        if count is None or not target.boards:
+        if count is None:
             continue
-        boards = target.boards.values()
-        low = min(count * board.cycles[0] / board.clock for board in boards)
-        high = max(count * board.cycles[1] / board.clock for board in boards)
-        on = ", ".join(board.name for board in boards)
+        times = {name: time for name, board in target.boards.items() if (time := board.seconds(count)) is not None}
+        if not times:
+            continue
+        low, high = min(low for low, _ in times.values()), max(high for _, high in times.values())
+        on = ", ".join(times)
         basis = f"{count / 1e6:.3g} M instructions an inference, counted in an emulator; cycles assumed ({on})"
         return (Speed("latency", "s", None, low, high, basis),), ""
     return (), "its instructions were not counted on this processor"

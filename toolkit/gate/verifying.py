@@ -100,11 +100,23 @@ def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any
     if target.prove is None:
         return {}
     tell(f"golden vectors on {target.device or 'emulated processors'}", 0, 0)
+    calls = _on_processor(bundle, calls)
     try:
         with golden.trusted_folder(bundle, target) as folder:
             return target.prove(folder, calls)
     except MissingExtra as exc:
         return {"not measured": f"{exc.message} {exc.hint}".strip()}
+
+
+def _on_processor(bundle: Bundle, calls: Calls) -> Calls:
+    """`calls` with the answers of a processor, where an accelerator's simulator gave them: other processors are
+    compared with it."""
+    runtime = makers(bundle).runtime
+    if not runtime.cpu:
+        return calls
+    files = {part.name: bundle.path / part.file for part in bundle.manifest.parts}
+    runners = {part: find("runtimes", runtime.cpu).load(files[part], 1) for part in calls}
+    return {part: [(feeds, runners[part](feeds)) for feeds, _ in made] for part, made in calls.items()}
 
 
 def _absolute(bundle: Bundle, data: str | Path, metric: str, tell: Progress) -> Verdict:

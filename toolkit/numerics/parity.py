@@ -132,6 +132,11 @@ def relative_error(outputs: Sequence[Outputs], reference: Sequence[Outputs]) -> 
     return max(errors, default=float("inf"))
 
 
+def decibels(error: float) -> float:
+    """A relative error as signal to noise: 0.1 is 20 dB. What is equal has 200, what has no finite error -200."""
+    return max(-200.0, -20 * math.log10(max(error, 1e-10))) if error < math.inf else -200.0
+
+
 def _norms(actual: NDArray[Any], expected: NDArray[Any]) -> tuple[float, float]:
     """Norms of the difference and of `expected`, both [n].
 

@@ -20,7 +20,7 @@ from edgekit.bench.machine import host
 from edgekit.bundles.staging import staging_folder, sweep
 from edgekit.common.figures import figure
 from edgekit.common.files import describe_content, hash_file, is_inside
-from edgekit.core import Artifact, Recipe
+from edgekit.core import Artifact, Lowering, Recipe
 from edgekit.errors import EdgekitError
 from edgekit.numerics.sums import same_sums
 from edgekit.pipeline.job import Run
@@ -87,11 +87,19 @@ def export_recipe(run: Run, reference: Reference, recipe: Recipe) -> Exported:
         artifacts = run.job.exporter.export(
             run.job.model, run.checkpoint, recipe, reference.calibration, run.stage, run.work, run.tell
         )
-        artifacts = [run.job.runtime.lower(artifact, run.stage) for artifact in artifacts]
+        artifacts = [_lower(run, reference, artifact) for artifact in artifacts]
     if note := too_large(artifacts, run.job.model.costs.size(recipe)):
         run.tell(note, 0, 0)
     long = time.monotonic() - began >= WORTH
     return Exported(artifacts, place, sorted(set(_files(run.stage)) - before) if long else (), reused=False)
+
+
+def _lower(run: Run, reference: Reference, artifact: Artifact) -> Artifact:
+    if run.job.board is not None:
+        run.tell(f"compiling {artifact.part} for {run.job.board.name}", 0, 0)
+    calls = reference.judged[artifact.part].calls
+    about = Lowering(run.job.model.network.part(artifact.part), run.job.board, calls)
+    return run.job.runtime.lower(artifact, run.stage, about)
 
 
 def too_large(artifacts: Sequence[Artifact], expected: int) -> str:
@@ -115,7 +123,7 @@ def _key(run: Run, reference: Reference, recipe: Recipe) -> str:
     calibration = {part: list(feeds) for part, feeds in reference.calibration.items()}
     lines = [
         *decides(run.job, run.checkpoint.path),
-        repr((run.job.model.name, network.precision, parts, recipe)),
+        repr((run.job.model.name, network.precision, parts, recipe, run.job.board)),
         f"outputs {describe_content(reference.golden)}",
         f"calibration {describe_content(calibration)}",
         repr([machine[name] for name in host.IDENTITY]),

@@ -62,6 +62,7 @@ def export(
     flash: int | None = None,
     ram: int | None = None,
     download: int | None = None,
+    require_placed: float | None = None,
     workers: str | None = None,
     progress: Progress | None = None,
 ) -> Bundle:
@@ -91,7 +92,9 @@ def export(
         force: replace even a bundle of another model or target.
         operating: the goal by which a threshold is chosen on `data` (``{"false_alarms_per_hour": 0.5}``).
         workers: ``dask://HOST:PORT`` of a pool of machines that try the recipes of a search.
-        board, flash, ram, download: budgets (bytes) in place of the target's own, see `budgets.replace_budgets`.
+        board, flash, ram, download: budgets (bytes) in place of the target's own, see `budgets.replace_budgets`. A
+            board with an accelerator names its runtime, too.
+        require_placed: least share (0 to 1) of each part's multiplications that must be on the accelerator.
 
     Returns:
         The bundle; ``reused`` is True if `out` already held the bundle of the same sources, recipe and versions.

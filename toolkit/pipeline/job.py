@@ -9,6 +9,7 @@ from typing import Any
 
 from edgekit.bench.machine import host
 from edgekit.core import (
+    Board,
     Checkpoint,
     Evidence,
     Exporter,
@@ -67,6 +68,7 @@ class Asked:
     flash: int | None = None
     ram: int | None = None
     download: int | None = None
+    require_placed: float | None = None
     workers: str | None = None
     progress: Progress | None = None
 
@@ -91,6 +93,7 @@ class Job:
         unmeasured: whether the recipe was chosen because no real sample is at hand; only floats follow it.
         adapter: name of the adapter that was merged into the weights; "" if there is none.
         offline, mirror: as for `edgekit.sources.fetch`. fallback: try the ladder's recipes after a refusal.
+        board: that the user named. require_placed: least share of each part's multiplications on its accelerator.
         asked: the request that all this was resolved from; a worker of a pool resolves it again.
     """
 
@@ -115,6 +118,8 @@ class Job:
     unmeasured: bool = False
     mirror: str | Path | None = None
     adapter: str = ""
+    board: Board | None = None
+    require_placed: float | None = None
     asked: Asked | None = None
 
     def recipes(self) -> list[Recipe]:

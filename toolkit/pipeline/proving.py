@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ from edgekit.common.figures import NOT_MEASURED
 from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Predictor, Recipe, Runner, TensorSpec
 from edgekit.errors import EdgekitError, GateFailed, ParityFailed
-from edgekit.gate import speed
+from edgekit.gate import placing, speed
 from edgekit.gate.agreement import Grounds
 from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.judges import Scores
@@ -24,6 +25,9 @@ from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference
 
 __all__ = ["Accepted", "Disagreement", "prove"]
+
+#: Seconds that a simulator may take for the answers to the evidence. So many samples are judged, at least one.
+_SIMULATED = 300.0
 
 
 class Disagreement(GateFailed):
@@ -39,7 +43,7 @@ class Disagreement(GateFailed):
 @dataclass(frozen=True)
 class Accepted:
     """The accepted recipe, its artefacts, and their measurements. `facts` hold its operating point, `agreement` the
-    verdict on the evidence."""
+    verdict on the evidence, of which `reference` has the samples that were judged."""
 
     recipe: Recipe
     artifacts: Sequence[Artifact]
@@ -49,6 +53,7 @@ class Accepted:
     verdict: Verdict
     facts: Mapping[str, Any]
     agreement: Agreement
+    reference: Reference
 
 
 def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
@@ -60,17 +65,21 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     job, exporter, stage = run.job, run.job.exporter, run.stage
     made = export_recipe(run, reference, recipe)
     artifacts = made.artifacts
+    artifacts, placed = _prove_placements(run, reference, recipe, artifacts)
     runners = {artifact.part: job.runtime.load(stage / artifact.file, usable_processors()) for artifact in artifacts}
     if why := golden.unable(runners):
         made.keep(stage, artifacts)
         return _unproven(artifacts, runners, reference, recipe, run.facts, why)
-    parity, far = _parity(run, runners, reference, recipe)
+    parity, far = _parity(run, runners, reference, recipe, placed)
     if far is not None:
         raise ParityFailed(far.message + _gate_too(run, runners, reference, recipe), hint=far.hint)
     specs = {part: (runner.inputs, runner.outputs) for part, runner in runners.items()}
     recorders = {part: Recorder(runner, keep=2) for part, runner in runners.items()}
     predictor = run.predictor(recorders)
+    began = time.monotonic()
     output = golden.answer(predictor, stage / run.golden_input)
+    if job.runtime.runs == "simulated":
+        reference = reference.shorten(max(1, int(_SIMULATED / (time.monotonic() - began))))
     # As `verify` will.
     golden.compare(recorders, reference.golden, coarsest(recipe.precision, recipe.options), exporter.limits)
     for recorder in recorders.values():
@@ -86,7 +95,44 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     if not made.reused:
         artifacts = [_time_artifact(run, artifact, recipe, reference) for artifact in artifacts]
         made.keep(stage, artifacts)
-    return Accepted(recipe, artifacts, parity, specs, output, verdict, facts, agreement)
+    return Accepted(recipe, artifacts, parity, specs, output, verdict, facts, agreement, reference)
+
+
+def _prove_placements(
+    run: Run, reference: Reference, recipe: Recipe, artifacts: Sequence[Artifact]
+) -> tuple[list[Artifact], dict[str, float]]:
+    """The artefacts with the proofs of their places on an accelerator, and part -> error of those that are there.
+
+    A part that is wrong there refuses the recipe. Where no other recipe would change it, it stays on the processor.
+
+    Raises:
+        ParityFailed: a part is wrong there; too little of a part is there for the user.
+    """
+    proven, errors = list[Artifact](), dict[str, float]()
+    for artifact in artifacts:
+        placement = placing.placement_of(artifact.census)
+        if placement is not None and placement.fidelity == "simulated" and placement.verdict == "on the unit":
+            run.tell(f"{artifact.part} on {placement.unit}", 0, 0)
+            try:
+                artifact, errors[artifact.part] = _prove_placement(run, reference, recipe, artifact)
+            except ParityFailed as exc:
+                last = recipe == run.job.recipes()[-1]
+                if run.job.model.network.part(artifact.part).quantize and not last:
+                    raise
+                artifact = placing.leave_off(artifact, run.stage, exc.message.rstrip("."))
+        proven.append(artifact)
+    if run.job.require_placed is not None:
+        placing.check_placed(proven, run.job.require_placed)
+    return proven, errors
+
+
+def _prove_placement(run: Run, reference: Reference, recipe: Recipe, artifact: Artifact) -> tuple[Artifact, float]:
+    layers = artifact.census.get("layers", {}).values()
+    whole = any(layer["form"] not in ("float", "weight-only") for layer in layers)
+    precision = coarsest(recipe.precision, recipe.options) if whole else "fp32"
+    runner = run.job.runtime.load(run.stage / artifact.file, usable_processors())
+    calls = reference.judged[artifact.part].calls
+    return placing.judge_part(run.job.runtime, artifact, run.stage, runner, calls, precision)
 
 
 def _agreement(run: Run, predictor: Predictor, reference: Reference, recipe: Recipe) -> Agreement:
@@ -140,18 +186,20 @@ def _unproven(
         not_measured(why),
         facts,
         not_compared(why),
+        reference,
     )
 
 
 def _parity(
-    run: Run, runners: Mapping[str, Runner], reference: Reference, recipe: Recipe
+    run: Run, runners: Mapping[str, Runner], reference: Reference, recipe: Recipe, known: Mapping[str, float]
 ) -> tuple[dict[str, float | None], ParityFailed | None]:
     """Part -> relative error against the reference on samples that calibrated nothing; and the refusal, if a part is
-    beyond its limit."""
+    beyond its limit. known: of parts that were compared before."""
     parity: dict[str, float | None] = {}
     for part, runner in runners.items():
         run.tell(f"parity of {part}", 0, 0)
-        parity[part] = error = part_error(runner, reference.judged[part].calls)
+        error = known[part] if part in known else part_error(runner, reference.judged[part].calls)
+        parity[part] = error
         if not error <= (limit := limit_of(coarsest(recipe.precision, recipe.options), run.job.exporter.limits)):
             return parity, ParityFailed(
                 f"the part {part!r} in {recipe.precision} is {error:.1%} away from the fp32 reference on real input; "

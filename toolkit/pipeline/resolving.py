@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.core import Checkpoint, ImportOptions, Model, Progress, Source, Target
+from edgekit.core import Board, Checkpoint, ImportOptions, Model, Progress, Source, Target
 from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary
 from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
@@ -39,7 +39,9 @@ def _job(asked: Asked, target: Target) -> Job:
     judge = judge_of(declared)
     limits = limits_of(asked.precision, asked.limits)
     _check_workers(asked, limits)
-    runtime = recipes.named_runtime(target, asked.runtime, asked.exporter)
+    board = target.boards[asked.board.lower()] if asked.board else None
+    runtime = recipes.named_runtime(target, asked.runtime, asked.exporter) or (board and board.runtime) or None
+    _check_placed(target, board, runtime, asked)
     recipe = recipes.recipe_for(declared, target, None if limits else asked.precision, runtime)
     recipe = replace(recipe, options={**recipe.options, **(asked.options or {})})
     declared = serving(declared, recipe.exporter)
@@ -88,8 +90,30 @@ def _job(asked: Asked, target: Target) -> Job:
         evidence=own,
         no_evidence=no_evidence,
         unmeasured=unmeasured is not None,
+        board=board,
+        require_placed=asked.require_placed,
         asked=asked,
     )
+
+
+def _check_placed(target: Target, board: Board | None, runtime: str | None, asked: Asked) -> None:
+    """Raise Unsupported for a board whose accelerator is another runtime's, and for such a runtime without a board;
+    BadInput for a share of multiplications that is none."""
+    if board is not None and board.runtime and board.runtime != runtime:
+        raise Unsupported(
+            f"{board.name} has an accelerator for the runtime {board.runtime}, not for {runtime}.",
+            hint=f"Take --runtime {board.runtime}, or leave --board out.",
+        )
+    boards = [name for name, known in target.boards.items() if known.runtime and known.runtime == runtime]
+    if board is None and boards:
+        raise Unsupported(
+            f"the runtime {runtime} needs to know the chip.", hint=f"Add --board, one of: {', '.join(boards)}."
+        )
+    if asked.require_placed is not None and not 0 < asked.require_placed <= 1:
+        raise BadInput(
+            f"a share of {asked.require_placed:.0%} of the multiplications makes no sense.",
+            hint="Such as --require-placed 95%",
+        )
 
 
 def _chooses(asked: Asked, limits: Limits | None) -> bool:

@@ -59,6 +59,14 @@ class Reference:
         """The same, where all samples of the evidence have chosen."""
         return replace(self, samples=replace(self.samples, choosing=len(self.samples.judged)))
 
+    def shorten(self, count: int) -> Reference:
+        """The same with the first samples of the evidence alone."""
+        if count >= len(self.samples.judged):
+            return self
+        choosing = min(self.samples.choosing, count)
+        samples = replace(self.samples, judged=self.samples.judged[:count], choosing=choosing)
+        return replace(self, samples=samples, answers=self.answers[:count], likeliest=self.likeliest[:count])
+
     def choosing(self, data: int) -> Reference:
         """The same with those samples of the evidence and of the data (the first ones) alone that may choose."""
         count, scores = self.samples.choosing, self.scores

@@ -70,7 +70,7 @@ def make(run: Run) -> None:
             reference_output=reference.output,
         ),
         gate=accepted.verdict,
-        evidence=reference.facts(accepted.agreement, stage),
+        evidence=accepted.reference.facts(accepted.agreement, stage),
         attempts=attempts,
         licences={"weights": licence, "edgekit": "Apache-2.0"},
         versions={"edgekit": edgekit.__version__, **run.job.tools()},

@@ -19,10 +19,11 @@ def estimates(name: str, instructions: Iterable[int], boards: Iterable[Board]) -
         {
             "name": f"{name} on {board.name}",
             "unit": "s",
-            "low": count * board.cycles[0] / board.clock,
-            "high": count * board.cycles[1] / board.clock,
+            "low": time[0],
+            "high": time[1],
             "basis": f"{board.cycles[0]:g} to {board.cycles[1]:g} cycles an instruction at {board.clock / 1e6:g} MHz. "
             f"{board.note}",
         }
         for board in boards
+        if board.cycles and board.clock and (time := board.seconds(count))
     ]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from edgekit.core import Abilities, Artifact, Constraint, Model, Recipe, Runner, Runtime
+from edgekit.core import Abilities, Artifact, Constraint, Lowering, Model, Recipe, Runner, Runtime
 from edgekit.errors import BadInput, ExportFailed, need
 
 #: Dtypes of integers, as OpenVINO names them.
@@ -57,7 +57,7 @@ class Openvino(Runtime):
 
             runner.import_openvino()
 
-    def lower(self, artifact: Artifact, folder: Path) -> Artifact:
+    def lower(self, artifact: Artifact, folder: Path, about: Lowering) -> Artifact:
         """`artifact` with the operators that OpenVINO makes of it, by dtype.
 
         Raises:

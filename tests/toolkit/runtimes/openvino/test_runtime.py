@@ -16,7 +16,7 @@ from helpers.toys.tiny_vision import LAYERS, PART, SIZE, Tiny, export, pictures
 from onnx import TensorProto, helper, numpy_helper, save
 
 from edgekit.common.processors import overflows_on_bytes
-from edgekit.core import Artifact, Checkpoint, Recipe, TensorSpec
+from edgekit.core import Artifact, Checkpoint, Lowering, Recipe, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported, install_command
 from edgekit.exporters.onnx import EXPORTER
 from edgekit.numerics.parity import relative_error
@@ -25,6 +25,7 @@ from edgekit.runtimes.openvino import RUNTIME
 from edgekit.runtimes.openvino.runner import OpenvinoRunner
 from edgekit.runtimes.torch.runner import TorchRunner
 
+ABOUT = Lowering(PART, None, ())
 #: How far int8 may be from float here. Without VNNI it adds products in 16 bits, which overflow (docs/limits.md).
 BOUND = 0.12 if overflows_on_bytes() else 0.05
 
@@ -48,7 +49,7 @@ def runner(made: Artifact, folder: Path) -> Any:
 
 
 def lowered(folder: Path, calibration: Any, precision: str = "int8") -> Artifact:
-    return RUNTIME.lower(export(EXPORTER, folder, calibration, precision, runtime="openvino"), folder / "out")
+    return RUNTIME.lower(export(EXPORTER, folder, calibration, precision, runtime="openvino"), folder / "out", ABOUT)
 
 
 def moved(runner: Any) -> float:
@@ -134,13 +135,13 @@ def test_a_damaged_file(tmp_path: Path, made: Artifact, folder: Path) -> None:
 def test_a_layer_that_became_float_is_refused(made: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OpenvinoRunner, "products", lambda self: {"Convolution": {"f32": LAYERS, "i8": 0, "u8": 0}})
     with pytest.raises(ExportFailed, match=f"{LAYERS} of {LAYERS} int8 layers"):
-        RUNTIME.lower(made, folder / "out")
+        RUNTIME.lower(made, folder / "out", ABOUT)
 
 
 def test_a_file_that_openvino_cannot_run(made: Artifact, tmp_path: Path) -> None:
     (tmp_path / made.file).write_bytes(b"no network")
     with pytest.raises(ExportFailed, match="OpenVINO cannot run the part 'network'") as caught:
-        RUNTIME.lower(made, tmp_path)
+        RUNTIME.lower(made, tmp_path, ABOUT)
     assert "--runtime onnxruntime" in str(caught.value.hint)
 
 

@@ -1,0 +1,132 @@
+"""The verdict on an accelerator: is the part there, is it right there, is it worth it?
+
+Labels are no judge: networks that gave noise kept all of theirs. What decides is the distance from the processor with
+the same file, and from the fp32 reference, on real calls that calibrated nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edgekit.core import Artifact, Feeds, Placement, Proof, Runner, Runtime
+from edgekit.errors import ParityFailed
+from edgekit.numerics.parity import decibels, relative_error, spread
+from edgekit.registry import find
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Call = tuple[Feeds, Mapping[str, NDArray[Any]]]
+
+__all__ = ["WHOLE", "check_placed", "judge_part", "leave_off", "placement_of", "warnings"]
+
+#: The share of multiplications below which a part counts as torn apart.
+WHOLE = 0.99
+#: Calls that are compared, and the seconds after which no other begins: simulators are slow.
+_CALLS, _SECONDS = 4, 60.0
+#: How much further (dB) from fp32 the unit may be than the processor is, where both compute in integers.
+_FURTHER = 1.0
+
+
+def placement_of(census: Mapping[str, Any]) -> Placement | None:
+    """What the census of a part says of its accelerator; None: it has none. Raises msgspec.ValidationError."""
+    return msgspec.convert(census["placement"], Placement) if census.get("placement") else None
+
+
+def judge_part(
+    runtime: Runtime, artifact: Artifact, folder: Path, runner: Runner, calls: Sequence[Call], precision: str
+) -> tuple[Artifact, float]:
+    """`artifact` with the proof of its placement, and its relative error from the reference.
+
+    Args:
+        runner: of the part, on its unit. calls: real ones, with the reference's outputs.
+        precision: of the part, a key of `Runtime.least`.
+
+    Raises:
+        ParityFailed: it is wrong on its unit; the message names the first layer that is.
+    """
+    placement = placement_of(artifact.census)
+    assert placement is not None
+    began, chosen = time.monotonic(), spread(calls, _CALLS)
+    outputs: list[dict[str, NDArray[Any]]] = []
+    for feeds, _ in chosen:
+        if not outputs or time.monotonic() - began < _SECONDS:
+            outputs.append(runner(feeds))
+    chosen = chosen[: len(outputs)]
+    fp32 = relative_error(outputs, [reference for _, reference in chosen])
+    processor = find("runtimes", runtime.cpu).load(folder / artifact.file, 1)
+    beside = [processor(feeds) for feeds, _ in chosen]
+    cpu = relative_error(outputs, beside)
+    cpu_fp32 = relative_error(beside, [reference for _, reference in chosen])
+    proof = Proof(decibels(cpu), decibels(fp32), decibels(cpu_fp32), len(chosen))
+    if why := _why_wrong(proof, runtime.least[precision], precision):
+        proof = replace(proof, wrong=runtime.find_wrong_layer(folder / artifact.file, chosen[0][0]))
+        first = f"; the first layer that goes wrong: {proof.wrong}" if proof.wrong else ""
+        raise ParityFailed(
+            f"the part {artifact.part!r} is wrong on {placement.unit}, says {placement.by}: {why}{first}.",
+            hint="Try another --precision, or the processor: another --runtime.",
+        )
+    return _with(artifact, replace(placement, proof=proof, why=_why_right(placement, proof))), fp32
+
+
+def _why_wrong(proof: Proof, least: float, precision: str) -> str:
+    """What the proof lacks, as a phrase; "" where it is enough."""
+    assert proof.cpu is not None and proof.fp32 is not None and proof.cpu_fp32 is not None
+    if not proof.cpu >= least:
+        return f"{proof.cpu:.0f} dB from the processor with the same file, where {precision} explains {least:.0f}"
+    if precision.startswith("int8") and proof.fp32 < proof.cpu_fp32 - _FURTHER:
+        return f"{proof.fp32:.1f} dB from fp32, where the processor is {proof.cpu_fp32:.1f}"
+    return ""
+
+
+def _why_right(placement: Placement, proof: Proof) -> str:
+    return f"{proof.cpu:.0f} dB from the processor, {proof.fp32:.0f} dB from fp32, on {proof.calls} real calls"
+
+
+def leave_off(artifact: Artifact, folder: Path, why: str) -> Artifact:
+    """`artifact` for the processor alone: what was made for the unit is deleted, and the reason kept."""
+    placement = placement_of(artifact.census)
+    assert placement is not None
+    for name in placement.files:
+        (folder / name).unlink(missing_ok=True)
+    return _with(artifact, replace(placement, files=(), verdict="leave it off", why=why))
+
+
+def _with(artifact: Artifact, placement: Placement) -> Artifact:
+    return replace(artifact, census={**artifact.census, "placement": asdict(placement)})
+
+
+def check_placed(artifacts: Sequence[Artifact], least: float) -> None:
+    """Raise ParityFailed if less than a share `least` of the multiplications of all parts is on its unit.
+
+    Of parts without multiplications nothing is asked.
+    """
+    found = [(artifact.part, placement_of(artifact.census)) for artifact in artifacts]
+    for part, placement in found:
+        if placement is None or placement.multiplications is None:
+            continue
+        off = placement.verdict == "leave it off"
+        share = 0.0 if off else placement.multiplications
+        if share < least:
+            left = placement.why if off else "; ".join(f"{name}: {why}" for name, why in placement.left.items())
+            raise ParityFailed(
+                f"the part {part!r}: {share:.1%} of the multiplications are on {placement.unit}, and --require-placed "
+                f"asks for {least:.1%}: {left}.",
+                hint="Ask for less, or take another --precision.",
+            )
+
+
+def warnings(placement: Placement) -> list[str]:
+    """What is to be told of a placement although it is right: phrases."""
+    if placement.verdict == "leave it off":
+        return []
+    torn = [f"only {placement.share:.1%} of the work is there"] if placement.share < WHOLE else []
+    return torn + ([f"in {placement.pieces} pieces"] if placement.pieces > 1 else [])

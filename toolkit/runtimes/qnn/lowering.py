@@ -1,0 +1,123 @@
+"""Compiling a part for Qualcomm's processor: a context binary for each size that its axes usually have.
+
+The plain graph stays: every phone without the chip runs it, and so does every call of another size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import onnx
+
+from edgekit.core import Artifact, Board, Feeds, Lowering, Placement
+from edgekit.errors import CannotRun, ExportFailed
+from edgekit.runtimes.qnn import PACKAGE, fixing
+from edgekit.runtimes.qnn.runner import Graph, describe, description_of, simulator
+
+__all__ = ["lower"]
+
+#: Sizes for which a part is compiled, at most; what share of its calls they must make up.
+_SIZES, _ENOUGH = 4, 0.5
+#: Names that onnxruntime adds where it moves a layout or joins a sum to a product.
+_ADDED = re.compile(r"(/MatMulAddFusion)?(_token_\d+)?$")
+
+
+def lower(artifact: Artifact, folder: Path, about: Lowering, board: Board) -> Artifact:
+    """`artifact` with its placement, and files ``PART.BOARD.N.onnx`` (``.bin``) beside it in `folder`.
+
+    Raises:
+        ExportFailed: the compiler fails. CannotRun: it crashes or hangs.
+    """
+    file = folder / artifact.file
+    chosen, why = _usual_sizes(about)
+    placements = [_compile(file, feeds, board, i) for i, feeds in enumerate(chosen)]
+    if not placements:
+        placement = _left_off(board, why)
+    else:
+        placement = min(placements, key=lambda one: one.share)
+        description = description_of(file)
+        files = [description.name, *(name for one in placements for name in one.files)]
+        placement = replace(placement, files=files)
+        if placement.share == 0:
+            placement = _left_off(board, "Qualcomm's libraries take none of its layers")
+    if placement.verdict == "on the unit":
+        graphs = [
+            Graph(one.files[0], {name: list(value.shape) for name, value in feeds.items()}, not one.left)
+            for one, feeds in zip(placements, chosen, strict=True)
+        ]
+        description_of(file).write_text(describe(board, graphs), encoding="utf-8")
+    else:
+        for name in [name for one in placements for name in one.files]:
+            (folder / name).unlink()
+    return replace(artifact, census={**artifact.census, "placement": asdict(placement)})
+
+
+def _left_off(board: Board, why: str) -> Placement:
+    return Placement(
+        _unit(board), f"{PACKAGE} {version(PACKAGE)}", "simulated", 0.0, 0.0, 0, verdict="leave it off", why=why
+    )
+
+
+def _unit(board: Board) -> str:
+    return f"Qualcomm HTP, {board.name.upper()}"
+
+
+def _usual_sizes(about: Lowering) -> tuple[list[Feeds], str]:
+    """A call of each size that the part is compiled for, the most usual first; empty, and why, where its sizes change
+    too often."""
+    calls = [feeds for feeds, _ in about.calls]
+    sizes = [tuple((name, value.shape) for name, value in feeds.items()) for feeds in calls]
+    counted = Counter(sizes).most_common(_SIZES)
+    if sum(count for _, count in counted) < _ENOUGH * len(calls):
+        varying = ", ".join(sorted(axis for axis in about.part.axes))
+        why = f"{varying} had {len(set(sizes))} sizes in {len(calls)} calls, and the processor takes fixed ones"
+        return [], why
+    return [calls[sizes.index(size)] for size, _ in counted], ""
+
+
+def _compile(file: Path, feeds: Feeds, board: Board, place: int) -> Placement:
+    """Where the layers of `file` run for inputs of the sizes of `feeds`; writes the context binary."""
+    model = fixing.fix_axes(file, feeds)
+    out = file.with_suffix(f".{board.name}.{place}.onnx")
+    with TemporaryDirectory(prefix="edgekit-qnn-") as scratch:
+        fixed = Path(scratch) / "graph.onnx"
+        onnx.save(model, fixed)
+        words = {"file": str(fixed), "unit": board.unit}
+        answer, _ = simulator().ask({**words, "do": "place"})
+        try:
+            simulator().ask({**words, "do": "compile", "out": str(out)})
+        except CannotRun as exc:
+            raise ExportFailed(f"Qualcomm's compiler refuses the part {file.stem!r}: {exc.message}") from exc
+    files = [out.name, *(path.name for path in sorted(out.parent.glob(f"{out.stem}*.bin")))] if out.is_file() else []
+    return replace(_count(model, feeds, answer["groups"], board), files=files)
+
+
+def _count(model: onnx.ModelProto, feeds: Feeds, groups: Sequence[Any], board: Board) -> Placement:
+    """Shares and pieces from the nodes that each provider has; never nodes, for most of them cost nothing."""
+    pieces = [names for on_unit, names in groups if on_unit]
+    taken = {_ADDED.sub("", name) for names in pieces for name in names}
+    shapes = fixing.shapes_of(model, feeds)
+    work = {node.name: fixing.count_multiplications(node, shapes) for node in model.graph.node}
+    fed = fixing.computed_nodes(model, set(feeds))
+    on_unit = set[str]()
+    for node in reversed(model.graph.node):  # a weight is where its reader is, whatever is computed of it before
+        if node.name in taken or (on_unit & set(node.output) and node not in fed):
+            on_unit |= set(node.input)
+    sizes = fixing.bytes_of_weights(model)
+    all_work, all_bytes = sum(work.values()), sum(sizes.values())
+    return Placement(
+        _unit(board),
+        f"{PACKAGE} {version(PACKAGE)}",
+        "simulated",
+        sum(work.get(name, 0) for name in taken) / all_work if all_work else None,
+        sum(size for name, size in sizes.items() if name in on_unit) / all_bytes if all_bytes else None,
+        len(pieces),
+        left={node.name: f"{node.op_type} is not taken in this form" for node in fed if node.name not in taken},
+    )

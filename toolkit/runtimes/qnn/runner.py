@@ -1,0 +1,121 @@
+"""Running a part that was compiled for Qualcomm's processor on its simulator, and calls of other sizes on this one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.common.files import is_inside
+from edgekit.core import Board, Feeds, Runner
+from edgekit.errors import BadInput, CannotRun, need
+from edgekit.runtimes.common.feeds import checked_feeds
+from edgekit.runtimes.common.process import Process
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.runtimes.qnn import PACKAGE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Graph", "QnnRunner", "describe", "description_of", "load", "simulator", "unit_of"]
+
+#: Seconds of an answer of the simulator: the encoder of whisper-base takes 115 for 30 s of sound.
+_LIMIT = 600.0
+_AGAIN = "Export it again."
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A compiled size of a part.
+
+    Attributes:
+        file: an ONNX file that names the context binary. shapes: input -> its shape. whole: whether no layer of it is
+            left to the processor of the phone.
+    """
+
+    file: str
+    shapes: Mapping[str, Sequence[int]]
+    whole: bool
+
+
+def description_of(file: Path) -> Path:
+    """The place of the description of a part."""
+    return file.with_suffix(".qnn.json")
+
+
+def unit_of(file: Path) -> str:
+    """The chip that a part was compiled for, as Qualcomm's libraries call it. Raises as `load`."""
+    return _read_description(description_of(file), file)[0]
+
+
+def describe(board: Board, graphs: Sequence[Graph]) -> str:
+    """The text of a part's description, which `load` reads: which file is for which chip and size."""
+    facts = {"unit": board.unit, "board": board.name, PACKAGE: version(PACKAGE), "graphs": [*map(asdict, graphs)]}
+    return json.dumps(facts, indent=1) + "\n"
+
+
+@cache
+def simulator() -> Process:
+    """The process of Qualcomm's simulator, one for all parts."""
+    return Process("edgekit.runtimes.qnn.simulator", "Qualcomm's simulator", _LIMIT)
+
+
+def load(file: Path, threads: int) -> Runner:
+    """Open a part. Raises BadInput: its description is damaged, or of another version of the libraries."""
+    description = description_of(file)
+    if not description.is_file():
+        return OnnxRunner(file, threads)
+    with need("qnn", "Running a part that was compiled for Qualcomm's processor"):
+        import onnxruntime_qnn  # noqa: F401
+    unit, graphs = _read_description(description, file)
+    return QnnRunner(file, threads, unit, graphs)
+
+
+def _read_description(description: Path, file: Path) -> tuple[str, list[Graph]]:
+    """The chip, as Qualcomm's libraries call it, and the compiled sizes."""
+    try:
+        facts = json.loads(description.read_bytes())
+        unit, made_by = str(facts["unit"]), str(facts[PACKAGE])
+        graphs = [Graph(str(one["file"]), dict(one["shapes"]), bool(one["whole"])) for one in facts["graphs"]]
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise BadInput(f"{description.name}, the description of a part, cannot be read.", hint=_AGAIN) from exc
+    if made_by != version(PACKAGE):
+        raise CannotRun(
+            f"{file.name} was compiled by {PACKAGE} {made_by}, and {version(PACKAGE)} is installed.", hint=_AGAIN
+        )
+    if not all(is_inside(graph.file) and (file.parent / graph.file).is_file() for graph in graphs):
+        raise BadInput(f"{description.name} names a file that is not in the bundle.", hint=_AGAIN)
+    return unit, graphs
+
+
+class QnnRunner(Runner):
+    """A part on the simulator of the chip `unit`. Calls of sizes that it was not compiled for run on this processor, as
+    they do on the phone."""
+
+    def __init__(self, file: Path, threads: int, unit: str, graphs: Sequence[Graph]) -> None:
+        self._file, self._threads, self._unit = file, threads, unit
+        self._graphs = {_sizes(graph.shapes): graph for graph in graphs}
+        self.inputs, self.outputs = self._cpu.inputs, self._cpu.outputs
+
+    @cached_property
+    def _cpu(self) -> OnnxRunner:
+        return OnnxRunner(self._file, self._threads)
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        """Raises BadInput for a missing input or one of another dtype or shape; CannotRun: the simulator fails."""
+        values = checked_feeds("the part", self.inputs, feeds)
+        arrays = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
+        graph = self._graphs.get(_sizes({name: value.shape for name, value in arrays.items()}))
+        if graph is None:
+            return self._cpu(arrays)
+        words = {"do": "run", "file": str(self._file.parent / graph.file), "unit": self._unit, "whole": graph.whole}
+        _, found = simulator().ask(words, arrays)
+        return {spec.name: found[spec.name] for spec in self.outputs}
+
+
+def _sizes(shapes: Mapping[str, Sequence[int]]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    return tuple(sorted((name, tuple(shape)) for name, shape in shapes.items()))
