@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,9 +11,18 @@ from typing import Any
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Part, Progress
 from edgekit.errors import ExportFailed
-from edgekit.exporters.common.rounding import round_weights
-from edgekit.exporters.coreai.program import FEW, Layer, first_line, traced_program
-from edgekit.quantization.weights.gptq import Grid
+from edgekit.exporters.coreai.candidates import AIM, BITS, Rounded
+from edgekit.exporters.coreai.program import (
+    FEW,
+    Weights,
+    exported_program,
+    first_line,
+    traced_graph,
+    unpack_weights,
+    weights_of,
+)
+from edgekit.quantization.bits import with_more_bits
+from edgekit.quantization.plan import LayerPlan, Plan
 from edgekit.runtimes.coreai.description import KEY, describe
 from edgekit.runtimes.coreai.quiet import quiet
 
@@ -34,15 +43,21 @@ def write(
             f"the part {part.name!r} ({part.kind}) is not a torch module; the coreai exporter cannot write it."
         )
     module.eval()
-    if precision == "int8" and feeds:
-        module, what = copy.deepcopy(module), f"rounding weights of {part.name}"
-        round_weights(module, part, feeds, lambda *_: Grid(8), lambda i, n: progress(what, i, n), least=FEW)
     progress(f"converting {part.name}", 0, 0)
     with quiet():
-        program, layers = traced_program(part, module, precision)
+        graph = traced_graph(part, module)
+        layers = weights_of(graph)
+        plan = Plan("float")
+        if precision == "int8":
+            candidates = Rounded(part, module, layers, feeds, progress)
+            plan = candidates.plan()
+            if feeds and candidates.layers:
+                plan = with_more_bits(candidates, {n: layers[n].count for n in candidates.layers}, plan, BITS, AIM)
+            graph = traced_graph(part, candidates.make(plan))
+            unpack_weights(graph, [name for name in candidates.layers if name not in plan.forms])
         file = out / f"{part.name}.aimodel"
-        _save(part, _converted(part, program), file)
-        return Artifact(part.name, file.name, _census(file, precision, layers))
+        _save(part, _converted(part, exported_program(part, graph, precision)), file)
+        return Artifact(part.name, file.name, _census(file, precision, layers, plan))
 
 
 def _converted(part: Part, program: Any) -> Any:
@@ -77,21 +92,25 @@ def _save(part: Part, program: Any, file: Path) -> None:
     told.write_text(json.dumps(json.loads(told.read_bytes()), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _census(file: Path, precision: str, layers: Mapping[str, Layer]) -> dict[str, Any]:
+def _census(file: Path, precision: str, layers: Mapping[str, Weights], plan: Plan) -> dict[str, Any]:
     """Operators as Core AI counts them in the saved file, and weights by type and by layer."""
     from coreai.authoring import AIModelAsset
 
     summary = AIModelAsset.load(file).summary(include_statistics=True)
     if summary is None:
         raise ExportFailed(f"{file.name} holds no program.")
-    held = dict[str, int]()
-    for layer in layers.values():
-        held[layer.dtype] = held.get(layer.dtype, 0) + layer.bytes
+    held, forms = Counter[str](), dict[str, LayerPlan]()
+    for name, weights in layers.items():
+        few = LayerPlan("float", f"fewer than {FEW} weights" if precision == "int8" else "as asked")
+        usual = LayerPlan("int8", "as asked") if plan.form == "int8" and weights.count >= FEW else few
+        forms[name] = plan.forms.get(name, usual)
+        width = {"int8": 1, "float": 4 if precision == "fp32" else 2}[forms[name].form]
+        held[{1: "int8", 2: "float16", 4: "float32"}[width]] += width * weights.count
     return {
         "operators": dict(sorted(summary.operation_distribution)),
         "bytes": {**held, "other": max(0, _size(file) - sum(held.values()))},
         "compute": "fp32" if precision == "fp32" else "fp16",
-        "layers": {name: {"form": asdict(layer)["form"], "why": layer.why} for name, layer in layers.items()},
+        "layers": {name: asdict(form) for name, form in forms.items()},
         "ios": 27,
     }
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +13,22 @@ from edgekit.core import Part
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
 
-__all__ = ["FEW", "Layer", "first_line", "traced_program"]
+__all__ = [
+    "FEW",
+    "Weights",
+    "attribute",
+    "exported_program",
+    "first_line",
+    "int8_of",
+    "traced_graph",
+    "unpack_weights",
+    "weights_of",
+]
 
 #: Fewer weights than this stay float: making them smaller saves nothing and costs accuracy (`edgekit.numerics.layers`).
 FEW = 2048
 _aten = torch.ops.aten
-#: Operators with weights: the argument that holds them, and the axis of the outputs in it.
+#: Operators with weights: the argument that holds them (or a list of them), and the axis of the outputs in it.
 _WEIGHTED = {
     **dict.fromkeys((_aten.conv1d.default, _aten.conv2d.default, _aten.conv3d.default), (1, 0)),
     **dict.fromkeys((_aten.conv1d.padding, _aten.conv2d.padding), (1, 0)),
@@ -28,17 +37,17 @@ _WEIGHTED = {
     _aten.linear.default: (1, 0),
     _aten.embedding.default: (0, 0),
     _aten.addmm.default: (2, -1),
+    **dict.fromkeys((_aten.lstm.input, _aten.gru.input), (2, 0)),
 }
 
 
 @dataclass(frozen=True)
-class Layer:
-    """The weights of a layer: form ("int8", "float"), numpy's name of their type, bytes, and why that form."""
+class Weights:
+    """The weights of a layer: where they are in the module, the axis of the outputs, and how many they are."""
 
-    form: str
-    dtype: str
-    bytes: int
-    why: str
+    path: str
+    axis: int
+    count: int
 
 
 class _Ends(torch.nn.Module):
@@ -55,20 +64,21 @@ class _Ends(torch.nn.Module):
         return tuple(one.to(dtype) for one, dtype in zip(outs, self._dtypes, strict=True))
 
 
-def traced_program(part: Part, module: torch.nn.Module, precision: str) -> tuple[Any, dict[str, Layer]]:
-    """The exported program of `module` in "fp32", "fp16" or "int8" (weights alone; the rest in half), and its layers.
+def traced_graph(part: Part, module: torch.nn.Module) -> Any:
+    """The graph of `module` as torch exports it, with the dynamic axes of `part`.
 
     Raises:
-        ExportFailed: torch cannot trace it, or not with the axes that `part` declares dynamic, or it gives other
-        tensors than declared.
+        ExportFailed: torch cannot trace it, or gives other tensors than declared.
     """
-    program = _export(part, module)
-    graph: Any = program.module(check_guards=False)
-    layers = _shrink_weights(graph, precision)
-    if precision != "fp32":
-        _halve(graph)
-        program = _export(part, _Ends(part, graph))
-    return program, layers
+    return _export(part, module).module(check_guards=False)
+
+
+def exported_program(part: Part, graph: Any, precision: str) -> Any:
+    """The program of a graph, in which everything but "fp32" computes in half precision. Raises as `traced_graph`."""
+    if precision == "fp32":
+        return _export(part, graph)
+    _halve(graph)
+    return _export(part, _Ends(part, graph))
 
 
 def _export(part: Part, module: torch.nn.Module) -> Any:
@@ -91,49 +101,63 @@ def _export(part: Part, module: torch.nn.Module) -> Any:
     return program
 
 
-def _shrink_weights(graph: Any, precision: str) -> dict[str, Layer]:
-    """Put int8 and what scales it in place of large weights, in int8. Returns name of a layer -> its weights."""
-    layers, seen = dict[str, Layer](), Counter[str]()
+def weights_of(graph: Any) -> dict[str, Weights]:
+    """The layers of a graph of `traced_graph`, by their names in the module without ".weight"."""
+    found = dict[str, Weights]()
+    for source, axis in _sources(graph):
+        path = str(source.target).removeprefix("module.")
+        values = attribute(graph, source.target)
+        found[path.removesuffix(".weight")] = Weights(path, axis % values.ndim, values.numel())
+    return found
+
+
+def _sources(graph: Any) -> Iterator[tuple[Any, int]]:
+    """The nodes that get weights of at least two axes for an operator, each once, and the axis of its outputs."""
+    seen = set[str]()
     for node in list(graph.graph.nodes):
-        place, axis = _WEIGHTED.get(node.target, (-1, 0)) if node.op == "call_function" else (-1, 0)
-        source = node.args[place] if 0 <= place < len(node.args) else None
-        if not isinstance(source, torch.fx.Node) or source.op != "get_attr" or source.meta.get("edgekit"):
+        if node.op != "call_function" or node.target not in _WEIGHTED:
             continue
-        values = _attribute(graph, source.target)
-        if not isinstance(values, torch.Tensor) or not values.is_floating_point() or values.ndim < 2:
-            continue
-        source.meta["edgekit"] = True  # what several layers share is looked at once
-        name = str(source.target).removeprefix("module.").removesuffix(".weight")
-        seen[name] += 1
-        if precision == "int8" and values.numel() >= FEW:
-            _unpack(graph, source, values.detach(), axis % values.ndim)
-            layers[name] = Layer("int8", "int8", values.numel(), "as asked")
-        else:
-            dtype = "float32" if precision == "fp32" else "float16"
-            why = f"fewer than {FEW} weights" if precision == "int8" else "as asked"
-            layers[name] = Layer("float", dtype, values.numel() * (4 if precision == "fp32" else 2), why)
-    graph.graph.lint()
-    graph.recompile()
-    return layers
+        place, axis = _WEIGHTED[node.target]
+        given = node.args[place] if place < len(node.args) else None
+        for source in given if isinstance(given, list | tuple) else [given]:
+            if not isinstance(source, torch.fx.Node) or source.op != "get_attr" or source.target in seen:
+                continue
+            values = attribute(graph, source.target)
+            if isinstance(values, torch.Tensor) and values.is_floating_point() and values.ndim > 1:
+                seen.add(str(source.target))
+                yield source, axis
 
 
-def _unpack(graph: Any, source: Any, values: torch.Tensor, axis: int) -> None:
-    """Let Core AI's operator make the weights of `source` of int8, with a scale for every place of `axis`."""
+def unpack_weights(graph: Any, layers: Collection[str]) -> None:
+    """Let Core AI's operator make the weights of these layers of int8 and a scale an output, in place."""
     from coreai_torch._compression import custom_layers  # noqa: F401  which tells torch of the operator
 
+    found = weights_of(graph)
+    targets = {f"module.{found[name].path}": found[name].axis for name in layers}
+    for node in list(graph.graph.nodes):
+        if node.op != "get_attr" or node.target not in targets:
+            continue
+        small, scale = int8_of(attribute(graph, node.target).detach(), targets[node.target])
+        stem = str(node.target).replace(".", "_")
+        held = node
+        for end, values in (("int8", small), ("scale", scale)):
+            graph.register_buffer(f"{stem}_{end}", values)
+            with graph.graph.inserting_after(held):
+                held = graph.graph.get_attr(f"{stem}_{end}")
+        with graph.graph.inserting_after(held):
+            given = (held.prev, held)
+            made = graph.graph.call_function(torch.ops.coreai.constexpr_blockwise_shift_scale.default, given)
+        node.replace_all_uses_with(made)
+        graph.graph.erase_node(node)
+    graph.graph.lint()
+    graph.recompile()
+
+
+def int8_of(values: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights as int8, rounded to nearest, and a scale for every place of `axis`, which half precision can hold."""
     across = [i for i in range(values.ndim) if i != axis]
-    scale = values.abs().amax(across, keepdim=True).clamp(min=2.0**-20) / 127  # half precision holds it
-    small = (values / scale).round().clamp(-127, 127).to(torch.int8)
-    stem = str(source.target).replace(".", "_")
-    graph.register_buffer(f"{stem}_int8", small)
-    graph.register_buffer(f"{stem}_scale", scale)
-    with graph.graph.inserting_after(source):
-        held = graph.graph.get_attr(f"{stem}_int8")
-    with graph.graph.inserting_after(held):
-        scales = graph.graph.get_attr(f"{stem}_scale")
-    with graph.graph.inserting_after(scales):
-        made = graph.graph.call_function(torch.ops.coreai.constexpr_blockwise_shift_scale.default, (held, scales))
-    source.replace_all_uses_with(made)
+    scale = values.abs().amax(across, keepdim=True).clamp(min=127 * 2.0**-20) / 127
+    return (values / scale).round().clamp(-127, 127).to(torch.int8), scale
 
 
 def _halve(graph: Any) -> None:
@@ -143,7 +167,7 @@ def _halve(graph: Any) -> None:
         if "_assert_tensor_metadata" in str(node.target):
             graph.graph.erase_node(node)
             continue
-        if node.op == "get_attr" and isinstance(held := _attribute(graph, node.target), torch.Tensor):
+        if node.op == "get_attr" and isinstance(held := attribute(graph, node.target), torch.Tensor):
             if held.dtype == torch.float32:  # a constant that is no buffer
                 held.data = held.data.half()
         for side in ("args", "kwargs"):
@@ -152,7 +176,8 @@ def _halve(graph: Any) -> None:
     graph.recompile()
 
 
-def _attribute(graph: Any, target: Any) -> Any:
+def attribute(graph: Any, target: Any) -> Any:
+    """What a graph or a module has at a path of names."""
     value = graph
     for name in str(target).split("."):
         value = getattr(value, name, None)
