@@ -129,7 +129,7 @@ def _prove_placements(
 def _prove_placement(run: Run, reference: Reference, recipe: Recipe, artifact: Artifact) -> tuple[Artifact, float]:
     layers = artifact.census.get("layers", {}).values()
     whole = any(layer["form"] not in ("float", "weight-only") for layer in layers)
-    precision = coarsest(recipe.precision, recipe.options) if whole else "fp32"
+    precision = coarsest(recipe.precision, recipe.options) if whole else "fp16"
     runner = run.job.runtime.load(run.stage / artifact.file, usable_processors())
     calls = reference.judged[artifact.part].calls
     return placing.judge_part(run.job.runtime, artifact, run.stage, runner, calls, precision)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import MappingProxyType
 
-from edgekit.core import Abilities, Artifact, Feeds, Lowering, Runner, Runtime
+from edgekit.core import Abilities, Artifact, Feeds, Lowering, Model, Recipe, Runner, Runtime
 from edgekit.errors import Unsupported, need
 
 __all__ = ["PACKAGE"]
@@ -31,13 +31,17 @@ class Qnn(Runtime):
     process_bytes = 330_000_000
     holds = "mapped"
     cpu = "onnxruntime"
-    #: The processor's float is half precision.
-    least = MappingProxyType({"fp32": 40.0, "fp16": 40.0, "int8": 22.0})
+    #: A float part of any recipe counts as fp16.
+    least = MappingProxyType({"fp16": 40.0, "int8": 22.0})
 
     def require(self) -> None:
         """See `edgekit.core.Runtime`: its absence must show before minutes of work."""
         with need("qnn", "Exporting for Qualcomm's processor"):
             import onnxruntime_qnn  # noqa: F401
+
+    def refuses(self, model: Model, recipe: Recipe) -> str:
+        """See `edgekit.core.Runtime`: single precision."""
+        return "Qualcomm's processor computes floats in half precision: take fp16" if recipe.precision == "fp32" else ""
 
     def lower(self, artifact: Artifact, folder: Path, about: Lowering) -> Artifact:
         """See `edgekit.core.Runtime`: context binaries for the chip, one for each of the part's usual sizes.
