@@ -52,8 +52,18 @@ def lower(artifact: Artifact, folder: Path, about: Lowering, board: Board) -> Ar
             ]
             description_of(file).write_text(describe(board, made, padding_of(about.part)), encoding="utf-8")
             files = [description_of(file).name, *graphs, *(path.name for path in folder.glob(f"{file.stem}.*.bin"))]
-            placement = replace(least, files=sorted(files))
+            placement = replace(least, files=sorted(files), sizes=_describe_sizes(about, calls))
     return replace(artifact, census={**artifact.census, "placement": asdict(placement)})
+
+
+def _describe_sizes(about: Lowering, calls: Sequence[Feeds]) -> str:
+    """The sizes of each dynamic axis in `calls`: ``"tokens of 64, 128 or 256"``."""
+    found: dict[str, set[int]] = {axis: set() for axis in about.part.axes}
+    for spec in about.part.inputs:
+        for place, axis in enumerate(spec.shape):
+            if isinstance(axis, str):
+                found.setdefault(axis, set()).update(feeds[spec.name].shape[place] for feeds in calls)
+    return ", ".join(f"{axis} of {' or '.join(map(str, sorted(sizes)))}" for axis, sizes in found.items() if sizes)
 
 
 def _left_off(board: Board, why: str) -> Placement:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -118,15 +120,17 @@ class QnnRunner(Runner):
         self.inputs, self.outputs = self._cpu.inputs, self._cpu.outputs
 
     @cached_property
-    def _scratch(self) -> TemporaryDirectory[str]:
-        return TemporaryDirectory(prefix="edgekit-qnn-")
+    def _scratch(self) -> Path:
+        folder = mkdtemp(prefix="edgekit-qnn-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
     def _place(self, graph: Graph, arrays: Feeds) -> Path:
         """What the simulator opens: the context, or, as it opens none that several sizes share, the graph of the
         size."""
         if len(self._graphs) == 1:
             return self._file.parent / graph.file
-        fixed = Path(self._scratch.name) / graph.file
+        fixed = self._scratch / graph.file
         if not fixed.is_file():
             import onnx
 
