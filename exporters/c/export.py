@@ -12,6 +12,7 @@ from edgekit.errors import ExportFailed, OverBudget, ParityFailed, Unsupported, 
 from edgekit.exporters.c import arena, frontend, write
 from edgekit.exporters.c.generate import frontend_files, lower_part, network_files
 from edgekit.exporters.c.lowering import graph
+from edgekit.exporters.c.pruned import prune_file
 from edgekit.runtimes.qemu import build, vouching
 from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
@@ -98,8 +99,9 @@ def _network(
 ) -> Artifact:
     content = checkpoint.path.read_bytes()
     layout = str(recipe.options.get("layout", "plain"))
-    program, plan = lower_part(part, content, layout)
-    files, written = network_files(part, content, program, plan)
+    small = prune_file(content)
+    program, plan = lower_part(part, small, layout)
+    files, written = network_files(part, small, program, plan)
     _write(files, out / "src")
     progress(f"comparing {part.name} with TensorFlow Lite Micro", 0, 0)
     compared = _prove(part, content, out, calls, bool(program.states))

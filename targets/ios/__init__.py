@@ -22,6 +22,7 @@ TARGET = Target(
     forms={"swift": swift.FORM},
     runtimes={
         "coreml": "system: Core ML",
+        "coreai": "system: Core AI of iOS 27 or later (experimental)",
         "onnxruntime": "swiftpm:github.com/microsoft/onnxruntime-swift-package-manager {version}",
         # Pods have TensorFlow's versions, and not those of the package that runs the files here.
         "litert": "cocoapods:TensorFlowLiteSwift 2.17.0",

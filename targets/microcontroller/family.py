@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from edgekit.core import Bundle, Calls, Form, Measurement, Recipe, Target
@@ -45,13 +46,22 @@ REFUSES = {
 _INSTRUCTIONS = "instructions"
 
 
-def target(name: str, *, processor: str, layout: str, flash: int, ram: int) -> Target:
+def target(
+    name: str,
+    *,
+    processor: str,
+    layout: str,
+    flash: int,
+    ram: int,
+    accelerators: Mapping[str, str] = MappingProxyType({}),
+) -> Target:
     """A processor class as a target.
 
     Args:
         name: also the stem of its flags in firmware/processors. processor: for people.
         layout: of the weights, for the code path: ``"dsp"`` or ``"plain"``.
         flash, ram: default budgets in bytes.
+        accelerators: runtime of a unit beside the processor -> what firmware needs for it.
     """
     if flash <= 0 or ram <= 0:
         raise BadInput(f"{name}: budgets must be more than 0 bytes, not {flash} of flash and {ram} of RAM.")
@@ -74,7 +84,7 @@ def target(name: str, *, processor: str, layout: str, flash: int, ram: int) -> T
         flash=flash,
         ram=ram,
         refuses=REFUSES,
-        runtimes={"qemu": "nothing: plain C99, see firmware/README.md"},
+        runtimes={"qemu": "nothing: plain C99, see firmware/README.md", **accelerators},
         pack=lay_out,
         boards=boards_of(name),
         prove=prove,

@@ -1,0 +1,75 @@
+"""Apple's Core AI for iPhones of iOS 27 on, experimental: programs (.aimodel) in fp32, fp16, and int8 weights.
+
+torch -> torch.export -> smaller weights -> coreai-torch -> an asset that is the same bytes every time. Apple's runtime
+computes it on Linux, too (`edgekit.runtimes.coreai`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Feeds, Model, Progress, Recipe
+from edgekit.errors import need
+from edgekit.exporters.common import options
+from edgekit.runtimes.coreai.quiet import quiet
+
+__all__ = ["EXPORTER", "CoreaiExporter"]
+
+
+class CoreaiExporter(Exporter):
+    """See `edgekit.core.Exporter`. ``int8`` weights are linear with a scale for every output channel; activations are
+    fp16 then, and in parts that must stay float (frontends) fp32. A recipe has no options."""
+
+    name = "coreai"
+    precisions = ("fp32", "fp16", "int8")
+    extra = "coreai"
+    distributions = ("torch", "coreai-torch", "coreai-core", "numpy")
+    doctor = "export to Core AI (experimental)"
+    demands = ("filled", "plain names", "planned axes", "module")
+    #: A recurrence is written out step by step.
+    encoding = Encoding(4000, {"": 1600}, 0, channel=2, convolution=2, block=0, rows=True, halves=True)
+
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:
+        """See `edgekit.core.Exporter`."""
+        options.check(self, {}, model, recipe)
+
+    def export(
+        self,
+        model: Model,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        calibration: Mapping[str, Sequence[Feeds]],
+        out: Path,
+        work: Path,
+        progress: Progress,
+    ) -> list[Artifact]:
+        """Write ``PART.aimodel``, a folder, for every part of `model` into `out` (see `edgekit.core.Exporter.export`).
+
+        Raises:
+            Unsupported: a precision that is not possible. ExportFailed: torch cannot trace a part, or Core AI has no
+            operator for it, which is named.
+        """
+        self.check_recipe(model, recipe)
+        self.require()
+        from edgekit.exporters.coreai import convert
+
+        return [
+            convert.write(
+                part,
+                checkpoint,
+                recipe.precision if part.quantize else "fp32",
+                calibration.get(part.name, ()),
+                out,
+                progress,
+            )
+            for part in model.network.parts
+        ]
+
+    def require(self) -> None:
+        """See `edgekit.core.Exporter`."""
+        with need("coreai", "Exporting to Core AI"), quiet():
+            import coreai_torch  # noqa: F401
+
+
+EXPORTER = CoreaiExporter()
