@@ -36,6 +36,7 @@ OPTIONS = {
     "bits": options.each_part(options.between(narrow.FEWEST, narrow.WHOLE)),
     "weights": options.values("per-channel", "per-tensor"),
     "time": options.each_part(options.between(narrow.FASTEST, 1)),
+    "activations": options.values(8, 16),
 }
 #: Layers that stay float in the second int8 of the ladder: at most, and at most one of so many.
 _FLOATS, _ONE_OF = 8, 3
@@ -45,6 +46,11 @@ _FORMS = {"weights": "blockwise", "calls": "dynamic"}
 #: convolutions in integers, whose weights are then stored in int8 and computed in float.
 ROWS, BLOCKS, INTEGER = "scales of rows", "scales of blocks", "integer convolutions"
 _RULES = {ROWS: "rows", BLOCKS: "blockwise"}
+#: What they may rule out besides: ranges of activations that each call has anew, which leaves the static form alone;
+#: integer layers that give float. More words are in `repairs`.
+CALLS, MIXED = "ranges of each call", "float results of integer layers"
+#: The ability to compute with activations of 16 bits in the static form.
+WIDE = "static-16"
 #: Forms of layers that are not computed in int8.
 _STORED = {"float", "weight-only"}
 
@@ -54,7 +60,8 @@ class OnnxExporter(Exporter):
 
     ``form``
         "dynamic", "rows", "int16", "blockwise", "four-bit" or "static": the form of a part's products, instead of
-        the choice. What shares its weights with an embedding stays blockwise.
+        the choice. What shares its weights with an embedding stays blockwise. A runtime whose ranges are fixed by
+        calibration gets "static" whatever it says.
     ``ranges``
         "min-max", "percentile", "entropy" or "wide": for static int8, instead of the measured choice.
     ``float_layers``
@@ -72,6 +79,8 @@ class OnnxExporter(Exporter):
     ``time``
         What the part's products with many rows may take together, as a share of their time in float on
         this machine (0.05 to 1). Within it they get the forms that move the outputs least.
+    ``activations``
+        8 or 16: the bits of activations in static int8, for runtimes that have both.
     ``weights``
         "per-channel" or "per-tensor" scales of weights, for static int8. Without it: per channel.
     """
@@ -107,7 +116,7 @@ class OnnxExporter(Exporter):
             precision = "fp32" if model.network.precision else recipe.precision
             graph = self._reference(part, checkpoint, precision, work, progress)
             if model.network.precision:
-                artifacts.append(_copy_ready_model(model, part, graph, recipe.precision, out))
+                artifacts.append(_copy_ready_model(model, part, graph, recipe, out))
                 continue
             float_part = not part.quantize or part.name in recipe.options.get("float_parts", ())
             precision = "fp32" if float_part else recipe.precision
@@ -122,6 +131,8 @@ class OnnxExporter(Exporter):
         runtime = find("runtimes", recipe.runtime)
         if "time" in recipe.options and not isinstance(runtime, Onnxruntime):
             raise Unsupported(f"products are timed in onnxruntime, so the option 'time' is not for {recipe.runtime}.")
+        if recipe.options.get("activations", 8) == 16 and WIDE not in runtime.abilities.activations:
+            raise Unsupported(f"{recipe.runtime} computes no activations of 16 bits in integers.")
 
     def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
         """See `edgekit.core.Exporter`: of int8, forms, ranges and sensitive parts."""
@@ -135,7 +146,10 @@ class OnnxExporter(Exporter):
         return {name: fact for name, fact in facts.items() if fact}
 
     def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
-        """The most sensitive layers of parts made of convolutions in float; products of sensitive parts in blocks."""
+        """The most sensitive layers of parts made of convolutions in float; products of sensitive parts in blocks.
+        Where the runtime has them, activations of 16 bits in place of both."""
+        if WIDE in find("runtimes", recipe.runtime).abilities.activations:
+            return [{"activations": 16}]
         works = model.costs.work(recipe) if model.costs.work else ()
         counts = {work.part: min(_FLOATS, work.layers // _ONE_OF) for work in works if work.kind == "convolution"}
         floats = {part: count for part, count in counts.items() if count}
@@ -215,7 +229,7 @@ class OnnxExporter(Exporter):
     ) -> Artifact:
         import onnx
 
-        from edgekit.exporters.onnx import census, half
+        from edgekit.exporters.onnx import census, half, repairs
         from edgekit.exporters.onnx.graph import share
 
         choice: dict[str, LayerPlan] = {}
@@ -224,6 +238,7 @@ class OnnxExporter(Exporter):
             graph = half.store_in_half(graph)
         elif precision == "int8":
             graph, choice, calibrated = self._int8(part, graph, recipe, feeds, progress)
+        graph = repairs.repair(graph, repairs.ruled_out(recipe.runtime))
         share(graph)
         facts = census.census(graph)
         census.check(facts["bytes"], facts["float_layers"], part.name, precision, part.quantize)
@@ -252,7 +267,7 @@ class OnnxExporter(Exporter):
                 f"the part {part.name!r} has branches or loops; edgekit makes no int8 of such a graph.",
                 hint="Choose --precision fp16, or fix the axes that the branches depend on with --dynamic.",
             )
-        from edgekit.exporters.onnx import finding, half, linear, products, recurrent
+        from edgekit.exporters.onnx import finding, half, linear, products, recurrent, repairs
         from edgekit.exporters.onnx.choice import timed
         from edgekit.exporters.onnx.choice.widths import narrow_weights
         from edgekit.exporters.onnx.convolutions import places, rounding, static
@@ -261,8 +276,9 @@ class OnnxExporter(Exporter):
         forced, ranges, keep, bits, share = (recipe.option(name, part.name) for name in names)
         keep = tuple(keep) if isinstance(keep, Collection) else keep
         runtime = find("runtimes", recipe.runtime)
-        ruled_out = {constraint.form for constraint in runtime.constraints}
+        ruled_out = repairs.ruled_out(recipe.runtime)
         fixed = INTEGER not in ruled_out and places.convolutional(graph)
+        forced = "static" if CALLS in ruled_out else forced
         static_form = forced == "static" or (forced is None and fixed)
         for name, asked in (("bits", bits), ("time", share)):
             if asked and (static_form or forced):
@@ -279,7 +295,10 @@ class OnnxExporter(Exporter):
             # The first layers stay float where that takes no longer.
             head = runtime.costs.get("first convolution", {}).get("float", math.inf) <= 1
             wish = Wish(forced, ranges, keep, head, weights=recipe.options.get("weights", "per-channel"))
-            return static.make(graph, feeds, part.name, wish, progress)
+            needs = static.Needs(MIXED in ruled_out, recipe.options.get("activations", 8))
+            graph, tables = linear.with_tables(graph) if needs.whole else (graph, {})
+            graph, choice, facts = static.make(graph, feeds, part.name, wish, progress, needs)
+            return graph, {**choice, **tables}, facts
         graph, layers = recurrent.quantize(linear.with_products(graph), feeds)
         careful = part.name in recipe.options.get("careful_parts", ())
         weights = products.Weights()
@@ -313,20 +332,22 @@ class OnnxExporter(Exporter):
         return graph, {**choice, **layers, **tables, **stored}, {}
 
 
-def _copy_ready_model(model: Model, part: Part, graph: onnx.ModelProto, precision: str, out: Path) -> Artifact:
+def _copy_ready_model(model: Model, part: Part, graph: onnx.ModelProto, recipe: Recipe, out: Path) -> Artifact:
     """A ready file that is quantized already, or holds its weights in half precision."""
     import onnx
 
-    from edgekit.exporters.onnx import census
+    from edgekit.exporters.onnx import census, repairs
 
     held = model.network.precision
-    if precision != held:
+    if recipe.precision != held:
         raise Unsupported(
-            f"the .onnx of {model.name} is {held}; it cannot become {precision}.",
+            f"the .onnx of {model.name} is {held}; it cannot become {recipe.precision}.",
             hint=f"Choose --precision {held}, or give float weights.",
         )
-    onnx.save(graph, out / f"{part.name}.onnx")
-    facts = {**census.census(graph), "compute": held, "layers": {}, "source": "a ready .onnx, taken as it is"}
+    repaired = repairs.repair(graph, repairs.ruled_out(recipe.runtime))
+    told = "taken as it is" if repaired is graph else f"with repairs for {recipe.runtime}"
+    onnx.save(repaired, out / f"{part.name}.onnx")
+    facts = {**census.census(repaired), "compute": held, "layers": {}, "source": f"a ready .onnx, {told}"}
     return Artifact(part.name, f"{part.name}.onnx", facts)
 
 

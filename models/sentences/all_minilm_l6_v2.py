@@ -86,7 +86,7 @@ _MODEL = Model(
     identity=Identity(name="all-minilm-l6-v2", family="sentences", licence="Apache-2.0", licence_text=_LICENCE),
     weights=Weights(sources=(_SOURCE,), prepare=_prepare, assets=(_TOKENIZER.name,)),
     network=Network(
-        parts=(_part("tokens", {"tokens": Axis(2, _MOST, 32)}),),
+        parts=(_part("tokens", {"tokens": Axis(2, _MOST, 32, padded={"input_ids": 0, "attention_mask": 0})}),),
         parameters=MINILM.parameters,
     ),
     task=Usage(name="feature-extraction", golden=_GOLDEN),

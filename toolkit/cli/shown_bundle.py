@@ -127,6 +127,8 @@ def show_placement(part: str, placement: Placement) -> None:
     of_weights = "" if placement.weights is None else f"{placement.weights:.0%} of the weights, "
     pieces = "one piece" if placement.pieces == 1 else f"{placement.pieces} pieces"
     say(f"{part}: on {placement.unit}: {of_work}{of_weights}{pieces}, says {placement.by}")
+    if placement.sizes:
+        say(f"  for {placement.sizes}; other sizes run on the processor")
     for warning in placing.warnings(placement):
         say(f"  {warning}", "yellow")
     for layer, why in list(placement.left.items())[:_LEFT]:

@@ -23,7 +23,8 @@ class Axis:
     """A dynamic axis: its range of sizes, and an example to trace a graph with (no other axis should have the same).
 
     If the pipeline uses only a few sizes, `sizes` lists them, the most usual first. `fixed` is the size of a format
-    that has no dynamic axes, if the pipeline can do with one.
+    that has no dynamic axes, if the pipeline can do with one. Inputs may be made longer along the axis where `padded`
+    says with which value (input -> value): what was there before gets the same answers.
     """
 
     least: int
@@ -32,6 +33,7 @@ class Axis:
     multiple: int = 1
     sizes: tuple[int, ...] = ()
     fixed: int | None = None
+    padded: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class Placement:
             unit has. None: the part has none.
         pieces: runs of layers on the unit; between two of them everything goes to the processor and back.
         left: layer -> why the processor computes it.
+        sizes: of dynamic axes that it is compiled for, a phrase: calls of other sizes run on the processor. "": all.
         files: what the unit runs, relative to the bundle; empty where the part's own file is it.
         cost: what is known of time and memory, a phrase with its fidelity; "" where nothing is.
         proof: whether it is right there; None: not measured, as nothing computes what the unit does.
@@ -72,6 +73,7 @@ class Placement:
     weights: float | None
     pieces: int
     left: Mapping[str, str] = field(default_factory=dict)
+    sizes: str = ""
     files: Sequence[str] = ()
     cost: str = ""
     proof: Proof | None = None

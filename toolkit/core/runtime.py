@@ -81,7 +81,6 @@ class Runtime(ABC):
         abilities, constraints: see `Abilities` and `Constraint`.
         costs: kind of layer -> form -> its time, relative to the same layer in int8, where that was measured.
         cpu: of a runtime for an accelerator: the name of the one that computes the same files on a processor.
-        least: of such a one: precision -> least signal to noise (dB) beside the processor.
     """
 
     name: str
@@ -97,7 +96,6 @@ class Runtime(ABC):
     constraints: tuple[Constraint, ...] = ()
     costs: Mapping[str, Mapping[str, float]] = MappingProxyType({})
     cpu: str = ""
-    least: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
     def load(self, file: Path, threads: int) -> Runner:
@@ -131,6 +129,14 @@ class Runtime(ABC):
             ExportFailed: the runtime refuses the part, or computes layers in another form than the file says.
         """
         return artifact
+
+    def least_signal(self, recipe: Recipe, quantized: bool) -> float:
+        """Least signal to noise (dB) of a part on the accelerator beside a processor with the same file.
+
+        Args:
+            quantized: whether any layer of the part is computed in integers.
+        """
+        return 0.0
 
     def find_wrong_layer(self, file: Path, feeds: Feeds) -> str:
         """The first layer that the accelerator computes differently than the processor, with its distance and what it

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgekit.core import Artifact, Feeds, Placement, Proof, Runner, Runtime
+from edgekit.common.processors import usable_processors
+from edgekit.core import Artifact, Feeds, Placement, Proof, Recipe, Runtime
 from edgekit.errors import ParityFailed
 from edgekit.numerics.parity import decibels, relative_error, spread
 from edgekit.registry import find
@@ -32,6 +33,8 @@ __all__ = ["WHOLE", "check_placed", "judge_part", "leave_off", "placement_of", "
 WHOLE = 0.99
 #: Calls that are compared, and the seconds after which no other begins: simulators are slow.
 _CALLS, _SECONDS = 4, 60.0
+#: Forms of layers that are not computed in integers.
+_FLOATS = ("float", "weight-only", "table")
 #: How much further (dB) from fp32 the unit may be than the processor is, where both compute in integers.
 _FURTHER = 1.0
 
@@ -42,19 +45,19 @@ def placement_of(census: Mapping[str, Any]) -> Placement | None:
 
 
 def judge_part(
-    runtime: Runtime, artifact: Artifact, folder: Path, runner: Runner, calls: Sequence[Call], precision: str
+    runtime: Runtime, artifact: Artifact, folder: Path, recipe: Recipe, calls: Sequence[Call]
 ) -> tuple[Artifact, float]:
     """`artifact` with the proof of its placement, and its relative error from the reference.
 
     Args:
-        runner: of the part, on its unit. calls: real ones, with the reference's outputs.
-        precision: of the part, a key of `Runtime.least`.
+        folder: of its files. calls: real ones, with the reference's outputs.
 
     Raises:
         ParityFailed: it is wrong on its unit; the message names the first layer that is.
     """
     placement = placement_of(artifact.census)
     assert placement is not None
+    runner = runtime.load(folder / artifact.file, usable_processors())
     began, chosen = time.monotonic(), spread(calls, _CALLS)
     outputs: list[dict[str, NDArray[Any]]] = []
     for feeds, _ in chosen:
@@ -67,7 +70,9 @@ def judge_part(
     cpu = relative_error(outputs, beside)
     cpu_fp32 = relative_error(beside, [reference for _, reference in chosen])
     proof = Proof(decibels(cpu), decibels(fp32), decibels(cpu_fp32), len(chosen))
-    if why := _why_wrong(proof, runtime.least[precision], precision):
+    layers = artifact.census.get("layers", {}).values()
+    quantized = any(layer["form"] not in _FLOATS for layer in layers)
+    if why := _why_wrong(proof, runtime.least_signal(recipe, quantized), quantized):
         proof = replace(proof, wrong=runtime.find_wrong_layer(folder / artifact.file, chosen[0][0]))
         first = f"; the first layer that goes wrong: {proof.wrong}" if proof.wrong else ""
         raise ParityFailed(
@@ -77,12 +82,12 @@ def judge_part(
     return _with(artifact, replace(placement, proof=proof, why=_why_right(placement, proof))), fp32
 
 
-def _why_wrong(proof: Proof, least: float, precision: str) -> str:
+def _why_wrong(proof: Proof, least: float, quantized: bool) -> str:
     """What the proof lacks, as a phrase; "" where it is enough."""
     assert proof.cpu is not None and proof.fp32 is not None and proof.cpu_fp32 is not None
     if not proof.cpu >= least:
-        return f"{proof.cpu:.0f} dB from the processor with the same file, where {precision} explains {least:.0f}"
-    if precision.startswith("int8") and proof.fp32 < proof.cpu_fp32 - _FURTHER:
+        return f"{proof.cpu:.0f} dB from the processor with the same file, where {least:.0f} is the least"
+    if quantized and proof.fp32 < proof.cpu_fp32 - _FURTHER:
         return f"{proof.fp32:.1f} dB from fp32, where the processor is {proof.cpu_fp32:.1f}"
     return ""
 

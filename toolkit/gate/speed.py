@@ -35,6 +35,8 @@ def against_fp32(
         ``{"fp32": s, "this": s, "ratio": this / fp32, "low": r, "high": r, "rounds": n, "threads": 1}``: medians, and
         the quartiles of the ratio. If it could not be measured: ``{"not measured": reason}``.
     """
+    if runtime.untimed:
+        return {NOT_MEASURED: runtime.untimed}
     forms = sorted(work.glob(f"{artifact.part}*.fp32{Path(plain_name(artifact.file)).suffix}"))
     if not forms:
         return {NOT_MEASURED: "there is no fp32 form of it to compare with"}

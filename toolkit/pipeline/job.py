@@ -131,6 +131,7 @@ class Job:
             return [self.recipe]
         ladder = self.exporter.ladder(self.model, self.recipe)
         ladder = [recipe for recipe in ladder if not budgets.excess(self.model, self.target, recipe)]
+        ladder = [recipe for recipe in ladder if not self.runtime.refuses(self.model, recipe)]
         same = [i for i, recipe in enumerate(ladder) if recipe.precision == self.recipe.precision]
         follow = ladder[same[0] :] if same else []
         if self.unmeasured:

@@ -114,7 +114,10 @@ def _prove_placements(
         if placement is not None and placement.fidelity == "simulated" and placement.verdict == "on the unit":
             run.tell(f"{artifact.part} on {placement.unit}", 0, 0)
             try:
-                artifact, errors[artifact.part] = _prove_placement(run, reference, recipe, artifact)
+                calls = reference.judged[artifact.part].calls
+                artifact, errors[artifact.part] = placing.judge_part(
+                    run.job.runtime, artifact, run.stage, recipe, calls
+                )
             except ParityFailed as exc:
                 last = recipe == run.job.recipes()[-1]
                 if run.job.model.network.part(artifact.part).quantize and not last:
@@ -124,15 +127,6 @@ def _prove_placements(
     if run.job.require_placed is not None:
         placing.check_placed(proven, run.job.require_placed)
     return proven, errors
-
-
-def _prove_placement(run: Run, reference: Reference, recipe: Recipe, artifact: Artifact) -> tuple[Artifact, float]:
-    layers = artifact.census.get("layers", {}).values()
-    whole = any(layer["form"] not in ("float", "weight-only") for layer in layers)
-    precision = coarsest(recipe.precision, recipe.options) if whole else "fp32"
-    runner = run.job.runtime.load(run.stage / artifact.file, usable_processors())
-    calls = reference.judged[artifact.part].calls
-    return placing.judge_part(run.job.runtime, artifact, run.stage, runner, calls, precision)
 
 
 def _agreement(run: Run, predictor: Predictor, reference: Reference, recipe: Recipe) -> Agreement:

@@ -39,6 +39,7 @@ class Places:
         limits: product -> the Relu or Clip that belongs to it.
         others: the nodes without weights that have an integer form.
         floors: tensor -> below this value it makes no difference to what reads it.
+        whole: whether results of products are quantized whatever reads them, and products of two activations are, too.
     """
 
     model: onnx.ModelProto
@@ -48,6 +49,7 @@ class Places:
     limits: dict[str, onnx.NodeProto] = field(default_factory=dict)
     others: list[onnx.NodeProto] = field(default_factory=list)
     floors: dict[str, float] = field(default_factory=dict)
+    whole: bool = False
 
     @property
     def tensors_to_calibrate(self) -> list[str]:
@@ -136,13 +138,17 @@ def convolutional(model: onnx.ModelProto) -> bool:
     return held["Conv"] > held["MatMul"]
 
 
-def places(model: onnx.ModelProto) -> Places:
-    """What can be quantized in `model` (see `rewrite_for_int8`)."""
-    found, arrays, users = Places(model), constants(model), _users(model)
+def places(model: onnx.ModelProto, *, whole: bool = False, pixels: bool = True) -> Places:
+    """What can be quantized in `model` (see `rewrite_for_int8`).
+
+    Args:
+        whole: see `Places`. pixels: whether bytes that come in are quantized values of 8 bits.
+    """
+    found, arrays, users = Places(model, whole=whole), constants(model), _users(model)
     outputs = {value.name for value in model.graph.output}
     wide = {output for node in model.graph.node if node.op_type in _WIDE for output in node.output}
     other, made = _not_float(model), {output: node for node in model.graph.node for output in node.output}
-    found.given.update(_pixels(model, arrays))
+    found.given.update(_pixels(model, arrays) if pixels else {})
     found.roots.update({name: name for name in found.given})  # what they are only moved to has their steps too
     for node in model.graph.node:
         if node.op_type in PRODUCTS and _is_product(node, arrays):
@@ -153,8 +159,15 @@ def places(model: onnx.ModelProto) -> Places:
                 out = after[0].output[0]
             # A convolution needs integers behind it to be one; a product of matrices may give float.
             inputs = [node.input[0]]
-            wanted = node.op_type == "Conv" or any(user.op_type in (*PRODUCTS, *_OTHERS) for user in users.get(out, []))
+            wanted = (
+                whole
+                or node.op_type == "Conv"
+                or any(user.op_type in (*PRODUCTS, *_OTHERS) for user in users.get(out, []))
+            )
             results = [out] if wanted else []
+        elif whole and node.op_type == "MatMul" and not any(name in arrays or name in other for name in node.input):
+            inputs, results = list(node.input), list(node.output)
+            found.others.append(node)
         elif node.op_type in _OTHERS and not any(
             name in arrays or name in wide or name in other for name in node.input
         ):

@@ -1,7 +1,10 @@
 """Static int8 for ONNX: where quantization goes, and the graph with it (QuantizeLinear / DequantizeLinear pairs).
 
 Weights int8 with a scale for every output channel (or one a tensor), activations uint8 with one scale a tensor, biases
-int32. The pairs lie so that onnxruntime fuses every chain of dequantize, operator, quantize into one integer operator
+int32. A runtime may take activations of 16 bits, too (uint16): then the pairs are onnxruntime's own operators, because
+ONNX has such since 21 alone.
+
+The pairs lie so that onnxruntime fuses every chain of dequantize, operator, quantize into one integer operator
 (QLinearConv and the like): a ReLU or ReLU6 behind a product is part of it, because values that are saturated to the
 range of its output need no other limit. Pixels that come as uint8 and are normalised by a scale and a whole zero point
 are quantized already.
@@ -21,7 +24,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgekit.exporters.onnx.convolutions.places import MOVES, Places
-from edgekit.exporters.onnx.graph import attribute, constants, rebuild
+from edgekit.exporters.onnx.graph import CONTRIB, attribute, constants, rebuild
 from edgekit.quantization.ranges import least_scale
 from edgekit.quantization.weights.snapping import half
 
@@ -37,6 +40,7 @@ def quantize(
     *,
     per_channel: bool = True,
     rounded: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+    bits: int = 8,
 ) -> onnx.ModelProto:
     """A copy of the graph with int8 in it.
 
@@ -44,18 +48,20 @@ def quantize(
         ranges: of every tensor in `Places.tensors_to_calibrate`. kept: products whose weights stay float.
         only: if given, nothing but these products is quantized, and what they read and make.
         per_channel: a scale for every output channel of the weights, or one for all of them.
-        rounded: product -> constants in place of its own (see `rounding`).
+        rounded: product -> constants in place of its own (see `rounding`). bits: of activations, 8 or 16.
     """
-    writer = _Writer(wanted, ranges, set(kept), only, per_channel)
+    writer = _Writer(wanted, ranges, set(kept), only, per_channel, bits)
     writer.replace(rounded or {})
     return writer.write()
 
 
 class _Writer:
     def __init__(
-        self, wanted: Places, ranges: Ranges, kept: set[str], only: Collection[str] | None, per_channel: bool
+        self, wanted: Places, ranges: Ranges, kept: set[str], only: Collection[str] | None, per_channel: bool, bits: int
     ) -> None:
         self._places, self._ranges, self._per_channel = wanted, ranges, per_channel
+        self._steps = np.dtype(np.uint8 if bits == 8 else np.uint16)
+        self._last = int(np.iinfo(self._steps).max)
         self._arrays = constants(wanted.model)
         self._products = set(wanted.products) - kept if only is None else set(only)
         floats = [node for name, node in wanted.products.items() if name in kept]
@@ -95,14 +101,15 @@ class _Writer:
         roots, wanted = self._places.roots, list[onnx.NodeProto]()
         read = {roots[self._places.products[name].input[0]] for name in self._products}
         for node in reversed(self._places.others):
-            if roots[node.output[0]] in read and self._float_results.isdisjoint(node.input):
+            always = node.op_type == "MatMul"  # a product of two activations is work, as those with weights are
+            if (always or roots[node.output[0]] in read) and self._float_results.isdisjoint(node.input):
                 wanted.append(node)
                 read.update(roots[name] for name in node.input)
         return wanted
 
     def write(self) -> onnx.ModelProto:
         model = self._places.model
-        made = {output: node for node in model.graph.node for output in node.output}
+        makers = {output: node for node in model.graph.node for output in node.output}
         outputs = {value.name for value in model.graph.output}
         dropped = {
             limit.name: limit.input[0]
@@ -110,7 +117,7 @@ class _Writer:
             if product in self._products and limit.output[0] in self._roots and self._within(limit)
         }
         for name in self._roots:
-            if name not in made:
+            if name not in makers:
                 self._pair(name, name)
         for node in model.graph.node:
             if node.name in dropped:
@@ -123,7 +130,7 @@ class _Writer:
                 self._weights(copy, node)
             given = self._places.given.get(node.output[0]) if node.output[0] in self._roots else None
             if given:
-                self._from_pixels(node, made)
+                self._from_pixels(node, makers)
                 continue
             if self._moves_pixels(node) and node.output[0] not in outputs:
                 copy.output[:] = [f"{node.output[0]}.dq"]
@@ -138,7 +145,8 @@ class _Writer:
                     self._pair(f"{name}.float" if name in outputs else name, name)
         for name in outputs & set(self._roots):
             self._add("Identity", [f"{name}.dq"], name)
-        return _compact(rebuild(model, self._nodes, self._added), set(self._scalars))
+        made = rebuild(model, self._nodes, self._added, contrib=self._last > 255)
+        return _compact(made, set(self._scalars))
 
     def _parameters(self, name: str) -> tuple[float, int]:
         root = self._roots[name]
@@ -147,8 +155,8 @@ class _Writer:
         least, largest = self._ranges[root]
         low, high = self._limits.get(root, (self._places.floors.get(root, -np.inf), np.inf))
         least, largest = min(max(least, low), 0.0), max(min(largest, high), 0.0)
-        scale = (largest - least) / 255 or 1.0
-        return scale, int(np.clip(np.rint(-least / scale), 0, 255))
+        scale = (largest - least) / self._last or 1.0
+        return scale, int(np.clip(np.rint(-least / scale), 0, self._last))
 
     def _within(self, limit: onnx.NodeProto) -> bool:
         """Whether the quantized range of `limit`'s output lies within what it limits to, so that it does nothing.
@@ -157,7 +165,7 @@ class _Writer:
         """
         (low, high), (scale, zero) = self._limits[limit.output[0]], self._parameters(limit.output[0])
         near = scale * (0.5 + 1e-6) if low else 0.0
-        return bool(-zero * scale >= low - near and (255 - zero) * scale <= max(high * (1 + 1e-6), high + near))
+        return bool(-zero * scale >= low - near and (self._last - zero) * scale <= max(high * (1 + 1e-6), high + near))
 
     def _limits_of(self, limit: onnx.NodeProto) -> tuple[float, float]:
         """What a ReLU or a Clip limits to; a Clip may have either end, or none."""
@@ -170,7 +178,7 @@ class _Writer:
         """Names of the scale and the zero point of a tensor: one pair a root."""
         root = self._roots[name]
         scale, zero = self._parameters(name)
-        self._added[f"{root}.s"], self._added[f"{root}.z"] = np.array(scale, np.float32), np.array(zero, np.uint8)
+        self._added[f"{root}.s"], self._added[f"{root}.z"] = np.array(scale, np.float32), np.array(zero, self._steps)
         pair = [f"{root}.s", f"{root}.z"]
         self._scalars += pair
         return pair
@@ -186,8 +194,9 @@ class _Writer:
             self._added["lowest"] = np.array([np.finfo(np.float32).min], np.float32)
             self._add("Max", [source, "lowest"], f"{name}.max")
             source = f"{name}.max"
-        self._add("QuantizeLinear", [source, *pair], f"{name}.q")
-        self._add("DequantizeLinear", [f"{name}.q", *pair], f"{name}.dq")
+        domain = {"domain": CONTRIB} if self._last > 255 else {}
+        self._add("QuantizeLinear", [source, *pair], f"{name}.q", **domain)
+        self._add("DequantizeLinear", [f"{name}.q", *pair], f"{name}.dq", **domain)
 
     def _from_pixels(self, last: onnx.NodeProto, made: Mapping[str, onnx.NodeProto]) -> None:
         """The uint8 pixels themselves are the quantized tensor; where they are transposed first, that comes behind.

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,7 +62,22 @@ Outputs = list[dict[str, NDArray[Any]]]
 Made = tuple[onnx.ModelProto, dict[str, LayerPlan], dict[str, Any]]
 
 
-def make(model: onnx.ModelProto, feeds: Sequence[Feeds], part: str, wish: Wish, tell: Progress) -> Made:
+@dataclass(frozen=True)
+class Needs:
+    """What a runtime needs of static int8.
+
+    Attributes:
+        whole: all in integers, with quantized results, because what mixes with float is left to another processor; so
+            nothing is put back to float unasked. bits: of activations, 8 or 16.
+    """
+
+    whole: bool = False
+    bits: int = 8
+
+
+def make(
+    model: onnx.ModelProto, feeds: Sequence[Feeds], part: str, wish: Wish, tell: Progress, needs: Needs = Needs()
+) -> Made:
     """The int8 form of `model`.
 
     Raises:
@@ -69,10 +85,10 @@ def make(model: onnx.ModelProto, feeds: Sequence[Feeds], part: str, wish: Wish, 
         ExportFailed: onnxruntime does not compute it in int8.
     """
     samples.check(feeds, part)
-    candidates, balance = _try_equalization(_Static(model, feeds, part, wish, tell), model, wish)
+    candidates, balance = _try_equalization(_Static(model, feeds, part, wish, tell, needs), model, wish)
     chosen, model = choose(candidates, wish)
     model, stored = with_stored(model, kinds=_STORED)
-    fused = candidates.count_fused_operators(model, chosen.floats)
+    fused = {} if needs.whole else candidates.count_fused_operators(model, chosen.floats)  # it computes elsewhere
     model = half.store_in_half(model, keep=lambda name: name.endswith(".scales"))  # layers in float
     forms = {name: "float" if name in chosen.floats else "static" for name in candidates.layers}
     facts = {"weights": wish.weights, "sha256": _hash(feeds), "fused": fused}
@@ -84,7 +100,9 @@ def _try_equalization(candidates: _Static, model: onnx.ModelProto, wish: Wish) -
     graph = equalize_channels(model, candidates.calibrating) if wish.weights == "per-channel" else None
     if graph is None or not candidates.measured:
         return candidates, {}
-    return better(candidates, _Static(graph, candidates.feeds, candidates.part, wish, candidates.tell))
+    return better(
+        candidates, _Static(graph, candidates.feeds, candidates.part, wish, candidates.tell, candidates.needs)
+    )
 
 
 class _Static(Candidates[onnx.ModelProto]):
@@ -92,15 +110,21 @@ class _Static(Candidates[onnx.ModelProto]):
     methods, rare = METHODS, (WIDE,)
     alone_in = "int8"
 
-    def __init__(self, model: onnx.ModelProto, feeds: Sequence[Feeds], part: str, wish: Wish, tell: Progress) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, feeds: Sequence[Feeds], part: str, wish: Wish, tell: Progress, needs: Needs
+    ) -> None:
         super().__init__(part, feeds, tell)
+        self.needs = needs
         self._graph, self._per_channel = places.rewrite_for_int8(model), wish.weights == "per-channel"
-        self._places = places.places(self._graph)
+        self._places = places.places(self._graph, whole=needs.whole, pixels=needs.bits == 8)
         self.layers = list(self._places.products)
         self.head = places.head(self._places) if self._per_channel and wish.head else ()
         self.measured = feeds[_HELD - 1 :: _HELD]
         self.few = self.measured[:_FEW]
-        self.most = (MOST_OF_SCORES if self.unlike else MOST) if self._per_channel else float("inf")
+        bounded = self._per_channel and not needs.whole
+        self.most = (MOST_OF_SCORES if self.unlike else MOST) if bounded else float("inf")
+        if needs.bits > 8:
+            self.methods = self.rare  # so many steps lose nothing to a wide range
         wish.check_layers(f"the part {part!r}", self.layers)
 
     def make(self, plan: Plan) -> onnx.ModelProto:
@@ -108,7 +132,8 @@ class _Static(Candidates[onnx.ModelProto]):
 
     def nearest(self) -> onnx.ModelProto:
         """Everything in int8, weights rounded to nearest, no value cut off."""
-        return qdq.quantize(self._places, self._ranges("min-max"), per_channel=self._per_channel)
+        ranges = self._ranges("min-max")
+        return qdq.quantize(self._places, ranges, per_channel=self._per_channel, bits=self.needs.bits)
 
     def alone(self, plan: Plan, feeds: Sequence[Feeds]) -> Iterator[tuple[str, Outputs]]:
         """Its input in int8, too, and nothing else."""
@@ -119,8 +144,10 @@ class _Static(Candidates[onnx.ModelProto]):
         return evaluate(self._graph if made is None else made, feeds)
 
     def _quantize_part(self, plan: Plan, **which: Collection[str]) -> onnx.ModelProto:
-        ranges = self._ranges(plan.ranges)
-        return qdq.quantize(self._places, ranges, per_channel=self._per_channel, rounded=self._gptq_weights, **which)
+        ranges, bits = self._ranges(plan.ranges), self.needs.bits
+        return qdq.quantize(
+            self._places, ranges, per_channel=self._per_channel, rounded=self._gptq_weights, bits=bits, **which
+        )
 
     @cached_property
     def _gptq_weights(self) -> dict[str, rounding.Arrays]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -40,8 +42,8 @@ class Process:
     def __init__(self, module: str, what: str, limit: float) -> None:
         self._module, self._what, self._limit = module, what, limit
         self._running: subprocess.Popen[bytes] | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="edgekit-process-")
-        self._errors = Path(self._folder.name) / "errors"
+        self._folder = Path(tempfile.mkdtemp(prefix="edgekit-process-"))
+        self._gone = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._lock = threading.Lock()
 
     def ask(self, words: Words, arrays: Arrays | None = None) -> tuple[Words, Arrays]:
@@ -52,12 +54,11 @@ class Process:
                 is ended then, and the next question starts another one.
         """
         with self._lock:
-            folder = Path(self._folder.name)
-            question = {**words, "arrays": _write(folder / "question.npz", arrays or {})}
+            question = {**words, "arrays": _write(self._folder / "question.npz", arrays or {})}
             answer = self._exchange(json.dumps(question).encode() + b"\n")
             if refused := answer.get("refused"):
                 raise CannotRun(f"{self._what}: {refused}")
-            return answer, _read(folder / "answer.npz", answer.pop("arrays"))
+            return answer, _read(self._folder / "answer.npz", answer.pop("arrays"))
 
     def _exchange(self, question: bytes) -> dict[str, Any]:
         process = self._running if self._running is not None else self._start()
@@ -89,9 +90,9 @@ class Process:
         raise CannotRun(f"{self._what} {why}.")
 
     def _start(self) -> subprocess.Popen[bytes]:
-        with self._errors.open("wb") as errors:
+        with (self._folder / "errors").open("wb") as errors:
             self._running = subprocess.Popen(
-                [sys.executable, "-P", "-m", self._module, self._folder.name],
+                [sys.executable, "-P", "-m", self._module, str(self._folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -102,7 +103,7 @@ class Process:
     def _ending(self, process: subprocess.Popen[bytes]) -> str:
         """How a process ended that gave no answer, with the last that it said."""
         code = process.wait()
-        said = self._errors.read_bytes()[-4096:].decode(errors="replace").strip().splitlines()
+        said = (self._folder / "errors").read_bytes()[-4096:].decode(errors="replace").strip().splitlines()
         how = signal.Signals(-code).name if code < 0 else f"status {code}"
         return f"crashed ({how}{f': {said[-1].strip()[:200]}' if said else ''})"
 
@@ -121,12 +122,11 @@ class Process:
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-        self._folder.cleanup()
+        self._gone()
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
             self.close()
-            self._folder.cleanup()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

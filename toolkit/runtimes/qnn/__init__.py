@@ -7,14 +7,15 @@ one chip from another. The libraries are under a licence of Qualcomm's own (docs
 from __future__ import annotations
 
 from pathlib import Path
-from types import MappingProxyType
 
-from edgekit.core import Abilities, Artifact, Feeds, Lowering, Runner, Runtime
+from edgekit.core import Abilities, Artifact, Constraint, Feeds, Lowering, Model, Recipe, Runner, Runtime
 from edgekit.errors import Unsupported, need
 
 __all__ = ["PACKAGE"]
 
 PACKAGE = "onnxruntime-qnn"
+#: Least signal to noise (dB) beside the processor, with the same file: of float, of activations of 16 and of 8 bits.
+_FLOAT, _WIDE, _BYTES = 40.0, 50.0, 22.0
 
 
 class Qnn(Runtime):
@@ -23,7 +24,9 @@ class Qnn(Runtime):
     name = "qnn"
     formats = ("onnx",)
     distributions = (PACKAGE, "onnxruntime")
-    abilities = Abilities((8,), ("tensor", "channel"), activations=("static",), integer=("convolution", "product"))
+    abilities = Abilities(
+        (8,), ("tensor", "channel"), activations=("static", "static-16"), integer=("convolution", "product")
+    )
     extra = "qnn"
     doctor = "export for Qualcomm's neural processor, and ask its simulator"
     runs = "simulated"
@@ -31,13 +34,55 @@ class Qnn(Runtime):
     process_bytes = 330_000_000
     holds = "mapped"
     cpu = "onnxruntime"
-    #: The processor's float is half precision.
-    least = MappingProxyType({"fp32": 40.0, "fp16": 40.0, "int8": 22.0})
+    constraints = (
+        Constraint(
+            "ranges of each call",
+            "ranges fixed by calibration",
+            "the compiler leaves MatMulIntegerToFloat and MatMulNBits of two axes on the CPU, in 22 pieces of "
+            "all-minilm-l6-v2",
+        ),
+        Constraint(
+            "float results of integer layers",
+            "quantized results",
+            "a Gemm or a convolution that reads integers and gives float stays on the CPU",
+        ),
+        Constraint(
+            "a cast from bytes to float",
+            "a cast through int32",
+            "the direct cast gives 1 for every value but 0, on the simulator",
+        ),
+        Constraint(
+            "a convolution of moved inputs",
+            "an operator between",
+            "Conv 10 x 4 of an input whose channels come last is noise (1.2 dB), on the simulator",
+        ),
+        Constraint(
+            "int4 without a zero point",
+            "a zero point of zeros",
+            "such weights come out as noise (-10 dB), on the simulator",
+        ),
+        Constraint(
+            "scales along the depth",
+            "a scale for each output",
+            "MatMul with a scale for every input is 12 dB away, on the simulator",
+        ),
+        Constraint("a single scale of blocks", "float weights", "MatMulNBits with one scale gives 0, on the simulator"),
+    )
 
     def require(self) -> None:
         """See `edgekit.core.Runtime`: its absence must show before minutes of work."""
         with need("qnn", "Exporting for Qualcomm's processor"):
             import onnxruntime_qnn  # noqa: F401
+
+    def refuses(self, model: Model, recipe: Recipe) -> str:
+        """See `edgekit.core.Runtime`: single precision."""
+        return "Qualcomm's processor computes floats in half precision: take fp16" if recipe.precision == "fp32" else ""
+
+    def least_signal(self, recipe: Recipe, quantized: bool) -> float:
+        """See `edgekit.core.Runtime`: its float is half precision."""
+        if not quantized:
+            return _FLOAT
+        return _WIDE if recipe.options.get("activations") == 16 else _BYTES
 
     def lower(self, artifact: Artifact, folder: Path, about: Lowering) -> Artifact:
         """See `edgekit.core.Runtime`: context binaries for the chip, one for each of the part's usual sizes.

@@ -19,6 +19,7 @@ import onnx
 from edgekit.core import Artifact, Board, Feeds, Lowering, Placement
 from edgekit.errors import CannotRun, ExportFailed
 from edgekit.runtimes.qnn import PACKAGE, fixing
+from edgekit.runtimes.qnn.padding import padding_of
 from edgekit.runtimes.qnn.runner import Graph, describe, description_of, simulator
 
 __all__ = ["lower"]
@@ -36,27 +37,33 @@ def lower(artifact: Artifact, folder: Path, about: Lowering, board: Board) -> Ar
         ExportFailed: the compiler fails. CannotRun: it crashes or hangs.
     """
     file = folder / artifact.file
-    chosen, why = _usual_sizes(about)
-    placements = [_compile(file, feeds, board, i) for i, feeds in enumerate(chosen)]
-    if not placements:
-        placement = _left_off(board, why)
-    else:
-        placement = min(placements, key=lambda one: one.share)
-        description = description_of(file)
-        files = [description.name, *(name for one in placements for name in one.files)]
-        placement = replace(placement, files=files)
-        if placement.share == 0:
-            placement = _left_off(board, "Qualcomm's libraries take none of its layers")
-    if placement.verdict == "on the unit":
-        graphs = [
-            Graph(one.files[0], {name: list(value.shape) for name, value in feeds.items()}, not one.left)
-            for one, feeds in zip(placements, chosen, strict=True)
-        ]
-        description_of(file).write_text(describe(board, graphs), encoding="utf-8")
-    else:
-        for name in [name for one in placements for name in one.files]:
-            (folder / name).unlink()
+    calls, why = _usual_sizes(about)
+    with TemporaryDirectory(prefix="edgekit-qnn-") as scratch:
+        fixed = [Path(scratch) / f"{i}.onnx" for i in range(len(calls))]
+        places = [_place(file, feeds, board, graph) for feeds, graph in zip(calls, fixed, strict=True)]
+        least = min(places, key=lambda place: place.share, default=None)
+        if least is None or least.share == 0:
+            placement = _left_off(board, why or "Qualcomm's libraries take none of its layers")
+        else:
+            graphs, files = _compile(file, fixed, board), []
+            shapes = [{name: list(value.shape) for name, value in feeds.items()} for feeds in calls]
+            made = [
+                Graph(*one, not place.left) for one, place in zip(zip(graphs, shapes, strict=True), places, strict=True)
+            ]
+            description_of(file).write_text(describe(board, made, padding_of(about.part)), encoding="utf-8")
+            files = [description_of(file).name, *graphs, *(path.name for path in folder.glob(f"{file.stem}.*.bin"))]
+            placement = replace(least, files=sorted(files), sizes=_describe_sizes(about, calls))
     return replace(artifact, census={**artifact.census, "placement": asdict(placement)})
+
+
+def _describe_sizes(about: Lowering, calls: Sequence[Feeds]) -> str:
+    """The sizes of each dynamic axis in `calls`: ``"tokens of 64, 128 or 256"``."""
+    found: dict[str, set[int]] = {axis: set() for axis in about.part.axes}
+    for spec in about.part.inputs:
+        for place, axis in enumerate(spec.shape):
+            if isinstance(axis, str):
+                found.setdefault(axis, set()).update(feeds[spec.name].shape[place] for feeds in calls)
+    return ", ".join(f"{axis} of {' or '.join(map(str, sorted(sizes)))}" for axis, sizes in found.items() if sizes)
 
 
 def _left_off(board: Board, why: str) -> Placement:
@@ -73,6 +80,11 @@ def _usual_sizes(about: Lowering) -> tuple[list[Feeds], str]:
     """A call of each size that the part is compiled for, the most usual first; empty, and why, where its sizes change
     too often."""
     calls = [feeds for feeds, _ in about.calls]
+    if (padding := padding_of(about.part)) is not None:
+        specs = about.part.inputs
+        shortest = min(calls, key=lambda feeds: padding.size_of(specs, feeds))
+        reach = padding.size_of(specs, shortest)
+        return [padding.lengthen(specs, shortest, size) for size in padding.sizes() if size >= reach], ""
     sizes = [tuple((name, value.shape) for name, value in feeds.items()) for feeds in calls]
     counted = Counter(sizes).most_common(_SIZES)
     if sum(count for _, count in counted) < _ENOUGH * len(calls):
@@ -82,26 +94,31 @@ def _usual_sizes(about: Lowering) -> tuple[list[Feeds], str]:
     return [calls[sizes.index(size)] for size, _ in counted], ""
 
 
-def _compile(file: Path, feeds: Feeds, board: Board, place: int) -> Placement:
-    """Where the layers of `file` run for inputs of the sizes of `feeds`; writes the context binary."""
+def _place(file: Path, feeds: Feeds, board: Board, fixed: Path) -> Placement:
+    """Where the layers of `file` run for inputs of the sizes of `feeds`; writes the graph of these sizes to `fixed`."""
     model = fixing.fix_axes(file, feeds)
-    out = file.with_suffix(f".{board.name}.{place}.onnx")
-    with TemporaryDirectory(prefix="edgekit-qnn-") as scratch:
-        fixed = Path(scratch) / "graph.onnx"
-        onnx.save(model, fixed)
-        words = {"file": str(fixed), "unit": board.unit}
-        answer, _ = simulator().ask({**words, "do": "place"})
-        try:
-            simulator().ask({**words, "do": "compile", "out": str(out)})
-        except CannotRun as exc:
-            raise ExportFailed(f"Qualcomm's compiler refuses the part {file.stem!r}: {exc.message}") from exc
-    files = [out.name, *(path.name for path in sorted(out.parent.glob(f"{out.stem}*.bin")))] if out.is_file() else []
-    return replace(_count(model, feeds, answer["groups"], board), files=files)
+    onnx.save(model, fixed)
+    answer, _ = simulator().ask({"do": "place", "file": str(fixed), "unit": board.unit})
+    return _count(model, feeds, answer["groups"], board)
+
+
+def _compile(file: Path, fixed: Sequence[Path], board: Board) -> list[str]:
+    """Write the context binary of all sizes. Returns the names of the ONNX files that name it, one a size."""
+    outs = [file.with_suffix(f".{board.name}.{i}.onnx") for i in range(len(fixed))]
+    words = {"do": "compile", "unit": board.unit, "files": [*map(str, fixed)], "outs": [*map(str, outs)]}
+    try:
+        simulator().ask(words)
+    except CannotRun as exc:
+        raise ExportFailed(f"Qualcomm's compiler refuses the part {file.stem!r}: {exc.message}") from exc
+    if missing := [out.name for out in outs if not out.is_file()]:
+        raise ExportFailed(f"Qualcomm's compiler wrote no {missing[0]}, and said nothing.")
+    return [out.name for out in outs]
 
 
 def _count(model: onnx.ModelProto, feeds: Feeds, groups: Sequence[Any], board: Board) -> Placement:
     """Shares and pieces from the nodes that each provider has; never nodes, for most of them cost nothing."""
     pieces = [names for on_unit, names in groups if on_unit]
+    off = {_ADDED.sub("", name) for on_unit, names in groups if not on_unit for name in names}
     taken = {_ADDED.sub("", name) for names in pieces for name in names}
     shapes = fixing.shapes_of(model, feeds)
     work = {node.name: fixing.count_multiplications(node, shapes) for node in model.graph.node}
@@ -119,5 +136,5 @@ def _count(model: onnx.ModelProto, feeds: Feeds, groups: Sequence[Any], board: B
         sum(work.get(name, 0) for name in taken) / all_work if all_work else None,
         sum(size for name, size in sizes.items() if name in on_unit) / all_bytes if all_bytes else None,
         len(pieces),
-        left={node.name: f"{node.op_type} is not taken in this form" for node in fed if node.name not in taken},
+        left={node.name: f"{node.op_type} is not taken in this form" for node in fed if node.name in off},
     )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from edgekit.common.files import is_inside
 from edgekit.core import Board, Feeds, Runner
@@ -17,11 +22,12 @@ from edgekit.runtimes.common.feeds import checked_feeds
 from edgekit.runtimes.common.process import Process
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.runtimes.qnn import PACKAGE
+from edgekit.runtimes.qnn.padding import Padding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Graph", "QnnRunner", "describe", "description_of", "load", "simulator", "unit_of"]
+__all__ = ["Compiled", "Graph", "QnnRunner", "describe", "description_of", "load", "simulator", "unit_of"]
 
 #: Seconds of an answer of the simulator: the encoder of whisper-base takes 115 for 30 s of sound.
 _LIMIT = 600.0
@@ -49,12 +55,25 @@ def description_of(file: Path) -> Path:
 
 def unit_of(file: Path) -> str:
     """The chip that a part was compiled for, as Qualcomm's libraries call it. Raises as `load`."""
-    return _read_description(description_of(file), file)[0]
+    return _read_description(description_of(file), file).unit
 
 
-def describe(board: Board, graphs: Sequence[Graph]) -> str:
+@dataclass(frozen=True)
+class Compiled:
+    """What a part's description says: the chip, as Qualcomm's libraries call it, and the sizes."""
+
+    unit: str
+    graphs: Sequence[Graph]
+    padding: Padding | None
+
+
+def describe(board: Board, graphs: Sequence[Graph], padding: Padding | None) -> str:
     """The text of a part's description, which `load` reads: which file is for which chip and size."""
-    facts = {"unit": board.unit, "board": board.name, PACKAGE: version(PACKAGE), "graphs": [*map(asdict, graphs)]}
+    facts = {
+        "board": board.name,
+        PACKAGE: version(PACKAGE),
+        **asdict(Compiled(board.unit, graphs, padding)),
+    }
     return json.dumps(facts, indent=1) + "\n"
 
 
@@ -71,35 +90,54 @@ def load(file: Path, threads: int) -> Runner:
         return OnnxRunner(file, threads)
     with need("qnn", "Running a part that was compiled for Qualcomm's processor"):
         import onnxruntime_qnn  # noqa: F401
-    unit, graphs = _read_description(description, file)
-    return QnnRunner(file, threads, unit, graphs)
+    return QnnRunner(file, threads, _read_description(description, file))
 
 
-def _read_description(description: Path, file: Path) -> tuple[str, list[Graph]]:
-    """The chip, as Qualcomm's libraries call it, and the compiled sizes."""
+def _read_description(description: Path, file: Path) -> Compiled:
     try:
         facts = json.loads(description.read_bytes())
-        unit, made_by = str(facts["unit"]), str(facts[PACKAGE])
-        graphs = [Graph(str(one["file"]), dict(one["shapes"]), bool(one["whole"])) for one in facts["graphs"]]
+        made_by = str(facts[PACKAGE])
+        compiled = msgspec.convert(facts, Compiled)
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise BadInput(f"{description.name}, the description of a part, cannot be read.", hint=_AGAIN) from exc
     if made_by != version(PACKAGE):
         raise CannotRun(
             f"{file.name} was compiled by {PACKAGE} {made_by}, and {version(PACKAGE)} is installed.", hint=_AGAIN
         )
-    if not all(is_inside(graph.file) and (file.parent / graph.file).is_file() for graph in graphs):
+    if not all(is_inside(graph.file) and (file.parent / graph.file).is_file() for graph in compiled.graphs):
         raise BadInput(f"{description.name} names a file that is not in the bundle.", hint=_AGAIN)
-    return unit, graphs
+    return compiled
 
 
 class QnnRunner(Runner):
-    """A part on the simulator of the chip `unit`. Calls of sizes that it was not compiled for run on this processor, as
+    """A part on the simulator of its chip. Calls of sizes that it was not compiled for run on this processor, as
     they do on the phone."""
 
-    def __init__(self, file: Path, threads: int, unit: str, graphs: Sequence[Graph]) -> None:
-        self._file, self._threads, self._unit = file, threads, unit
-        self._graphs = {_sizes(graph.shapes): graph for graph in graphs}
+    def __init__(self, file: Path, threads: int, compiled: Compiled) -> None:
+        self._file, self._threads, self._unit = file, threads, compiled.unit
+        self._graphs = {_sizes(graph.shapes): graph for graph in compiled.graphs}
+        self._padding = compiled.padding
         self.inputs, self.outputs = self._cpu.inputs, self._cpu.outputs
+
+    @cached_property
+    def _scratch(self) -> Path:
+        folder = mkdtemp(prefix="edgekit-qnn-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+    def _place(self, graph: Graph, arrays: Feeds) -> Path:
+        """What the simulator opens: the context, or, as it opens none that several sizes share, the graph of the
+        size."""
+        if len(self._graphs) == 1:
+            return self._file.parent / graph.file
+        fixed = self._scratch / graph.file
+        if not fixed.is_file():
+            import onnx
+
+            from edgekit.runtimes.qnn.fixing import fix_axes
+
+            onnx.save(fix_axes(self._file, arrays), fixed)
+        return fixed
 
     @cached_property
     def _cpu(self) -> OnnxRunner:
@@ -109,10 +147,18 @@ class QnnRunner(Runner):
         """Raises BadInput for a missing input or one of another dtype or shape; CannotRun: the simulator fails."""
         values = checked_feeds("the part", self.inputs, feeds)
         arrays = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
+        if self._padding is None:
+            return self._run(arrays)
+        size = self._padding.size_of(self.inputs, arrays)
+        longer = next((to for to in self._padding.sizes() if to >= size), size)
+        outputs = self._run(self._padding.lengthen(self.inputs, arrays, longer))
+        return self._padding.shorten(self.outputs, outputs, size)
+
+    def _run(self, arrays: Feeds) -> dict[str, NDArray[Any]]:
         graph = self._graphs.get(_sizes({name: value.shape for name, value in arrays.items()}))
         if graph is None:
             return self._cpu(arrays)
-        words = {"do": "run", "file": str(self._file.parent / graph.file), "unit": self._unit, "whole": graph.whole}
+        words = {"do": "run", "file": str(self._place(graph, arrays)), "unit": self._unit, "whole": graph.whole}
         _, found = simulator().ask(words, arrays)
         return {spec.name: found[spec.name] for spec in self.outputs}
 

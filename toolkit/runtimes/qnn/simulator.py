@@ -4,14 +4,15 @@ Questions, by their key ``"do"``:
 
 - ``"place"``: which nodes of ``file`` the processor of the chip ``unit`` takes. Answers ``groups``: names of the nodes
   of each piece, by who runs it.
-- ``"compile"``: writes the context binary of ``file`` for ``unit`` to ``out``, an ONNX file that names it.
+- ``"compile"``: writes the context binary of the graphs ``files`` for ``unit``, which share their weights, and for each
+  of them an ONNX file of ``outs`` that names it.
 - ``"run"``: what ``file`` (a graph, or a context) gives for the arrays. Every node must be on the processor where
   ``whole`` is set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ _NAME = "QNN"
 _open: dict[tuple[str, int, str, bool], Any] = {}
 
 
-def _session(file: str, unit: str, entries: Mapping[str, str]) -> Any:
+def _session(file: str, unit: str, entries: Mapping[str, str], provider: Mapping[str, str] | None = None) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     devices = [device for device in ort.get_ep_devices() if device.ep_name == _NAME]
@@ -34,7 +35,7 @@ def _session(file: str, unit: str, entries: Mapping[str, str]) -> Any:
         raise RuntimeError("the plug-in has no device")
     for name, value in entries.items():
         options.add_session_config_entry(name, value)
-    options.add_provider_for_devices(devices[:1], {"backend_type": "htp", "soc_model": unit})
+    options.add_provider_for_devices(devices[:1], {"backend_type": "htp", "soc_model": unit, **(provider or {})})
     return ort.InferenceSession(file, options)
 
 
@@ -44,9 +45,15 @@ def _place(file: str, unit: str) -> dict[str, Any]:
     return {"groups": [[group.ep_name == _NAME, [node.name for node in group.get_nodes()]] for group in groups]}
 
 
-def _compile(file: str, unit: str, out: str) -> None:
-    entries = {"ep.context_enable": "1", "ep.context_file_path": out, "ep.context_embed_mode": "0"}
-    _session(file, unit, entries)
+def _compile(files: Sequence[str], unit: str, outs: Sequence[str]) -> None:
+    held = []  # sessions that share a binary must all live until the last one writes it
+    for file, out in zip(files, outs, strict=True):
+        entries = {"ep.context_enable": "1", "ep.context_file_path": out, "ep.context_embed_mode": "0"}
+        sharing = {}
+        if len(files) > 1:
+            sharing = {"enable_htp_weight_sharing": "1"}
+            entries |= {"ep.share_ep_contexts": "1", "ep.stop_share_ep_contexts": str(int(file == files[-1]))}
+        held.append(_session(file, unit, entries, sharing))
 
 
 def _run(file: str, unit: str, whole: bool, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
@@ -61,15 +68,15 @@ def _run(file: str, unit: str, whole: bool, arrays: Mapping[str, NDArray[Any]]) 
 
 
 def _answer(words: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    file, unit = str(words["file"]), str(words["unit"])
+    unit = str(words["unit"])
     match words["do"]:
         case "place":
-            return _place(file, unit), {}
+            return _place(words["file"], unit), {}
         case "compile":
-            _compile(file, unit, str(words["out"]))
+            _compile(words["files"], unit, words["outs"])
             return {}, {}
         case "run":
-            return {}, _run(file, unit, bool(words["whole"]), arrays)
+            return {}, _run(words["file"], unit, words["whole"], arrays)
     raise ValueError(words["do"])
 
 

@@ -1,0 +1,145 @@
+"""Forms that a runtime computes wrongly: gone, and what stands in their place gives the same."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx.helper import make_node
+
+from edgekit.exporters.onnx import repairs
+from edgekit.exporters.onnx.graph import CONTRIB
+from edgekit.numerics.parity import relative_error
+from edgekit.registry import find
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+
+RNG = np.random.default_rng(0)
+#: Asks the simulator and the CPU of a file; prints how far they are apart, as a share.
+ASK = """
+import sys, numpy as np, onnxruntime as ort, onnxruntime_qnn
+ort.register_execution_provider_library("QNN", onnxruntime_qnn.get_library_path())
+options = ort.SessionOptions()
+devices = [one for one in ort.get_ep_devices() if one.ep_name == "QNN"][:1]
+options.add_provider_for_devices(devices, {"backend_type": "htp", "soc_model": "57"})
+x = np.load(sys.argv[2])
+there = ort.InferenceSession(sys.argv[1], options).run(None, {"x": x})[0]
+here = ort.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+print("away", np.linalg.norm(there - here) / np.linalg.norm(here))
+"""
+
+
+def graph(x: Any, nodes: Sequence[onnx.NodeProto], held: Sequence[onnx.TensorProto] = ()) -> onnx.ModelProto:
+    ends = helper.make_tensor_value_info("x", helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["?"] * x.ndim)
+    made = helper.make_graph(nodes, "form", [ends], [result], held)
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid(CONTRIB, 1)]
+    return onnx.shape_inference.infer_shapes(helper.make_model(made, opset_imports=opsets, ir_version=10))
+
+
+def cast() -> tuple[Any, onnx.ModelProto]:
+    x = np.arange(192, dtype=np.uint8).reshape(1, 8, 8, 3)
+    return x, graph(x, [make_node("Cast", ["x"], ["y"], name="cast", to=TensorProto.FLOAT)])
+
+
+def convolution(by: str = "Transpose") -> tuple[Any, onnx.ModelProto]:
+    """A picture of 49 x 10 whose channels come last."""
+    x, w = (RNG.standard_normal(shape, np.float32) for shape in ((1, 49, 10, 1), (64, 1, 10, 4)))
+    moves = [make_node("Transpose", ["x"], ["t"], perm=(0, 3, 1, 2))]
+    flat, back = (
+        numpy_helper.from_array(np.array(sizes), name) for sizes, name in (([1, 490, 1], "f"), ([1, 1, 49, 10], "b"))
+    )
+    if by == "Reshape":
+        moves = [make_node("Reshape", ["x", "f"], ["u"]), make_node("Transpose", ["u"], ["v"], perm=(0, 2, 1))]
+        moves += [make_node("Reshape", ["v", "b"], ["t"])]
+    node = make_node("Conv", ["t", "w"], ["y"], name="conv", strides=(2, 2), pads=(4, 1, 5, 1))
+    return x, graph(x, [*moves, node], [numpy_helper.from_array(w, "w"), flat, back])
+
+
+def product(most: int, axis: int) -> tuple[Any, onnx.ModelProto]:
+    """A MatMul between quantized ends whose weights have a scale for every index of `axis`, and no zero points."""
+    x, w = (RNG.standard_normal(shape, np.float32) for shape in ((1, 8, 64), (64, 32)))
+    scale = np.abs(w).max(1 - axis) / most
+    kind, whole = (TensorProto.INT4 if most == 7 else TensorProto.INT8), np.round(w / np.expand_dims(scale, 1 - axis))
+    held = [helper.make_tensor("w", kind, w.shape, whole.astype(int).ravel()), numpy_helper.from_array(scale, "ws")]
+    held += [numpy_helper.from_array(np.array(at, np.float32), name) for name, at in (("xs", 0.03), ("ys", 0.3))]
+    held += [numpy_helper.from_array(np.array(128, np.uint8), "z")]
+    ends = [["x", "xs", "z"], ["xq", "xs", "z"], ["m", "ys", "z"], ["mq", "ys", "z"]]
+    nodes = [make_node("QuantizeLinear", ends[0], ["xq"]), make_node("DequantizeLinear", ends[1], ["xf"])]
+    nodes += [make_node("DequantizeLinear", ["w", "ws"], ["wf"], name="weights", axis=axis)]
+    nodes += [make_node("MatMul", ["xf", "wf"], ["m"]), make_node("QuantizeLinear", ends[2], ["mq"])]
+    return x, graph(x, [*nodes, make_node("DequantizeLinear", ends[3], ["y"])], held)
+
+
+def blocks(bits: int) -> tuple[Any, onnx.ModelProto]:
+    x, w = (RNG.standard_normal((1, 1, 64), np.float32) for _ in range(2))
+    scale = np.abs(w).max() / ((1 << (bits - 1)) - 1)
+    whole = (np.round(w.reshape(-1) / scale) + (1 << (bits - 1))).astype(np.uint8)
+    whole = whole[::2] | whole[1::2] << 4 if bits == 4 else whole
+    held = [numpy_helper.from_array(whole.reshape(1, 1, -1), "w"), numpy_helper.from_array(scale.reshape(1, 1), "s")]
+    facts = {"K": 64, "N": 1, "bits": bits, "block_size": 64, "domain": CONTRIB}
+    return x, graph(x, [make_node("MatMulNBits", ["x", "w", "s"], ["y"], name="blocks", **facts)], held)
+
+
+#: Form -> the word of its constraint, how it is made, how far its repair may be from it.
+FORMS: dict[str, tuple[str, Callable[[], tuple[Any, onnx.ModelProto]], float]] = {
+    "cast": ("a cast from bytes to float", cast, 0),
+    "channels last": ("a convolution of moved inputs", convolution, 0),
+    "channels last, by shapes": ("a convolution of moved inputs", lambda: convolution("Reshape"), 0),
+    "int4": ("int4 without a zero point", lambda: product(7, 1), 0),
+    "depth": ("scales along the depth", lambda: product(127, 0), 0.02),  # rounded twice
+    "4-bit block": ("a single scale of blocks", lambda: blocks(4), 1e-6),
+    "8-bit block": ("a single scale of blocks", lambda: blocks(8), 1e-6),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_repair_computes_the_same(form: str) -> None:
+    word, make, most = FORMS[form]
+    x, model = make()
+    repaired = repairs.repair(model, [word])
+    onnx.checker.check_model(repaired)
+    before, after = (OnnxRunner(one.SerializeToString(), 1)({"x": x}) for one in (model, repaired))
+    assert relative_error([after], [before]) <= most
+    again = repairs.repair(repaired, [word])
+    assert repaired.graph.node != model.graph.node
+    assert again.graph.node == repaired.graph.node  # the form is gone
+
+
+def test_what_no_runtime_rules_out_stays() -> None:
+    _, model = cast()
+    assert repairs.repair(model, repairs.ruled_out("onnxruntime")) is model
+
+
+def test_the_words_are_those_of_a_runtime() -> None:
+    assert set(repairs.REPAIRS) <= repairs.ruled_out("qnn")
+    assert not find("runtimes", "qnn").contradictions()
+
+
+def test_a_reshaped_channels_last_picture_that_is_computed_with_first_stays() -> None:
+    """An operator between is there already."""
+    x = RNG.standard_normal((1, 8, 8, 3), np.float32)
+    nodes = [make_node("Transpose", ["x"], ["t"], perm=(0, 3, 1, 2)), make_node("Relu", ["t"], ["r"])]
+    nodes += [make_node("Conv", ["r", "w"], ["y"], name="conv")]
+    model = graph(x, nodes, [numpy_helper.from_array(RNG.standard_normal((4, 3, 3, 3), np.float32), "w")])
+    assert [node.op_type for node in repairs.part_moved_inputs(model).graph.node] == ["Transpose", "Relu", "Conv"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_simulator_computes_a_repair_rightly(form: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec("onnxruntime_qnn") is None:
+        pytest.skip("Qualcomm's simulator is not installed: make qnn-tools")
+    word, make, _ = FORMS[form]
+    x, model = make()
+    onnx.save(onnx.shape_inference.infer_shapes(repairs.repair(model, [word])), tmp_path / "form.onnx")
+    np.save(tmp_path / "x.npy", x)
+    command = [sys.executable, "-c", ASK, str(tmp_path / "form.onnx"), str(tmp_path / "x.npy")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert float(told.split("away ")[1]) < 0.01  # 40 dB
