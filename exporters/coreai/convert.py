@@ -56,19 +56,20 @@ def write(
             graph = traced_graph(part, candidates.make(plan))
             unpack_weights(graph, [name for name in candidates.layers if name not in plan.forms])
         file = out / f"{part.name}.aimodel"
-        _save(part, _converted(part, exported_program(part, graph, precision)), file)
+        _save(part, _convert(part, exported_program(part, graph, precision)), file)
         return Artifact(part.name, file.name, _census(file, precision, layers, plan))
 
 
-def _converted(part: Part, program: Any) -> Any:
+def _convert(part: Part, program: Any) -> Any:
     """Apple's program of a torch program, with the names of the part's inputs and outputs."""
     from coreai_torch import TorchConverter, get_decomp_table
 
-    names = {"input_names": [spec.name for spec in part.inputs], "output_names": [spec.name for spec in part.outputs]}
+    ins, outs = ([spec.name for spec in side] for side in (part.inputs, part.outputs))
     try:
         # What else is recorded of where an operator comes from are paths of this machine.
         converter = TorchConverter(mode=TorchConverter.Mode.RELEASE)
-        return converter.add_exported_program(program.run_decompositions(get_decomp_table()), **names).to_coreai()
+        program = program.run_decompositions(get_decomp_table())
+        return converter.add_exported_program(program, input_names=ins, output_names=outs).to_coreai()
     except Exception as exc:  # torch and MLIR raise many unrelated types here; the reason is in the message
         raise ExportFailed(
             f"the part {part.name!r} cannot become a Core AI program: {first_line(exc)}",

@@ -94,7 +94,9 @@ def _export(part: Part, module: torch.nn.Module) -> Any:
     nodes = {node.name: node.meta.get("val") for node in program.graph.nodes}
     made = program.graph_signature.user_outputs
     if len(made) != len(part.outputs):
-        raise ExportFailed(f"the part {part.name!r} came out with {len(made)} tensors, declared are {len(part.outputs)}.")
+        raise ExportFailed(
+            f"the part {part.name!r} came out with {len(made)} tensors, declared are {len(part.outputs)}."
+        )
     for spec, name in zip(part.outputs, made, strict=True):
         value = nodes[name]
         check_made(part, spec, str(value.dtype).removeprefix("torch."), list(value.shape))
@@ -167,9 +169,9 @@ def _halve(graph: Any) -> None:
         if "_assert_tensor_metadata" in str(node.target):
             graph.graph.erase_node(node)
             continue
-        if node.op == "get_attr" and isinstance(held := attribute(graph, node.target), torch.Tensor):
-            if held.dtype == torch.float32:  # a constant that is no buffer
-                held.data = held.data.half()
+        held = attribute(graph, node.target) if node.op == "get_attr" else None
+        if isinstance(held, torch.Tensor) and held.dtype == torch.float32:  # a constant that is no buffer
+            held.data = held.data.half()
         for side in ("args", "kwargs"):
             told = getattr(node, side)
             setattr(node, side, map_aggregate(told, lambda one: torch.half if one is torch.float32 else one))

@@ -12,8 +12,10 @@ from helpers.cases.c_networks import Batch
 from helpers.cases.tflite_models import Builder
 from numpy.typing import NDArray
 
+from edgekit.core import TensorSpec
 from edgekit.exporters.c.lowering import graph as c_graph
 from edgekit.exporters.c.lowering.prune import prune
+from edgekit.exporters.c.pruned import prune_file
 from edgekit.formats.tflite import reader as tflite
 from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
@@ -119,3 +121,27 @@ def test_a_network_without_dead_channels_is_left_alone() -> None:
 
 def test_channels_that_something_else_reads_stay() -> None:
     assert widths(network(tuple(range(8)), reader=True))[0] == CHANNELS
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_file_beside_the_c_has_them_no_more_either(same: bool) -> None:
+    """For other compilers: what they make of it answers the same, and nothing is left to take out."""
+    content = network((0, 3, 4, 5, 7, 9), same=same)
+    small = prune_file(content)
+    graph = tflite.read(small)
+    assert prune(graph) is graph and len(small) < len(content)
+    sides = [
+        tuple(TensorSpec(f"{side}{i}", main.tensors[k].dtype, main.tensors[k].shape) for i, k in enumerate(ends))
+        for main in graph.subgraphs
+        for side, ends in (("in", main.inputs), ("out", main.outputs))
+    ]
+    before, after = (MicroRunner(one, sides[0], sides[1]) for one in (content, small))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        feeds = {"in0": rng.integers(-128, 128, (1, 6, 6, 3)).astype(np.int8)}
+        expected, found = before(feeds), after(feeds)
+        assert all(np.array_equal(values, found[name]) for name, values in expected.items())
+
+
+def test_a_file_without_such_channels_is_the_same_bytes() -> None:
+    assert prune_file(network()) == network()

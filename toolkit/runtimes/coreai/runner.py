@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Runner
-from edgekit.runtimes.coreai.description import read_specs
 from edgekit.runtimes.common.feeds import checked_feeds
 from edgekit.runtimes.common.process import Process, serve
+from edgekit.runtimes.coreai.description import read_specs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -27,8 +27,8 @@ _SECONDS = 300
 #: What Vela writes is about as large as what it reads: so many times, and so many bytes of commands besides.
 _GROWN, _COMMANDS = 4, 4 << 20
 _UNIT = "CUSTOM:ethos-u"
-#: Family -> the system that Vela estimates for, by its name in Arm/vela.ini: weights in flash, all else in SRAM that the
-#: processor shares.
+#: Family -> the system that Vela estimates for, by its name in Arm/vela.ini: weights in flash, all else in SRAM that
+#: the processor shares.
 _SYSTEMS = {
     "u55": "Ethos_U55_High_End_Embedded",
     "u65": "Ethos_U65_Embedded",
@@ -68,9 +68,6 @@ def place_part(artifact: Artifact, folder: Path, unit: str) -> Artifact:
     if not source.is_file():
         return artifact
     made = compile_file(source, unit)
-    place = folder / "ethos-u" / source.name
-    place.parent.mkdir(exist_ok=True)
-    place.write_bytes(made.content)
     before, after = (_main(content, source.name) for content in (source.read_bytes(), made.content))
     kept = [operator for operator in after.operators if operator.name != _UNIT]
     whole, rest = _work(before, before.operators), _work(after, kept)
@@ -78,6 +75,10 @@ def place_part(artifact: Artifact, folder: Path, unit: str) -> Artifact:
     beside = f"; the processor alone: {figure(ram, 'B')} and {figure(flash, 'B')}" if flash and ram else ""
     instructions = whole.multiplications / _RATE
     off = made.cycles > instructions
+    place = folder / "ethos-u" / source.name
+    if not off:
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(made.content)
     placement = Placement(
         unit=unit,
         by=f"ethos-u-vela {version('ethos-u-vela')}",
@@ -85,8 +86,8 @@ def place_part(artifact: Artifact, folder: Path, unit: str) -> Artifact:
         multiplications=_share(rest.multiplications, whole.multiplications),
         weights=_share(rest.weights, whole.weights),
         pieces=len(after.operators) - len(kept),
-        left=_left(after, kept, made.reasons),
-        files=(place.relative_to(folder).as_posix(),),
+        left=_why_left(after, kept, made.reasons),
+        files=() if off else (place.relative_to(folder).as_posix(),),
         cost=f"about {round(made.cycles, -2):,.0f} cycles at {made.clock / 1e6:g} MHz (Vela's estimate), "
         f"{figure(made.sram, 'B')} of SRAM and {figure(made.flash, 'B')} of flash{beside}",
         verdict="leave it off" if off else "on the unit",
@@ -115,8 +116,8 @@ def compile_file(source: Path, unit: str) -> Compiled:
             said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
             raise ExportFailed(f"Vela refuses {source.name}: {(said or ['it says nothing'])[-1][:300]}")
         most = _GROWN * source.stat().st_size + _COMMANDS
-        content = _written(Path(place) / f"{source.stem}_vela.tflite", most)
-        table = _written(Path(place) / f"{source.stem}_summary_{system}.csv", 1 << 20).decode("utf-8", "replace")
+        content = _read_output(Path(place) / f"{source.stem}_vela.tflite", most)
+        table = _read_output(Path(place) / f"{source.stem}_summary_{system}.csv", 1 << 20).decode("utf-8", "replace")
     reasons = {name: f"{reason.strip()} ({kind})" for kind, name, reason in _LEFT.findall(done.stdout + done.stderr)}
     try:
         [row] = csv.DictReader(table.splitlines())
@@ -127,7 +128,7 @@ def compile_file(source: Path, unit: str) -> Compiled:
     return Compiled(content, cycles, clock, 1024 * sram, 1024 * flash, reasons)  # its sizes are in KiB
 
 
-def _written(file: Path, most: int) -> bytes:
+def _read_output(file: Path, most: int) -> bytes:
     """What Vela wrote to `file`. Raises ExportFailed where that is no file of at most so many bytes."""
     if file.is_symlink() or not file.is_file() or file.stat().st_size > most:
         raise ExportFailed(f"Vela wrote no {file.name} of at most {most:,} bytes.")
@@ -150,7 +151,7 @@ def _share(left: int, whole: int) -> float | None:
     return 1 - left / whole if whole else None
 
 
-def _left(graph: tflite.Subgraph, kept: list[tflite.Operator], reasons: Mapping[str, str]) -> dict[str, str]:
+def _why_left(graph: tflite.Subgraph, kept: list[tflite.Operator], reasons: Mapping[str, str]) -> dict[str, str]:
     """Operator that stayed, by its output and its place -> why."""
     whys = {}
     for operator in kept:
