@@ -1,7 +1,8 @@
 """Apple's Core AI for iPhones of iOS 27 on, experimental: programs (.aimodel) in fp32, fp16, and int8 weights.
 
-torch -> torch.export -> smaller weights -> coreai-torch -> an asset that is the same bytes every time. Apple's runtime
-computes it on Linux, too (`edgekit.runtimes.coreai`).
+torch -> torch.export -> smaller weights -> coreai-torch -> an asset. Apple's runtime computes it on Linux, too
+(`edgekit.runtimes.coreai`). Its converter names constants by hashes that every process seeds anew: the same part has the
+same bytes within a process alone.
 """
 
 from __future__ import annotations

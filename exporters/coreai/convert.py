@@ -1,4 +1,4 @@
-"""A part as a Core AI asset: rounded, traced, converted, described, and saved as the same bytes every time."""
+"""A part as a Core AI asset: rounded, traced, converted, described, and saved."""
 
 from __future__ import annotations
 
