@@ -84,7 +84,9 @@ def _export(part: Part, module: torch.nn.Module) -> Any:
     nodes = {node.name: node.meta.get("val") for node in program.graph.nodes}
     made = program.graph_signature.user_outputs
     if len(made) != len(part.outputs):
-        raise ExportFailed(f"the part {part.name!r} came out with {len(made)} tensors, declared are {len(part.outputs)}.")
+        raise ExportFailed(
+            f"the part {part.name!r} came out with {len(made)} tensors, declared are {len(part.outputs)}."
+        )
     for spec, name in zip(part.outputs, made, strict=True):
         value = nodes[name]
         check_made(part, spec, str(value.dtype).removeprefix("torch."), list(value.shape))

@@ -12,8 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from edgekit.bundles.places import placement_of
 from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Feeds, Placement, Proof, Recipe, Runtime
 from edgekit.errors import ParityFailed
@@ -27,21 +26,14 @@ if TYPE_CHECKING:
 
     Call = tuple[Feeds, Mapping[str, NDArray[Any]]]
 
-__all__ = ["WHOLE", "check_placed", "judge_part", "leave_off", "placement_of", "warnings"]
+__all__ = ["check_placed", "judge_part", "leave_off"]
 
-#: The share of multiplications below which a part counts as torn apart.
-WHOLE = 0.99
 #: Calls that are compared, and the seconds after which no other begins: simulators are slow.
 _CALLS, _SECONDS = 4, 60.0
 #: Forms of layers that are not computed in integers.
 _FLOATS = ("float", "weight-only", "table")
 #: How much further (dB) from fp32 the unit may be than the processor is, where both compute in integers.
 _FURTHER = 1.0
-
-
-def placement_of(census: Mapping[str, Any]) -> Placement | None:
-    """What the census of a part says of its accelerator; None: it has none. Raises msgspec.ValidationError."""
-    return msgspec.convert(census["placement"], Placement) if census.get("placement") else None
 
 
 def judge_part(
@@ -127,11 +119,3 @@ def check_placed(artifacts: Sequence[Artifact], least: float) -> None:
                 f"asks for {least:.1%}: {left}.",
                 hint="Ask for less, or take another --precision.",
             )
-
-
-def warnings(placement: Placement) -> list[str]:
-    """What is to be told of a placement although it is right: phrases."""
-    if placement.verdict == "leave it off":
-        return []
-    torn = [f"only {placement.share:.1%} of the work is there"] if placement.share < WHOLE else []
-    return torn + ([f"in {placement.pieces} pieces"] if placement.pieces > 1 else [])

@@ -33,6 +33,10 @@ class Qnn(Runtime):
     untimed = "Qualcomm's processor is simulated here, which proves answers and tells no times"
     process_bytes = 330_000_000
     holds = "mapped"
+    terms = (
+        "Qualcomm's AI Stack License (Qualcomm_LICENSE.pdf in the package), not MIT as its metadata says: to develop, "
+        "benchmark, and redistribute inside an application only; it advises against identifying people by biometrics"
+    )
     cpu = "onnxruntime"
     constraints = (
         Constraint(
