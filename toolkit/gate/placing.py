@@ -12,9 +12,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.bundles.facts import recipe_in
+from edgekit.bundles.opened import makers
 from edgekit.bundles.places import placement_of
 from edgekit.common.processors import usable_processors
-from edgekit.core import Artifact, Feeds, Placement, Proof, Recipe, Runtime
+from edgekit.core import Artifact, Bundle, Calls, Feeds, Placement, Proof, Recipe, Runtime
 from edgekit.errors import ParityFailed
 from edgekit.numerics.parity import decibels, relative_error, spread
 from edgekit.registry import find
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     Call = tuple[Feeds, Mapping[str, NDArray[Any]]]
 
-__all__ = ["check_placed", "judge_part", "leave_off"]
+__all__ = ["check_again", "check_placed", "judge_part", "leave_off"]
 
 #: Calls that are compared, and the seconds after which no other begins: simulators are slow.
 _CALLS, _SECONDS = 4, 60.0
@@ -62,8 +64,7 @@ def judge_part(
     cpu = relative_error(outputs, beside)
     cpu_fp32 = relative_error(beside, [reference for _, reference in chosen])
     proof = Proof(decibels(cpu), decibels(fp32), decibels(cpu_fp32), len(chosen))
-    layers = artifact.census.get("layers", {}).values()
-    quantized = any(layer["form"] not in _FLOATS for layer in layers)
+    quantized = _is_quantized(artifact.census)
     if why := _why_wrong(proof, runtime.least_signal(recipe, quantized), quantized):
         proof = replace(proof, wrong=runtime.find_wrong_layer(folder / artifact.file, chosen[0][0]))
         first = f"; the first layer that goes wrong: {proof.wrong}" if proof.wrong else ""
@@ -72,6 +73,37 @@ def judge_part(
             hint="Try another --precision, or the processor: another --runtime.",
         )
     return _with(artifact, replace(placement, proof=proof, why=_why_right(placement, proof))), fp32
+
+
+def check_again(bundle: Bundle, calls: Calls, beside: Calls) -> dict[str, float]:
+    """Part -> signal to noise (dB) of its accelerator beside a processor with the same file, on the golden input.
+
+    Args:
+        calls: what the bundle computed. beside: the same calls, as a processor computes them.
+
+    Raises:
+        ParityFailed: a part is wrong on its accelerator.
+    """
+    runtime, recipe, found = makers(bundle).runtime, recipe_in(bundle.manifest), dict[str, float]()
+    for part in bundle.manifest.parts:
+        placement = placement_of(part.census)
+        if placement is None or placement.verdict == "leave it off" or placement.fidelity != "simulated":
+            continue
+        outputs, expected = ([made for _, made in source[part.name]] for source in (calls, beside))
+        found[part.name] = decibels(relative_error(outputs, expected))
+        least = runtime.least_signal(recipe, _is_quantized(part.census))
+        if not found[part.name] >= least:
+            raise ParityFailed(
+                f"the part {part.name!r} is {found[part.name]:.0f} dB from the processor on {placement.unit}; "
+                f"{least:.0f} is the least.",
+                hint="Export the bundle again.",
+            )
+    return found
+
+
+def _is_quantized(census: Mapping[str, Any]) -> bool:
+    """Whether a part computes layers in integers."""
+    return any(layer["form"] not in _FLOATS for layer in census.get("layers", {}).values())
 
 
 def _why_wrong(proof: Proof, least: float, quantized: bool) -> str:
