@@ -11,7 +11,7 @@ CLIP := models/data/golden/jfk.flac
 # Weights that lie beside the checkout are not fetched.
 export EDGEKIT_MIRROR ?= $(wildcard $(CURDIR)/../shared/models)
 
-.PHONY: help demo test fast slow lint types fuzz some train python-tools dist lock docs recordings peers judges vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
+.PHONY: help demo test fast slow lint types fuzz some train python-tools dist lock docs recordings peers judges vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools accelerator-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -37,6 +37,7 @@ help:
 	@echo "make adb-tools  adb, and an emulated phone for it that lives as long as a command does"
 	@echo "make phone-llama  llama.cpp for them, compiled once (some minutes)"
 	@echo "make swift-tools  a Swift compiler, by apt (450 MB to fetch, 2.1 GB on disk), for the packages that apps take"
+	@echo "make accelerator-tools  vendors' compilers and simulators for neural processors, by pip (Qualcomm's under its own licence)"
 	@echo "make train   train the models that are edgekit's own again, and say how good they are (half an hour)"
 	@echo "make fuzz    search for bytes that break a reader of foreign files (ten minutes each; FUZZ_SECONDS=, FUZZ_READERS=)"
 	@echo "make dist    wheel and sdist in build/dist, built and checked"
@@ -84,6 +85,13 @@ $(VENV)/.installed: $(VENV)/.demo $(SOURCES)
 
 $(VENV)/.wheel: $(VENV)/.dependencies $(VENV)/.installed
 	touch $@
+
+# The extras that `all` leaves out: a beta, a compiler, and libraries under a vendor's own licence.
+$(VENV)/.accelerators: requirements/accelerators.txt $(VENV)/.dependencies
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint $(LOCK) -r $<
+	touch $@
+
+accelerator-tools: $(VENV)/.accelerators
 
 demo: $(VENV)/.installed
 	$(BIN)/edgekit export whisper-base --target android --out $(DEMO)

@@ -47,8 +47,9 @@ _FORMS = {"weights": "blockwise", "calls": "dynamic"}
 ROWS, BLOCKS, INTEGER = "scales of rows", "scales of blocks", "integer convolutions"
 _RULES = {ROWS: "rows", BLOCKS: "blockwise"}
 #: What they may rule out besides: ranges of activations that each call has anew, which leaves the static form alone;
-#: integer layers that give float. More words are in `repairs`.
+#: integer layers that give float; products of sequences that are no convolutions. More words are in `repairs`.
 CALLS, MIXED = "ranges of each call", "float results of integer layers"
+SEQUENCES = "integer products of sequences"
 #: The ability to compute with activations of 16 bits in the static form.
 WIDE = "static-16"
 #: Forms of layers that are not computed in int8.
@@ -270,7 +271,7 @@ class OnnxExporter(Exporter):
         from edgekit.exporters.onnx import finding, half, linear, products, recurrent, repairs
         from edgekit.exporters.onnx.choice import timed
         from edgekit.exporters.onnx.choice.widths import narrow_weights
-        from edgekit.exporters.onnx.convolutions import places, rounding, static
+        from edgekit.exporters.onnx.convolutions import matrices, places, rounding, static
 
         names = ("form", "ranges", "float_layers", "bits", "time")
         forced, ranges, keep, bits, share = (recipe.option(name, part.name) for name in names)
@@ -297,6 +298,7 @@ class OnnxExporter(Exporter):
             wish = Wish(forced, ranges, keep, head, weights=recipe.options.get("weights", "per-channel"))
             needs = static.Needs(MIXED in ruled_out, recipe.options.get("activations", 8))
             graph, tables = linear.with_tables(graph) if needs.whole else (graph, {})
+            graph = matrices.as_convolutions(graph) if SEQUENCES in ruled_out else graph
             graph, choice, facts = static.make(graph, feeds, part.name, wish, progress, needs)
             return graph, {**choice, **tables}, facts
         graph, layers = recurrent.quantize(linear.with_products(graph), feeds)

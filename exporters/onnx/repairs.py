@@ -21,6 +21,8 @@ _BYTES, _FOUR_BITS = (TensorProto.UINT8, TensorProto.INT8), (TensorProto.UINT4, 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 #: Operators that move values and do not change them.
 _MOVES = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+#: Operators whose results in float are not cut into steps of 16 bits right behind them.
+_ALONE = ("LayerNormalization", "Sigmoid")
 
 
 def ruled_out(runtime: str) -> set[str]:
@@ -48,19 +50,40 @@ def cast_through_int32(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def part_moved_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A maximum that changes nothing between inputs whose channels come last and the convolutions that read them.
+    """An operator between inputs whose channels come last and the convolutions that read them."""
+    inputs = {value.name for value in model.graph.input}
 
-    A compiler that takes the move and the convolution for one leaves it alone: it does not know that nothing changes.
+    def wrong(node: onnx.NodeProto, moves: set[str], name: str, maker: str) -> bool:
+        return node.op_type in _CONVOLUTIONS and "Transpose" in moves and name in inputs
+
+    return _part(model, wrong)
+
+
+def part_wide_steps(model: onnx.ModelProto) -> onnx.ModelProto:
+    """An operator between normalizations, or gates, and the steps of 16 bits that their results are cut into."""
+    wide = {tensor.name for tensor in model.graph.initializer if tensor.data_type == TensorProto.UINT16}
+
+    def wrong(node: onnx.NodeProto, moves: set[str], name: str, maker: str) -> bool:
+        return node.op_type == "QuantizeLinear" and not wide.isdisjoint(node.input[2:]) and maker in _ALONE
+
+    return _part(model, wrong)
+
+
+def _part(model: onnx.ModelProto, wrong: Callable[[onnx.NodeProto, set[str], str, str], bool]) -> onnx.ModelProto:
+    """A maximum that changes nothing before nodes that are `wrong` behind what they read: a compiler that takes the two
+    for one leaves them alone, for it does not know that nothing changes.
+
+    Args:
+        wrong: (node, operators that move what it reads, the tensor before these, its operator) -> whether it is.
     """
     made = {output: node for node in model.graph.node for output in node.output}
-    inputs, nodes = {value.name for value in model.graph.input}, list[onnx.NodeProto]()
-    added = dict[str, NDArray[Any]]()
+    nodes, added = list[onnx.NodeProto](), dict[str, NDArray[Any]]()
     for node in model.graph.node:
-        moves, name = set[str](), node.input[0]
-        while node.op_type in _CONVOLUTIONS and (before := made.get(name)) and before.op_type in _MOVES:
-            moves.add(before.op_type)
-            name = before.input[0]
-        if "Transpose" in moves and name in inputs:
+        moves, name = set[str](), next(iter(node.input), "")
+        while name in made and made[name].op_type in _MOVES:
+            moves.add(made[name].op_type)
+            name = made[name].input[0]
+        if wrong(node, moves, name, made[name].op_type if name in made else ""):
             parted, lowest = f"{node.output[0]}.parted", f"{node.output[0]}.lowest"
             added[lowest] = np.array([np.finfo(np.float32).min], np.float32)
             nodes.append(helper.make_node("Max", [node.input[0], lowest], [parted], name=parted))
@@ -142,6 +165,7 @@ def _reading(node: onnx.NodeProto, changed: Mapping[int, str]) -> onnx.NodeProto
 REPAIRS: Mapping[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
     "a cast from bytes to float": cast_through_int32,
     "a convolution of moved inputs": part_moved_inputs,
+    "16-bit steps of a normalization": part_wide_steps,
     "int4 without a zero point": add_zero_points,
     "scales along the depth": scale_outputs,
     "a single scale of blocks": widen_single_blocks,

@@ -109,8 +109,8 @@ def check(part: str, processor: str, precision: str, off: Mapping[str, float], h
 
 
 def steps(there: Sequence[Feeds], here: Sequence[Feeds]) -> float:
-    """The largest difference of a value, in steps of an output: 1 for integers, else a 255th of what it spans:
-    8 bits have 255 steps between their 256 values.
+    """The largest difference of a value, in steps of an output: 1 for integers, else a 255th of what it spans (8 bits
+    have 255 steps between their 256 values), or the step of its own that all its values are multiples of.
 
     Infinite for a value that differs from an output that is constant, and for shapes that differ.
     """
@@ -121,7 +121,19 @@ def steps(there: Sequence[Feeds], here: Sequence[Feeds]) -> float:
         if answer.shape != expected.shape:
             return float("inf")
         truth = expected.astype(np.float64)
-        step = 1.0 if expected.dtype.kind in "iub" else float(np.ptp(truth)) / 255 if truth.size else 1.0
+        step = 1.0 if expected.dtype.kind in "iub" or not truth.size else max(np.ptp(truth) / 255, _own_step(truth))
         furthest = float(np.abs(answer.astype(np.float64) - truth).max(initial=0.0))
         most = max(most, furthest / step if step else float("inf") if furthest else 0.0)
     return most
+
+
+def _own_step(values: Any) -> float:
+    """The step of values that were integers before: the least difference of two, where all others are multiples of
+    it; else 0. Three differences are needed: any two numbers are multiples of something."""
+    import numpy as np
+
+    apart = np.diff(np.unique(values))
+    if len(apart) < 3:
+        return 0.0
+    multiples = apart / apart.min()
+    return float(apart.min()) if np.abs(multiples - multiples.round()).max() < 1e-3 else 0.0

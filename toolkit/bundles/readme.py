@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgekit.bundles import places
 from edgekit.bundles.facts import missing_speed_reason, slower
 from edgekit.bundles.manifest import Manifest, Tensor
 from edgekit.common.figures import NOT_MEASURED
@@ -29,6 +30,12 @@ def render(manifest: Manifest) -> str:
             f"Whether {part.name} in {recipe.precision} is faster than in fp32: not measured: {why}."
             for part in manifest.parts
             if (why := missing_speed_reason(part.census.get("speed")))
+        ),
+        *(
+            line
+            for part in manifest.parts
+            if (placement := places.placement_of(part.census)) is not None
+            for line in places.describe(part.name, placement)
         ),
         "",
         "| part | file | away from fp32 | inputs | outputs |",

@@ -39,7 +39,7 @@ def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
         "version": 1,
         "metadata": {
             "component": component,
-            "tools": {"components": [_tool(name, version) for name, version in sorted(manifest.versions.items())]},
+            "tools": {"components": [_tool(name, manifest) for name in sorted(manifest.versions)]},
         },
         "components": [
             *(_file(f"source/{name}", sha256) for name, sha256 in sorted(source.files.items())),
@@ -49,10 +49,12 @@ def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
-def _tool(name: str, version: str) -> dict[str, Any]:
-    package = DISTRIBUTION if name == "edgekit" else name
+def _tool(name: str, manifest: Manifest) -> dict[str, Any]:
+    package, version = DISTRIBUTION if name == "edgekit" else name, manifest.versions[name]
     purl = f"pkg:pypi/{package}@{urllib.parse.quote(version, safe='')}"  # a local version has a plus: 2.9.0+cpu
-    return {"type": "library", "name": name, "version": version, "purl": purl}
+    terms = manifest.licences.get(name, "") if name != "edgekit" else ""
+    own = {"licenses": [{"license": {"name": terms}}]} if terms else {}
+    return {"type": "library", "name": name, "version": version, "purl": purl, **own}
 
 
 def _file(name: str, sha256: str) -> dict[str, Any]:

@@ -11,11 +11,8 @@ from edgekit.bundles.facts import missing_speed_reason, slower
 from edgekit.bundles.manifest import Agreement, Manifest, Verdict
 from edgekit.cli.terminal import say, show_table
 from edgekit.common.figures import NOT_MEASURED
-from edgekit.core import Bundle, Placement, Recipe
+from edgekit.core import Bundle, Recipe
 from edgekit.registry import find, names
-
-#: Layers that stayed on the processor and are named.
-_LEFT = 3
 
 
 def summary(bundle: Bundle) -> dict[str, Any]:
@@ -48,7 +45,7 @@ def _note(manifest: Manifest) -> str:
 
 def show_bundle(bundle: Bundle) -> None:
     from edgekit.common.figures import figure
-    from edgekit.gate import frontier, placing
+    from edgekit.gate import frontier
 
     manifest = bundle.manifest
     size = sum(file.size for file in manifest.files.values())
@@ -61,9 +58,7 @@ def show_bundle(bundle: Bundle) -> None:
     for part in manifest.parts:
         if "arena" in part.census:
             say(_memory(part.name, part.census))
-    for part in manifest.parts:
-        if (placement := placing.placement_of(part.census)) is not None:
-            show_placement(part.name, placement)
+    show_placements(manifest)
     for attempt in manifest.attempts[:-1]:
         tried = attempt.recipe
         say(f"{Recipe(tried.runtime or tried.exporter, tried.precision, tried.options)} {attempt.outcome}", "yellow")
@@ -116,27 +111,18 @@ def show_agreement(agreement: Agreement) -> None:
         say(f"  {name}: {value:.4f}")
 
 
-def show_placement(part: str, placement: Placement) -> None:
-    """Print where a part runs, whether it is right there and by whose word, and what that is worth."""
-    from edgekit.gate import placing
+def show_placements(manifest: Manifest) -> None:
+    """Print where parts run, whether they are right there and by whose word, and what that is worth."""
+    from edgekit.bundles import places
 
-    if placement.verdict == "leave it off":
-        say(f"{part}: leave it off {placement.unit}: {placement.why}", "yellow")
-        return
-    of_work = "" if placement.multiplications is None else f"{placement.multiplications:.1%} of the multiplications, "
-    of_weights = "" if placement.weights is None else f"{placement.weights:.0%} of the weights, "
-    pieces = "one piece" if placement.pieces == 1 else f"{placement.pieces} pieces"
-    say(f"{part}: on {placement.unit}: {of_work}{of_weights}{pieces}, says {placement.by}")
-    if placement.sizes:
-        say(f"  for {placement.sizes}; other sizes run on the processor")
-    for warning in placing.warnings(placement):
-        say(f"  {warning}", "yellow")
-    for layer, why in list(placement.left.items())[:_LEFT]:
-        say(f"  on the processor: {layer}: {why}")
-    if len(placement.left) > _LEFT:
-        say(f"  and {len(placement.left) - _LEFT} more layers (manifest.json)")
-    say(f"  right there ({placement.fidelity}): {placement.why if placement.proof else NOT_MEASURED}")
-    say(f"  worth it: {placement.cost or NOT_MEASURED}; power: {NOT_MEASURED}")
+    for part in manifest.parts:
+        if (placement := places.placement_of(part.census)) is not None:
+            first, *others = places.describe(part.name, placement)
+            say(first, "yellow" if placement.verdict == "leave it off" else "")
+            for line in others:
+                say(f"  {line}")
+            for warning in places.warnings(placement):
+                say(f"  {warning}", "yellow")
 
 
 def _show_speed(part: str, precision: str, speed: dict[str, Any]) -> None:

@@ -137,13 +137,16 @@ def verify_(arguments: argparse.Namespace) -> None:
     gate, agreement = proof["gate"], proof["agreement"]
     if arguments.json:
         verdicts = {"agreement": msgspec.to_builtins(agreement), "gate": msgspec.to_builtins(gate)}
-        facts = {"parity": proof["parity"], **verdicts, "device": dict(proof["device"]), "older": proof["older"]}
+        facts = {"parity": proof["parity"], **verdicts, "placed": proof["placed"]}
+        facts |= {"device": dict(proof["device"]), "older": proof["older"]}
         show_json({"bundle": arguments.bundle, **facts})
         return
     ran = None not in proof["parity"].values()
     checked = "hashes, structure and golden output" if ran else "hashes and structure (nothing was run)"
     say(f"{arguments.bundle}: {checked} are as the manifest says", "green" if ran else "yellow")
     show_table("", ["part", "away from fp32, chained"], [[name, away(e)] for name, e in proof["parity"].items()])
+    for part, signal in proof["placed"].items():
+        say(f"{part}: {signal:.0f} dB from the processor on its accelerator, simulated")
     show_agreement(agreement)
     say(f"accuracy: {gate.verdict_text} ({gate.reason})")
     for line in others(gate):

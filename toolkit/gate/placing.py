@@ -12,10 +12,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from edgekit.bundles.facts import recipe_in
+from edgekit.bundles.opened import makers
+from edgekit.bundles.places import placement_of
 from edgekit.common.processors import usable_processors
-from edgekit.core import Artifact, Feeds, Placement, Proof, Recipe, Runtime
+from edgekit.core import Artifact, Bundle, Calls, Feeds, Placement, Proof, Recipe, Runtime
 from edgekit.errors import ParityFailed
 from edgekit.numerics.parity import decibels, relative_error, spread
 from edgekit.registry import find
@@ -27,21 +28,14 @@ if TYPE_CHECKING:
 
     Call = tuple[Feeds, Mapping[str, NDArray[Any]]]
 
-__all__ = ["WHOLE", "check_placed", "judge_part", "leave_off", "placement_of", "warnings"]
+__all__ = ["check_again", "check_placed", "judge_part", "leave_off"]
 
-#: The share of multiplications below which a part counts as torn apart.
-WHOLE = 0.99
 #: Calls that are compared, and the seconds after which no other begins: simulators are slow.
 _CALLS, _SECONDS = 4, 60.0
 #: Forms of layers that are not computed in integers.
 _FLOATS = ("float", "weight-only", "table")
 #: How much further (dB) from fp32 the unit may be than the processor is, where both compute in integers.
 _FURTHER = 1.0
-
-
-def placement_of(census: Mapping[str, Any]) -> Placement | None:
-    """What the census of a part says of its accelerator; None: it has none. Raises msgspec.ValidationError."""
-    return msgspec.convert(census["placement"], Placement) if census.get("placement") else None
 
 
 def judge_part(
@@ -70,8 +64,7 @@ def judge_part(
     cpu = relative_error(outputs, beside)
     cpu_fp32 = relative_error(beside, [reference for _, reference in chosen])
     proof = Proof(decibels(cpu), decibels(fp32), decibels(cpu_fp32), len(chosen))
-    layers = artifact.census.get("layers", {}).values()
-    quantized = any(layer["form"] not in _FLOATS for layer in layers)
+    quantized = _is_quantized(artifact.census)
     if why := _why_wrong(proof, runtime.least_signal(recipe, quantized), quantized):
         proof = replace(proof, wrong=runtime.find_wrong_layer(folder / artifact.file, chosen[0][0]))
         first = f"; the first layer that goes wrong: {proof.wrong}" if proof.wrong else ""
@@ -80,6 +73,37 @@ def judge_part(
             hint="Try another --precision, or the processor: another --runtime.",
         )
     return _with(artifact, replace(placement, proof=proof, why=_why_right(placement, proof))), fp32
+
+
+def check_again(bundle: Bundle, calls: Calls, beside: Calls) -> dict[str, float]:
+    """Part -> signal to noise (dB) of its accelerator beside a processor with the same file, on the golden input.
+
+    Args:
+        calls: what the bundle computed. beside: the same calls, as a processor computes them.
+
+    Raises:
+        ParityFailed: a part is wrong on its accelerator.
+    """
+    runtime, recipe, found = makers(bundle).runtime, recipe_in(bundle.manifest), dict[str, float]()
+    for part in bundle.manifest.parts:
+        placement = placement_of(part.census)
+        if placement is None or placement.verdict == "leave it off" or placement.fidelity != "simulated":
+            continue
+        outputs, expected = ([made for _, made in source[part.name]] for source in (calls, beside))
+        found[part.name] = decibels(relative_error(outputs, expected))
+        least = runtime.least_signal(recipe, _is_quantized(part.census))
+        if not found[part.name] >= least:
+            raise ParityFailed(
+                f"the part {part.name!r} is {found[part.name]:.0f} dB from the processor on {placement.unit}; "
+                f"{least:.0f} is the least.",
+                hint="Export the bundle again.",
+            )
+    return found
+
+
+def _is_quantized(census: Mapping[str, Any]) -> bool:
+    """Whether a part computes layers in integers."""
+    return any(layer["form"] not in _FLOATS for layer in census.get("layers", {}).values())
 
 
 def _why_wrong(proof: Proof, least: float, quantized: bool) -> str:
@@ -127,11 +151,3 @@ def check_placed(artifacts: Sequence[Artifact], least: float) -> None:
                 f"asks for {least:.1%}: {left}.",
                 hint="Ask for less, or take another --precision.",
             )
-
-
-def warnings(placement: Placement) -> list[str]:
-    """What is to be told of a placement although it is right: phrases."""
-    if placement.verdict == "leave it off":
-        return []
-    torn = [f"only {placement.share:.1%} of the work is there"] if placement.share < WHOLE else []
-    return torn + ([f"in {placement.pieces} pieces"] if placement.pieces > 1 else [])

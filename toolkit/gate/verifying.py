@@ -16,6 +16,7 @@ from edgekit.errors import GateFailed, MissingExtra, UnknownName
 from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.evidence import measure_agreement
 from edgekit.gate.judges import Looks, judge_of
+from edgekit.gate.placing import check_again
 from edgekit.gate.verdicts import not_measured
 from edgekit.importers.resolved import override_metric
 from edgekit.registry import find
@@ -39,7 +40,8 @@ def verify(
         evidence: the data folder (or ``edgekit:full``) that was given at the export; None: edgekit's own samples.
 
     Returns:
-        ``{"parity": {part: error}, "agreement": Agreement, "gate": Verdict, "device": facts, "older": note}``. The note
+        ``{"parity": {part: error}, "agreement": Agreement, "gate": Verdict, "placed": {part: dB}, "device": facts,
+        "older": note}``. `placed` has the parts on an accelerator (`check_again`). The note
         tells of verdicts by older rules, "" if there are none. The agreement compares
         the answers to the evidence with the fp32 reference's, which the bundle keeps. The gate's verdict is "not
         measured" without `data`, else "above the bar" or "undecided": the fp32 reference is not in the bundle, so its
@@ -57,7 +59,9 @@ def verify(
     tell("running the golden input", 0, 0)
     errors, calls, _ = golden.prove(bundle, usable_processors())
     unable = next((f"parity {part.census['parity']}" for part in bundle.manifest.parts if part.parity is None), "")
-    device = _on_device(bundle, calls, tell)
+    beside = _on_processor(bundle, calls)
+    placed = check_again(bundle, calls, beside)
+    device = _on_device(bundle, beside, tell)
     agreement = not_compared(unable) if unable else measure_agreement(bundle, tell, evidence)
     if agreement.verdict == "fail":
         raise GateFailed(f"{bundle.path.name} does not agree with the fp32 reference: {agreement.reason}.")
@@ -70,6 +74,7 @@ def verify(
         "parity": errors,
         "agreement": agreement,
         "gate": verdict,
+        "placed": placed,
         "device": device,
         "older": _older(bundle.manifest),
     }
@@ -100,7 +105,6 @@ def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any
     if target.prove is None:
         return {}
     tell(f"golden vectors on {target.device or 'emulated processors'}", 0, 0)
-    calls = _on_processor(bundle, calls)
     try:
         with golden.trusted_folder(bundle, target) as folder:
             return target.prove(folder, calls)

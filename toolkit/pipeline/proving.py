@@ -9,6 +9,7 @@ from typing import Any
 
 from edgekit.bundles import golden
 from edgekit.bundles.manifest import Agreement, Verdict
+from edgekit.bundles.places import placement_of
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Predictor, Recipe, Runner, TensorSpec
@@ -110,7 +111,7 @@ def _prove_placements(
     """
     proven, errors = list[Artifact](), dict[str, float]()
     for artifact in artifacts:
-        placement = placing.placement_of(artifact.census)
+        placement = placement_of(artifact.census)
         if placement is not None and placement.fidelity == "simulated" and placement.verdict == "on the unit":
             run.tell(f"{artifact.part} on {placement.unit}", 0, 0)
             try:

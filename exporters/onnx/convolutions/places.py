@@ -138,17 +138,18 @@ def convolutional(model: onnx.ModelProto) -> bool:
     return held["Conv"] > held["MatMul"]
 
 
-def places(model: onnx.ModelProto, *, whole: bool = False, pixels: bool = True) -> Places:
+def places(model: onnx.ModelProto, *, whole: bool = False, bits: int = 8) -> Places:
     """What can be quantized in `model` (see `rewrite_for_int8`).
 
     Args:
-        whole: see `Places`. pixels: whether bytes that come in are quantized values of 8 bits.
+        whole: see `Places`. bits: of activations. With 16, bytes that come in are no quantized values, and products of
+            two activations stay float: processors are no better at them than half precision is.
     """
     found, arrays, users = Places(model, whole=whole), constants(model), _users(model)
     outputs = {value.name for value in model.graph.output}
     wide = {output for node in model.graph.node if node.op_type in _WIDE for output in node.output}
     other, made = _not_float(model), {output: node for node in model.graph.node for output in node.output}
-    found.given.update(_pixels(model, arrays) if pixels else {})
+    found.given.update(_pixels(model, arrays) if bits == 8 else {})
     found.roots.update({name: name for name in found.given})  # what they are only moved to has their steps too
     for node in model.graph.node:
         if node.op_type in PRODUCTS and _is_product(node, arrays):
@@ -165,7 +166,12 @@ def places(model: onnx.ModelProto, *, whole: bool = False, pixels: bool = True) 
                 or any(user.op_type in (*PRODUCTS, *_OTHERS) for user in users.get(out, []))
             )
             results = [out] if wanted else []
-        elif whole and node.op_type == "MatMul" and not any(name in arrays or name in other for name in node.input):
+        elif (
+            whole
+            and bits == 8
+            and node.op_type == "MatMul"
+            and not any(name in arrays or name in other for name in node.input)
+        ):
             inputs, results = list(node.input), list(node.output)
             found.others.append(node)
         elif node.op_type in _OTHERS and not any(

@@ -116,7 +116,7 @@ class _Static(Candidates[onnx.ModelProto]):
         super().__init__(part, feeds, tell)
         self.needs = needs
         self._graph, self._per_channel = places.rewrite_for_int8(model), wish.weights == "per-channel"
-        self._places = places.places(self._graph, whole=needs.whole, pixels=needs.bits == 8)
+        self._places = places.places(self._graph, whole=needs.whole, bits=needs.bits)
         self.layers = list(self._places.products)
         self.head = places.head(self._places) if self._per_channel and wish.head else ()
         self.measured = feeds[_HELD - 1 :: _HELD]

@@ -126,6 +126,15 @@ def test_steps(there: list[float], here: list[float], found: float) -> None:
     assert emulated.steps([{"y": np.array(there)}], [{"y": np.array(here)}]) == found
 
 
+def test_an_output_that_was_integers_is_off_by_one_whatever_it_spans() -> None:
+    """A call may span a few of the 256 steps that calibration has given the output."""
+    here = 0.25 * np.array([0.0, 1.0, 4.0, 9.0, 20.0])
+    there = here + np.array([0.25, 0.0, -0.25, 0.0, 0.0])
+    assert emulated.steps([{"y": there}], [{"y": here}]) == 1.0
+    plain = here + np.array([0.0, 0.01, 0.0, 0.03, 0.0])  # no multiples of anything
+    assert emulated.steps([{"y": plain + 0.25}], [{"y": plain}]) > 10
+
+
 # ------------------------------------------------------------------------------------------------------ what is allowed
 
 

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from edgekit.bundles.places import placement_of, warnings
 from edgekit.core import Abilities, Artifact, Placement, Recipe, Runner, Runtime, TensorSpec
 from edgekit.errors import ParityFailed
 from edgekit.gate import placing
@@ -62,7 +63,7 @@ def artifact(tmp_path: Path) -> Artifact:
 
 def test_a_part_that_is_right_keeps_its_place_and_says_how_far_it_is(artifact: Artifact, tmp_path: Path) -> None:
     proven, error = placing.judge_part(Unit(0.001), artifact, tmp_path, RECIPE, CALLS)
-    placement = placing.placement_of(proven.census)
+    placement = placement_of(proven.census)
     assert placement is not None and placement.proof is not None
     assert placement.verdict == "on the unit"
     assert placement.proof.cpu == pytest.approx(60, abs=0.1) and placement.proof.fp32 == pytest.approx(60, abs=0.1)
@@ -84,11 +85,11 @@ def test_integers_may_be_no_further_from_fp32_than_the_processor(artifact: Artif
     with pytest.raises(ParityFailed, match="dB from fp32, where the processor is"):
         placing.judge_part(Unit(0.05, least=22.0), whole, tmp_path, RECIPE, CALLS)
     proven, _ = placing.judge_part(Unit(0.05, least=22.0), artifact, tmp_path, RECIPE, CALLS)
-    assert placing.placement_of(proven.census) is not None
+    assert placement_of(proven.census) is not None
 
 
 def test_what_is_left_off_leaves_no_file_behind(artifact: Artifact, tmp_path: Path) -> None:
-    placement = placing.placement_of(placing.leave_off(artifact, tmp_path, "it is noise there").census)
+    placement = placement_of(placing.leave_off(artifact, tmp_path, "it is noise there").census)
     assert placement is not None
     assert (placement.verdict, placement.why, [*placement.files]) == ("leave it off", "it is noise there", [])
     assert not (tmp_path / "network.toy").exists() and (tmp_path / "network.onnx").exists()
@@ -112,6 +113,6 @@ def test_enough_on_the_unit_passes_and_so_does_what_has_no_multiplications() -> 
 
 
 def test_what_is_torn_apart_is_told() -> None:
-    assert placing.warnings(PLACED) == []
-    assert len(placing.warnings(replace(PLACED, multiplications=0.5, pieces=3))) == 2
-    assert placing.warnings(replace(PLACED, multiplications=0.0, verdict="leave it off")) == []
+    assert warnings(PLACED) == []
+    assert len(warnings(replace(PLACED, multiplications=0.5, pieces=3))) == 2
+    assert warnings(replace(PLACED, multiplications=0.0, verdict="leave it off")) == []

@@ -21,6 +21,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import edgekit
+from edgekit.bundles.places import placement_of
 from edgekit.core import Artifact, Axis, Lowering, Part, Placement, Recipe, TensorSpec
 from edgekit.errors import BadInput, CannotRun, ParityFailed, UnknownName, Unsupported
 from edgekit.gate import placing
@@ -61,7 +62,7 @@ def calls(*rows: int) -> list[Any]:
 
 
 def place(made: Artifact) -> Placement:
-    placement = placing.placement_of(made.census)
+    placement = placement_of(made.census)
     assert placement is not None
     return placement
 

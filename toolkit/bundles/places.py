@@ -1,0 +1,52 @@
+"""What a manifest says of accelerators: where parts run, whether they are right there, and what that is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from edgekit.common.figures import NOT_MEASURED
+from edgekit.core import Placement
+
+__all__ = ["WHOLE", "describe", "placement_of", "warnings"]
+
+#: The share of multiplications below which a part counts as torn apart.
+WHOLE = 0.99
+#: Layers that stayed on the processor and are named.
+_NAMED = 3
+
+
+def placement_of(census: Mapping[str, Any]) -> Placement | None:
+    """What the census of a part says of its accelerator; None: it has none. Raises msgspec.ValidationError."""
+    return msgspec.convert(census["placement"], Placement) if census.get("placement") else None
+
+
+def describe(part: str, placement: Placement) -> list[str]:
+    """Lines for people; all but the first belong below it."""
+    if placement.verdict == "leave it off":
+        return [f"{part}: leave it off {placement.unit}: {placement.why}"]
+    shares = ((placement.multiplications, "of the multiplications"), (placement.weights, "of the weights"))
+    told = [f"{share:.1%} {what}" for share, what in shares if share is not None]
+    pieces = "one piece" if placement.pieces == 1 else f"{placement.pieces} pieces"
+    sizes = [f"for {placement.sizes}; other sizes run on the processor"] if placement.sizes else []
+    left = [f"on the processor: {layer}: {why}" for layer, why in [*placement.left.items()][:_NAMED]]
+    more = len(placement.left) - _NAMED
+    right = f" ({placement.fidelity}): {placement.why}" if placement.proof else f": {NOT_MEASURED}"
+    return [
+        f"{part}: on {placement.unit}: {', '.join([*told, pieces])}, says {placement.by}",
+        *sizes,
+        *left,
+        *([f"on the processor: {more} more layers (manifest.json)"] if more > 0 else []),
+        f"right there{right}",
+        f"worth it: {placement.cost or NOT_MEASURED}; power: {NOT_MEASURED}",
+    ]
+
+
+def warnings(placement: Placement) -> list[str]:
+    """What is to be told of a placement although it is right: phrases."""
+    if placement.verdict == "leave it off":
+        return []
+    torn = [f"only {placement.share:.1%} of the work is there"] if placement.share < WHOLE else []
+    return torn + ([f"in {placement.pieces} pieces"] if placement.pieces > 1 else [])
