@@ -17,10 +17,16 @@ from edgekit.runtimes.coreai.quiet import quiet
 
 __all__ = ["EXPORTER", "CoreaiExporter"]
 
+_OPTIONS = {"compute": options.values("fp16", "fp32")}
+
 
 class CoreaiExporter(Exporter):
-    """See `edgekit.core.Exporter`. ``int8`` weights are linear with a scale for every output channel; activations are
-    fp16 then, and in parts that must stay float (frontends) fp32. A recipe has no options."""
+    """See `edgekit.core.Exporter`. ``int8`` weights are linear with a scale for every output channel. Parts that must
+    stay float (frontends) are fp32. Option of a recipe:
+
+    ``compute``
+        of int8: "fp16" (the default, as the neural engine computes), or "fp32".
+    """
 
     name = "coreai"
     precisions = ("fp32", "fp16", "int8")
@@ -33,7 +39,7 @@ class CoreaiExporter(Exporter):
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
-        options.check(self, {}, model, recipe)
+        options.check(self, _OPTIONS, model, recipe)
 
     def export(
         self,
@@ -60,6 +66,7 @@ class CoreaiExporter(Exporter):
                 part,
                 checkpoint,
                 recipe.precision if part.quantize else "fp32",
+                "fp32" if recipe.precision == "fp32" or not part.quantize else recipe.options.get("compute", "fp16"),
                 calibration.get(part.name, ()),
                 out,
                 progress,

@@ -30,11 +30,18 @@ __all__ = ["write"]
 
 
 def write(
-    part: Part, checkpoint: Checkpoint, precision: str, feeds: Sequence[Feeds], out: Path, progress: Progress
+    part: Part,
+    checkpoint: Checkpoint,
+    precision: str,
+    compute: str,
+    feeds: Sequence[Feeds],
+    out: Path,
+    progress: Progress,
 ) -> Artifact:
     """Write ``PART.aimodel`` (see `edgekit.exporters.coreai`).
 
     Args:
+        compute: "fp32" or "fp16": of activations, and of weights that are not in int8.
         feeds: inputs by which weights are rounded; without any they are rounded to nearest.
     """
     module: Any = part.build(checkpoint) if part.build else None
@@ -56,8 +63,8 @@ def write(
             graph = traced_graph(part, candidates.make(plan))
             unpack_weights(graph, [name for name in candidates.layers if name not in plan.forms])
         file = out / f"{part.name}.aimodel"
-        _save(part, _convert(part, exported_program(part, graph, precision)), file)
-        return Artifact(part.name, file.name, _census(file, precision, layers, plan))
+        _save(part, _convert(part, exported_program(part, graph, compute)), file)
+        return Artifact(part.name, file.name, _census(file, compute, layers, plan))
 
 
 def _convert(part: Part, program: Any) -> Any:
@@ -93,7 +100,7 @@ def _save(part: Part, program: Any, file: Path) -> None:
     told.write_text(json.dumps(json.loads(told.read_bytes()), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _census(file: Path, precision: str, layers: Mapping[str, Weights], plan: Plan) -> dict[str, Any]:
+def _census(file: Path, compute: str, layers: Mapping[str, Weights], plan: Plan) -> dict[str, Any]:
     """Operators as Core AI counts them in the saved file, and weights by type and by layer."""
     from coreai.authoring import AIModelAsset
 
@@ -102,15 +109,15 @@ def _census(file: Path, precision: str, layers: Mapping[str, Weights], plan: Pla
         raise ExportFailed(f"{file.name} holds no program.")
     held, forms = Counter[str](), dict[str, LayerPlan]()
     for name, weights in layers.items():
-        few = LayerPlan("float", f"fewer than {FEW} weights" if precision == "int8" else "as asked")
+        few = LayerPlan("float", f"fewer than {FEW} weights" if plan.form == "int8" else "as asked")
         usual = LayerPlan("int8", "as asked") if plan.form == "int8" and weights.count >= FEW else few
         forms[name] = plan.forms.get(name, usual)
-        width = {"int8": 1, "float": 4 if precision == "fp32" else 2}[forms[name].form]
+        width = {"int8": 1, "float": 4 if compute == "fp32" else 2}[forms[name].form]
         held[{1: "int8", 2: "float16", 4: "float32"}[width]] += width * weights.count
     return {
         "operators": dict(sorted(summary.operation_distribution)),
         "bytes": {**held, "other": max(0, _size(file) - sum(held.values()))},
-        "compute": "fp32" if precision == "fp32" else "fp16",
+        "compute": compute,
         "layers": {name: asdict(form) for name, form in forms.items()},
         "ios": 27,
     }

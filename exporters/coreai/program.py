@@ -73,9 +73,9 @@ def traced_graph(part: Part, module: torch.nn.Module) -> Any:
     return _export(part, module).module(check_guards=False)
 
 
-def exported_program(part: Part, graph: Any, precision: str) -> Any:
-    """The program of a graph, in which everything but "fp32" computes in half precision. Raises as `traced_graph`."""
-    if precision == "fp32":
+def exported_program(part: Part, graph: Any, compute: str) -> Any:
+    """The program of a graph, which computes in "fp32" or "fp16". Raises as `traced_graph`."""
+    if compute == "fp32":
         return _export(part, graph)
     _halve(graph)
     return _export(part, _Ends(part, graph))

@@ -130,9 +130,7 @@ def test_what_vela_refuses_is_one_line(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_compiler_that_misbehaves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: str
-) -> None:
+def test_a_compiler_that_misbehaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: str) -> None:
     script = tmp_path / "vela"
     script.write_text(f"#!{sys.executable}\n{program}\n", encoding="utf-8")
     script.chmod(0o755)
@@ -163,5 +161,3 @@ def test_without_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_boards_take_the_budgets_of_the_target() -> None:
     units: list[Any] = [board for board in TARGET.boards.values() if board.runtime == RUNTIME.name]
     assert len(units) == 11 and all(board.flash is None and "Vela" in board.note for board in units)
-
-
