@@ -1,8 +1,8 @@
 """Apple's Core AI for iPhones of iOS 27 on, experimental: programs (.aimodel) in fp32, fp16, and int8 weights.
 
 torch -> torch.export -> smaller weights -> coreai-torch -> an asset. Apple's runtime computes it on Linux, too
-(`edgekit.runtimes.coreai`). Its converter names constants by hashes that every process seeds anew: the same part has the
-same bytes within a process alone.
+(`edgekit.runtimes.coreai`). Its converter names constants by hashes that every process seeds anew: the same part has
+the same bytes within a process alone.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Feeds, Model, Progress, Recipe
 from edgekit.errors import need
 from edgekit.exporters.common import options
-from edgekit.runtimes.coreai.quiet import quiet
 
 __all__ = ["EXPORTER", "CoreaiExporter"]
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Artifact, Checkpoint, Feeds, Part, Progress
 from edgekit.errors import ExportFailed
 from edgekit.exporters.coreai.candidates import AIM, BITS, Rounded
@@ -24,7 +25,6 @@ from edgekit.exporters.coreai.program import (
 from edgekit.quantization.bits import with_more_bits
 from edgekit.quantization.plan import LayerPlan, Plan
 from edgekit.runtimes.coreai.description import KEY, describe
-from edgekit.runtimes.coreai.quiet import quiet
 
 __all__ = ["write"]
 
@@ -51,32 +51,32 @@ def write(
         )
     module.eval()
     progress(f"converting {part.name}", 0, 0)
-    with quiet():
-        graph = traced_graph(part, module)
-        layers = weights_of(graph)
-        plan = Plan("float")
-        if precision == "int8":
-            candidates = Rounded(part, module, layers, feeds, progress)
-            plan = candidates.plan()
-            if feeds and candidates.layers:
-                plan = with_more_bits(candidates, {n: layers[n].count for n in candidates.layers}, plan, BITS, AIM)
-            graph = traced_graph(part, candidates.make(plan))
-            unpack_weights(graph, [name for name in candidates.layers if name not in plan.forms])
-        file = out / f"{part.name}.aimodel"
-        _save(part, _convert(part, exported_program(part, graph, compute)), file)
-        return Artifact(part.name, file.name, _census(file, compute, layers, plan))
+    graph = traced_graph(part, module)
+    layers, plan = weights_of(graph), Plan("float")
+    if precision == "int8":
+        candidates = Rounded(part, module, layers, feeds, progress)
+        plan = candidates.plan()
+        if feeds and candidates.layers:
+            plan = with_more_bits(candidates, {n: layers[n].count for n in candidates.layers}, plan, BITS, AIM)
+        graph = traced_graph(part, candidates.make(plan))
+        unpack_weights(graph, [name for name in candidates.layers if name not in plan.forms])
+    file = out / f"{part.name}.aimodel"
+    _save(part, _convert(part, exported_program(part, graph, compute)), file)
+    return Artifact(part.name, file.name, _census(file, compute, layers, plan))
 
 
 def _convert(part: Part, program: Any) -> Any:
     """Apple's program of a torch program, with the names of the part's inputs and outputs."""
-    from coreai_torch import TorchConverter, get_decomp_table
+    with quiet():
+        from coreai_torch import TorchConverter, get_decomp_table
 
     ins, outs = ([spec.name for spec in side] for side in (part.inputs, part.outputs))
     try:
-        # What else is recorded of where an operator comes from are paths of this machine.
-        converter = TorchConverter(mode=TorchConverter.Mode.RELEASE)
-        program = program.run_decompositions(get_decomp_table())
-        return converter.add_exported_program(program, input_names=ins, output_names=outs).to_coreai()
+        with quiet():
+            # What else is recorded of where an operator comes from are paths of this machine.
+            converter = TorchConverter(mode=TorchConverter.Mode.RELEASE)
+            program = program.run_decompositions(get_decomp_table())
+            return converter.add_exported_program(program, input_names=ins, output_names=outs).to_coreai()
     except Exception as exc:  # torch and MLIR raise many unrelated types here; the reason is in the message
         raise ExportFailed(
             f"the part {part.name!r} cannot become a Core AI program: {first_line(exc)}",
@@ -87,7 +87,8 @@ def _convert(part: Part, program: Any) -> Any:
 def _save(part: Part, program: Any, file: Path) -> None:
     """Save a program, described, and without the day, which is nobody's business."""
     try:
-        asset = program.save_asset(file)
+        with quiet():
+            asset = program.save_asset(file)
     except (RuntimeError, ValueError) as exc:
         raise ExportFailed(f"Core AI cannot save the part {part.name!r}: {first_line(exc)}") from exc
 
