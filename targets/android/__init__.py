@@ -36,7 +36,8 @@ TARGET = Target(
     boards=BOARDS,
     runtimes={
         "onnxruntime": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",
-        "qnn": "maven:com.qualcomm.qti:onnxruntime-android-qnn:{version}",
+        # It opens the plain graph; the context binary takes Qualcomm's plug-in besides (docs/accelerators.md).
+        "qnn": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",
         "litert": "maven:com.google.ai.edge.litert:litert:{version}",
         "executorch": "maven:org.pytorch:executorch-android:{version}",
         "llama-cpp": "llama.cpp as of llama-cpp-python {version}, built with the NDK",

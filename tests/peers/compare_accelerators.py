@@ -1,4 +1,4 @@
-"""Models × neural processors, by their vendors' own software, into docs/accelerators.md.
+"""Models beside neural processors, by their vendors' own software, into docs/accelerators.md.
 
 Every cell is an export: what it places, how far it is from the processor and from fp32, which layer went wrong where a
 recipe was refused. A finished cell is kept in ``--work`` and not made again. Hours at first; the machine need not be
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "judges"))
-from page import MODELS  # noqa: E402  the judges' own list
+from page import MODELS
 
 #: Column -> (options of the export, names of the models; none: all).
 ROADS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {

@@ -45,7 +45,7 @@ def describe(part: str, placement: Placement) -> list[str]:
 
 
 def warnings(placement: Placement) -> list[str]:
-    """What is to be told of a placement although it is right: phrases."""
+    """Doubts about a placement that is right, as phrases."""
     if placement.verdict == "leave it off":
         return []
     torn = [f"only {placement.share:.1%} of the work is there"] if placement.share < WHOLE else []

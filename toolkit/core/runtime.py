@@ -80,8 +80,8 @@ class Runtime(ABC):
             anew), ``"mapped"`` (the file alone).
         abilities, constraints: see `Abilities` and `Constraint`.
         costs: kind of layer -> form -> its time, relative to the same layer in int8, where that was measured.
-        terms: the licence of the first of `distributions` where its makers' own holds, a sentence. It is said at an
-            export, and stands in the manifest and the bill of materials.
+        terms: distribution -> its makers' own licence, a sentence, which is said at an export, and stands in the
+            manifest and the bill of materials.
         cpu: of a runtime for an accelerator: the name of the one that computes the same files on a processor.
     """
 
@@ -97,7 +97,7 @@ class Runtime(ABC):
     holds: Literal["packed", "widened", "copied", "mapped"] = "packed"
     constraints: tuple[Constraint, ...] = ()
     costs: Mapping[str, Mapping[str, float]] = MappingProxyType({})
-    terms: str = ""
+    terms: Mapping[str, str] = MappingProxyType({})
     cpu: str = ""
 
     @abstractmethod

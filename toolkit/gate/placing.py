@@ -1,6 +1,6 @@
 """The verdict on an accelerator: is the part there, is it right there, is it worth it?
 
-Labels are no judge: networks that gave noise kept all of theirs. What decides is the distance from the processor with
+Labels are no judge: networks that gave noise kept all their labels. What decides is the distance from the processor with
 the same file, and from the fp32 reference, on real calls that calibrated nothing.
 """
 

@@ -169,8 +169,8 @@ def read(job: Job, weights: Path, tell: Progress) -> tuple[Job, Checkpoint]:
     """The weights of `job`, and the job as they make it: what is quantized already is not quantized to no avail."""
     job.exporter.require()
     job.runtime.require()
-    if job.runtime.terms:
-        tell(f"{job.runtime.distributions[0]} is under {job.runtime.terms}", 0, 0)
+    for distribution, terms in job.runtime.terms.items():
+        tell(f"{distribution} is under {terms}", 0, 0)
     checkpoint = _with_companions(read_checkpoint(weights), job, tell)
     return _skip_requantization(job, checkpoint, tell), checkpoint
 

@@ -17,7 +17,7 @@ from edgekit.bundles.facts import part_facts, recipe_facts, source_facts, target
 from edgekit.bundles.manifest import NAME, SCHEMA, Golden, Manifest, ModelFacts, encode
 from edgekit.bundles.readme import render as readme
 from edgekit.common import package_data
-from edgekit.core import Model, Runtime, Source
+from edgekit.core import Model, Source
 from edgekit.errors import BadInput, GateFailed
 from edgekit.pipeline.climbing import climb
 from edgekit.pipeline.job import Job, Run
@@ -69,7 +69,7 @@ def make(run: Run) -> None:
         gate=accepted.verdict,
         evidence=accepted.reference.facts(accepted.agreement, stage),
         attempts=attempts,
-        licences={"weights": licence, "edgekit": "Apache-2.0", **_terms(job.runtime)},
+        licences={"weights": licence, "edgekit": "Apache-2.0", **job.runtime.terms},
         versions={"edgekit": edgekit.__version__, **run.job.tools()},
         files={},
     )
@@ -78,11 +78,6 @@ def make(run: Run) -> None:
     if job.target.pack:
         job.target.pack(stage)
     (stage / NAME).write_bytes(encode(msgspec.structs.replace(manifest, files=inventory(stage))))
-
-
-def _terms(runtime: Runtime) -> dict[str, str]:
-    """Distribution -> its makers' own terms."""
-    return {runtime.distributions[0]: runtime.terms} if runtime.terms else {}
 
 
 def prepare_run(run: Run) -> Run:

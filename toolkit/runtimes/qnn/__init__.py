@@ -7,6 +7,7 @@ one chip from another. The libraries are under a licence of Qualcomm's own (docs
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 
 from edgekit.core import Abilities, Artifact, Constraint, Feeds, Lowering, Model, Recipe, Runner, Runtime
 from edgekit.errors import Unsupported, need
@@ -23,7 +24,7 @@ class Qnn(Runtime):
 
     name = "qnn"
     formats = ("onnx",)
-    distributions = (PACKAGE, "onnxruntime")
+    distributions = ("onnxruntime", PACKAGE)
     abilities = Abilities(
         (8,), ("tensor", "channel"), activations=("static", "static-16"), integer=("convolution", "product")
     )
@@ -33,9 +34,12 @@ class Qnn(Runtime):
     untimed = "Qualcomm's processor is simulated here, which proves answers and tells no times"
     process_bytes = 330_000_000
     holds = "mapped"
-    terms = (
-        "Qualcomm's AI Stack License (Qualcomm_LICENSE.pdf in the package), not MIT as its metadata says: to develop, "
-        "benchmark, and redistribute inside an application only; it advises against identifying people by biometrics"
+    terms = MappingProxyType(
+        {
+            PACKAGE: "Qualcomm's AI Stack License (Qualcomm_LICENSE.pdf in the package), not MIT as its metadata says: "
+            "to develop, benchmark, and redistribute inside an application only; it advises against identifying people "
+            "by biometrics"
+        }
     )
     cpu = "onnxruntime"
     constraints = (

@@ -26,6 +26,8 @@ __all__ = ["lower"]
 
 #: Sizes for which a part is compiled, at most; what share of its calls they must make up.
 _SIZES, _ENOUGH = 4, 0.5
+#: Bytes of a file that protobuf, in which graphs are handed over, can hold.
+_LARGEST = 2**31 - 2**20
 #: Names that onnxruntime adds where it moves a layout or joins a sum to a product.
 _ADDED = re.compile(r"(/MatMulAddFusion)?(_token_\d+)?$")
 
@@ -38,6 +40,8 @@ def lower(artifact: Artifact, folder: Path, about: Lowering, board: Board) -> Ar
     """
     file = folder / artifact.file
     calls, why = _usual_sizes(about)
+    if file.stat().st_size > _LARGEST:
+        calls, why = [], "its file is larger than 2 GB, and the compiler takes no such graph"
     with TemporaryDirectory(prefix="edgekit-qnn-") as scratch:
         fixed = [Path(scratch) / f"{i}.onnx" for i in range(len(calls))]
         places = [_place(file, feeds, board, graph) for feeds, graph in zip(calls, fixed, strict=True)]
