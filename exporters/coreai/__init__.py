@@ -1,8 +1,8 @@
 """Apple's Core AI for iPhones of iOS 27 on, experimental: programs (.aimodel) in fp32, fp16, and int8 weights.
 
 torch -> torch.export -> smaller weights -> coreai-torch -> an asset. Apple's runtime computes it on Linux, too
-(`edgekit.runtimes.coreai`). Its converter names constants by hashes that every process seeds anew: the same part has the
-same bytes within a process alone.
+(`edgekit.runtimes.coreai`). Its converter names constants by hashes that every process seeds anew: the same part has
+the same bytes within a process alone.
 """
 
 from __future__ import annotations
@@ -10,17 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Feeds, Model, Progress, Recipe
 from edgekit.errors import need
 from edgekit.exporters.common import options
-from edgekit.runtimes.coreai.quiet import quiet
 
 __all__ = ["EXPORTER", "CoreaiExporter"]
 
+_OPTIONS = {"compute": options.values("fp16", "fp32")}
+
 
 class CoreaiExporter(Exporter):
-    """See `edgekit.core.Exporter`. ``int8`` weights are linear with a scale for every output channel; activations are
-    fp16 then, and in parts that must stay float (frontends) fp32. A recipe has no options."""
+    """See `edgekit.core.Exporter`. ``int8`` weights are linear with a scale for every output channel. Parts that must
+    stay float (frontends) are fp32. Option of a recipe:
+
+    ``compute``
+        of int8: "fp16" (the default, as the neural engine computes), or "fp32".
+    """
 
     name = "coreai"
     precisions = ("fp32", "fp16", "int8")
@@ -33,7 +39,7 @@ class CoreaiExporter(Exporter):
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
-        options.check(self, {}, model, recipe)
+        options.check(self, _OPTIONS, model, recipe)
 
     def export(
         self,
@@ -60,6 +66,7 @@ class CoreaiExporter(Exporter):
                 part,
                 checkpoint,
                 recipe.precision if part.quantize else "fp32",
+                "fp32" if recipe.precision == "fp32" or not part.quantize else recipe.options.get("compute", "fp16"),
                 calibration.get(part.name, ()),
                 out,
                 progress,

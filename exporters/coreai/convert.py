@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Artifact, Checkpoint, Feeds, Part, Progress
 from edgekit.errors import ExportFailed
 from edgekit.exporters.coreai.candidates import AIM, BITS, Rounded
@@ -24,17 +25,23 @@ from edgekit.exporters.coreai.program import (
 from edgekit.quantization.bits import with_more_bits
 from edgekit.quantization.plan import LayerPlan, Plan
 from edgekit.runtimes.coreai.description import KEY, describe
-from edgekit.runtimes.coreai.quiet import quiet
 
 __all__ = ["write"]
 
 
 def write(
-    part: Part, checkpoint: Checkpoint, precision: str, feeds: Sequence[Feeds], out: Path, progress: Progress
+    part: Part,
+    checkpoint: Checkpoint,
+    precision: str,
+    compute: str,
+    feeds: Sequence[Feeds],
+    out: Path,
+    progress: Progress,
 ) -> Artifact:
     """Write ``PART.aimodel`` (see `edgekit.exporters.coreai`).
 
     Args:
+        compute: "fp32" or "fp16": of activations, and of weights that are not in int8.
         feeds: inputs by which weights are rounded; without any they are rounded to nearest.
     """
     module: Any = part.build(checkpoint) if part.build else None
@@ -44,32 +51,32 @@ def write(
         )
     module.eval()
     progress(f"converting {part.name}", 0, 0)
-    with quiet():
-        graph = traced_graph(part, module)
-        layers = weights_of(graph)
-        plan = Plan("float")
-        if precision == "int8":
-            candidates = Rounded(part, module, layers, feeds, progress)
-            plan = candidates.plan()
-            if feeds and candidates.layers:
-                plan = with_more_bits(candidates, {n: layers[n].count for n in candidates.layers}, plan, BITS, AIM)
-            graph = traced_graph(part, candidates.make(plan))
-            unpack_weights(graph, [name for name in candidates.layers if name not in plan.forms])
-        file = out / f"{part.name}.aimodel"
-        _save(part, _convert(part, exported_program(part, graph, precision)), file)
-        return Artifact(part.name, file.name, _census(file, precision, layers, plan))
+    graph = traced_graph(part, module)
+    layers, plan = weights_of(graph), Plan("float")
+    if precision == "int8":
+        candidates = Rounded(part, module, layers, feeds, progress)
+        plan = candidates.plan()
+        if feeds and candidates.layers:
+            plan = with_more_bits(candidates, {n: layers[n].count for n in candidates.layers}, plan, BITS, AIM)
+        graph = traced_graph(part, candidates.make(plan))
+        unpack_weights(graph, [name for name in candidates.layers if name not in plan.forms])
+    file = out / f"{part.name}.aimodel"
+    _save(part, _convert(part, exported_program(part, graph, compute)), file)
+    return Artifact(part.name, file.name, _census(file, compute, layers, plan))
 
 
 def _convert(part: Part, program: Any) -> Any:
     """Apple's program of a torch program, with the names of the part's inputs and outputs."""
-    from coreai_torch import TorchConverter, get_decomp_table
+    with quiet():
+        from coreai_torch import TorchConverter, get_decomp_table
 
     ins, outs = ([spec.name for spec in side] for side in (part.inputs, part.outputs))
     try:
-        # What else is recorded of where an operator comes from are paths of this machine.
-        converter = TorchConverter(mode=TorchConverter.Mode.RELEASE)
-        program = program.run_decompositions(get_decomp_table())
-        return converter.add_exported_program(program, input_names=ins, output_names=outs).to_coreai()
+        with quiet():
+            # What else is recorded of where an operator comes from are paths of this machine.
+            converter = TorchConverter(mode=TorchConverter.Mode.RELEASE)
+            program = program.run_decompositions(get_decomp_table())
+            return converter.add_exported_program(program, input_names=ins, output_names=outs).to_coreai()
     except Exception as exc:  # torch and MLIR raise many unrelated types here; the reason is in the message
         raise ExportFailed(
             f"the part {part.name!r} cannot become a Core AI program: {first_line(exc)}",
@@ -80,7 +87,8 @@ def _convert(part: Part, program: Any) -> Any:
 def _save(part: Part, program: Any, file: Path) -> None:
     """Save a program, described, and without the day, which is nobody's business."""
     try:
-        asset = program.save_asset(file)
+        with quiet():
+            asset = program.save_asset(file)
     except (RuntimeError, ValueError) as exc:
         raise ExportFailed(f"Core AI cannot save the part {part.name!r}: {first_line(exc)}") from exc
 
@@ -93,7 +101,7 @@ def _save(part: Part, program: Any, file: Path) -> None:
     told.write_text(json.dumps(json.loads(told.read_bytes()), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _census(file: Path, precision: str, layers: Mapping[str, Weights], plan: Plan) -> dict[str, Any]:
+def _census(file: Path, compute: str, layers: Mapping[str, Weights], plan: Plan) -> dict[str, Any]:
     """Operators as Core AI counts them in the saved file, and weights by type and by layer."""
     from coreai.authoring import AIModelAsset
 
@@ -102,15 +110,15 @@ def _census(file: Path, precision: str, layers: Mapping[str, Weights], plan: Pla
         raise ExportFailed(f"{file.name} holds no program.")
     held, forms = Counter[str](), dict[str, LayerPlan]()
     for name, weights in layers.items():
-        few = LayerPlan("float", f"fewer than {FEW} weights" if precision == "int8" else "as asked")
+        few = LayerPlan("float", f"fewer than {FEW} weights" if plan.form == "int8" else "as asked")
         usual = LayerPlan("int8", "as asked") if plan.form == "int8" and weights.count >= FEW else few
         forms[name] = plan.forms.get(name, usual)
-        width = {"int8": 1, "float": 4 if precision == "fp32" else 2}[forms[name].form]
+        width = {"int8": 1, "float": 4 if compute == "fp32" else 2}[forms[name].form]
         held[{1: "int8", 2: "float16", 4: "float32"}[width]] += width * weights.count
     return {
         "operators": dict(sorted(summary.operation_distribution)),
         "bytes": {**held, "other": max(0, _size(file) - sum(held.values()))},
-        "compute": "fp32" if precision == "fp32" else "fp16",
+        "compute": compute,
         "layers": {name: asdict(form) for name, form in forms.items()},
         "ios": 27,
     }

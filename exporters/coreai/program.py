@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.fx.node import map_aggregate
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Part
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
@@ -73,9 +74,9 @@ def traced_graph(part: Part, module: torch.nn.Module) -> Any:
     return _export(part, module).module(check_guards=False)
 
 
-def exported_program(part: Part, graph: Any, precision: str) -> Any:
-    """The program of a graph, in which everything but "fp32" computes in half precision. Raises as `traced_graph`."""
-    if precision == "fp32":
+def exported_program(part: Part, graph: Any, compute: str) -> Any:
+    """The program of a graph, which computes in "fp32" or "fp16". Raises as `traced_graph`."""
+    if compute == "fp32":
         return _export(part, graph)
     _halve(graph)
     return _export(part, _Ends(part, graph))
@@ -86,7 +87,8 @@ def _export(part: Part, module: torch.nn.Module) -> Any:
     examples = tuple(example(part, spec) for spec in part.inputs)
     shapes = tuple(dynamic(part, spec, bounded=False) for spec in part.inputs)
     try:
-        with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):  # it limits axes by how large they are
+        # mkldnn limits axes by how large they are.
+        with quiet(), torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
             program = torch.export.export(Flat(module), examples, dynamic_shapes=(shapes,), strict=False)
     except Exception as exc:  # torch raises whatever went wrong, of any kind
         axes = f" with the dynamic axes {', '.join(map(repr, part.axes))}" if part.axes else ""
@@ -132,7 +134,8 @@ def _sources(graph: Any) -> Iterator[tuple[Any, int]]:
 
 def unpack_weights(graph: Any, layers: Collection[str]) -> None:
     """Let Core AI's operator make the weights of these layers of int8 and a scale an output, in place."""
-    from coreai_torch._compression import custom_layers  # noqa: F401  which tells torch of the operator
+    with quiet():  # it tells torch of the operator
+        from coreai_torch._compression import custom_layers  # noqa: F401
 
     found = weights_of(graph)
     targets = {f"module.{found[name].path}": found[name].axis for name in layers}

@@ -34,9 +34,11 @@ if not os.environ.get("CI") and importlib.util.find_spec("coreai_torch") is None
 EXPECTED = {"fp32": 1e-5, "fp16": 5e-3, "int8": 3e-2}
 
 
-def export(out: Path, precision: str = "fp32", part: Part = IMAGE, feeds: Sequence[Feeds] = ()) -> Artifact:
+def export(
+    out: Path, precision: str = "fp32", part: Part = IMAGE, feeds: Sequence[Feeds] = (), **options: Any
+) -> Artifact:
     out.mkdir(parents=True, exist_ok=True)
-    recipe = Recipe("coreai", precision)
+    recipe = Recipe("coreai", precision, options)
     [made] = EXPORTER.export(model(part), CHECKPOINT, recipe, {part.name: feeds}, out, out, lambda *_: None)
     return made
 
@@ -123,6 +125,12 @@ def test_the_census_of_int8(tmp_path: Path) -> None:
     assert sum(census["bytes"].values()) == size - (0 if size else 1)
 
 
+def test_int8_that_computes_in_single(tmp_path: Path) -> None:
+    made = export(tmp_path, "int8", SPEECH, sounds(), compute="fp32")
+    assert made.census["compute"] == "fp32" and made.census["layers"]["out"]["form"] == "int8"
+    assert part_error(RUNTIME.load(tmp_path / made.file, 1), calls(SPEECH, sounds(2))) <= EXPECTED["int8"]
+
+
 def test_layers_that_the_model_keeps_stay_float(tmp_path: Path) -> None:
     layers = export(tmp_path, "int8", replace(SPEECH, float_layers=("out",)), sounds()).census["layers"]
     assert layers["out"] == {"form": "float", "why": "the model says so"}
@@ -156,9 +164,11 @@ def test_the_same_bytes_without_the_day_or_a_path_of_this_machine(tmp_path: Path
 # --- what goes wrong -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("precision", "options"), [("int4", {}), ("fp16", {"form": "palette"})])
-def test_what_it_does_not_know(tmp_path: Path, precision: str, options: dict[str, Any]) -> None:
-    with pytest.raises(Unsupported, match=r"the coreai exporter has no (precision|option)"):
+@pytest.mark.parametrize(
+    ("precision", "options"), [("int4", {}), ("fp16", {"form": "palette"}), ("int8", {"compute": "int8"})]
+)
+def test_what_it_does_not_know(precision: str, options: dict[str, Any]) -> None:
+    with pytest.raises(Unsupported, match=r"the coreai exporter('s option compute has no value| has no )"):
         EXPORTER.check_recipe(model(IMAGE), Recipe("coreai", precision, options))
 
 

@@ -91,7 +91,7 @@ def place_part(artifact: Artifact, folder: Path, unit: str) -> Artifact:
         cost=f"about {round(made.cycles, -2):,.0f} cycles at {made.clock / 1e6:g} MHz (Vela's estimate), "
         f"{figure(made.sram, 'B')} of SRAM and {figure(made.flash, 'B')} of flash{beside}",
         verdict="leave it off" if off else "on the unit",
-        why=f"it {'need not be' if off else 'is'} faster: a Cortex-M55 at its best takes about "
+        why=f"by estimate it {'need not be' if off else 'is'} faster: a Cortex-M55 at its best takes about "
         f"{round(instructions, -2):,.0f} instructions for {whole.multiplications:,} multiplications"
         f"{' (edgekit bench counts its own)' if off else ''}",
     )

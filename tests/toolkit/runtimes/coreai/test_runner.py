@@ -85,7 +85,7 @@ def test_wrong_inputs(whole: Path, change: dict[str, Any], said: str) -> None:
 )
 def test_a_description_that_is_none(asset: Path, told: bytes) -> None:
     (asset / "metadata.json").write_bytes(told)
-    with pytest.raises(BadInput, match="attention.aimodel does not say what its inputs are"):
+    with pytest.raises(BadInput, match=r"attention\.aimodel does not say what its inputs are"):
         RUNTIME.load(asset, 1)
 
 

@@ -147,7 +147,7 @@ def test_a_summary_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monke
         return b"cycles_total\nmany" if file.suffix == ".csv" else read(file, most)
 
     monkeypatch.setattr(compiling, "_read_output", spoil)
-    with pytest.raises(ExportFailed, match="summary of network.tflite cannot be read"):
+    with pytest.raises(ExportFailed, match=r"summary of network\.tflite cannot be read"):
         RUNTIME.lower(write(tmp_path, SMALL), tmp_path, ABOUT)
 
 
