@@ -76,8 +76,11 @@ def choose_recipe(model: Model, target: Target, precision: str | None, runtime: 
         other = runtime_for(possible[0], target.runtimes)
         if runtime in (None, other):
             default = _usual(model, recipe_of(other, default.precision))
-    if default.precision not in FLOATS and network.preferred in find("exporters", default.exporter).precisions:
-        default = replace(default, precision=network.preferred, options={})
+    # An accelerator computes small networks in integers, too, for it has no better place for them.
+    on_unit = runtime is not None and runtime in names("runtimes") and bool(find("runtimes", runtime).cpu)
+    preferred = "" if on_unit else network.preferred
+    if default.precision not in FLOATS and preferred in find("exporters", default.exporter).precisions:
+        default = replace(default, precision=preferred, options={})
     named = recipe_of(runtime or default.runtime, default.precision)
     chosen = find("exporters", named.exporter)
     if held := serving(model, chosen.name).network.precision:
