@@ -299,8 +299,8 @@ class OnnxExporter(Exporter):
             needs = static.Needs(MIXED in ruled_out, recipe.options.get("activations", 8))
             graph, tables = linear.with_tables(graph) if needs.whole else (graph, {})
             graph = matrices.as_convolutions(graph) if SEQUENCES in ruled_out else graph
-            graph, choice, facts = static.make(graph, feeds, part.name, wish, progress, needs)
-            return graph, {**choice, **tables}, facts
+            graph, planned, facts = static.make(graph, feeds, part.name, wish, progress, needs)
+            return graph, {**planned, **tables}, facts
         graph, layers = recurrent.quantize(linear.with_products(graph), feeds)
         careful = part.name in recipe.options.get("careful_parts", ())
         weights = products.Weights()
