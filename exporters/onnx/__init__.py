@@ -47,7 +47,7 @@ _FORMS = {"weights": "blockwise", "calls": "dynamic"}
 ROWS, BLOCKS, INTEGER = "scales of rows", "scales of blocks", "integer convolutions"
 _RULES = {ROWS: "rows", BLOCKS: "blockwise"}
 #: What they may rule out besides: ranges of activations that each call has anew, which leaves the static form alone;
-#: integer layers that give float; products of sequences that are no convolutions. More words are in `rewriting.repairs`.
+#: integer layers that give float; products of sequences that are no convolutions. More words: `rewriting.repairs`.
 CALLS, MIXED = "ranges of each call", "float results of integer layers"
 SEQUENCES = "integer products of sequences"
 #: The ability to compute with activations of 16 bits in the static form.
