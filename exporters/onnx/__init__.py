@@ -47,7 +47,7 @@ _FORMS = {"weights": "blockwise", "calls": "dynamic"}
 ROWS, BLOCKS, INTEGER = "scales of rows", "scales of blocks", "integer convolutions"
 _RULES = {ROWS: "rows", BLOCKS: "blockwise"}
 #: What they may rule out besides: ranges of activations that each call has anew, which leaves the static form alone;
-#: integer layers that give float; products of sequences that are no convolutions. More words are in `repairs`.
+#: integer layers that give float; products of sequences that are no convolutions. More words: `rewriting.repairs`.
 CALLS, MIXED = "ranges of each call", "float results of integer layers"
 SEQUENCES = "integer products of sequences"
 #: The ability to compute with activations of 16 bits in the static form.
@@ -194,12 +194,12 @@ class OnnxExporter(Exporter):
         self, part: Part, checkpoint: Checkpoint, precision: str, work: Path, progress: Progress
     ) -> onnx.ModelProto:
         """The fp32 graph, made once an export however many recipes are tried: a ready graph as it is, but for what
-        smaller forms are made of (see `simpler`)."""
+        smaller forms are made of (see `rewriting.simpler`)."""
         import onnx
 
         from edgekit.exporters.onnx.graph import from_torch
         from edgekit.exporters.onnx.naming import name_layers
-        from edgekit.exporters.onnx.simpler import simplify_graph, without_needless
+        from edgekit.exporters.onnx.rewriting.simpler import simplify_graph, without_needless
         from edgekit.runtimes.onnxruntime.reference import OnnxGraph
 
         file, simple = work / f"{part.name}.fp32.onnx", work / f"{part.name}.simple.onnx"
@@ -230,8 +230,9 @@ class OnnxExporter(Exporter):
     ) -> Artifact:
         import onnx
 
-        from edgekit.exporters.onnx import census, half, repairs
+        from edgekit.exporters.onnx import census, half
         from edgekit.exporters.onnx.graph import share
+        from edgekit.exporters.onnx.rewriting import repairs
 
         choice: dict[str, LayerPlan] = {}
         calibrated: dict[str, Any] = {}
@@ -268,10 +269,11 @@ class OnnxExporter(Exporter):
                 f"the part {part.name!r} has branches or loops; edgekit makes no int8 of such a graph.",
                 hint="Choose --precision fp16, or fix the axes that the branches depend on with --dynamic.",
             )
-        from edgekit.exporters.onnx import finding, half, linear, products, recurrent, repairs
+        from edgekit.exporters.onnx import finding, half, linear, products, recurrent
         from edgekit.exporters.onnx.choice import timed
         from edgekit.exporters.onnx.choice.widths import narrow_weights
         from edgekit.exporters.onnx.convolutions import matrices, places, rounding, static
+        from edgekit.exporters.onnx.rewriting import repairs
 
         names = ("form", "ranges", "float_layers", "bits", "time")
         forced, ranges, keep, bits, share = (recipe.option(name, part.name) for name in names)
@@ -299,8 +301,8 @@ class OnnxExporter(Exporter):
             needs = static.Needs(MIXED in ruled_out, recipe.options.get("activations", 8))
             graph, tables = linear.with_tables(graph) if needs.whole else (graph, {})
             graph = matrices.as_convolutions(graph) if SEQUENCES in ruled_out else graph
-            graph, choice, facts = static.make(graph, feeds, part.name, wish, progress, needs)
-            return graph, {**choice, **tables}, facts
+            graph, planned, facts = static.make(graph, feeds, part.name, wish, progress, needs)
+            return graph, {**planned, **tables}, facts
         graph, layers = recurrent.quantize(linear.with_products(graph), feeds)
         careful = part.name in recipe.options.get("careful_parts", ())
         weights = products.Weights()
@@ -338,7 +340,8 @@ def _copy_ready_model(model: Model, part: Part, graph: onnx.ModelProto, recipe: 
     """A ready file that is quantized already, or holds its weights in half precision."""
     import onnx
 
-    from edgekit.exporters.onnx import census, repairs
+    from edgekit.exporters.onnx import census
+    from edgekit.exporters.onnx.rewriting import repairs
 
     held = model.network.precision
     if recipe.precision != held:

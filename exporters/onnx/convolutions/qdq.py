@@ -60,8 +60,7 @@ class _Writer:
         self, wanted: Places, ranges: Ranges, kept: set[str], only: Collection[str] | None, per_channel: bool, bits: int
     ) -> None:
         self._places, self._ranges, self._per_channel = wanted, ranges, per_channel
-        self._steps = np.dtype(np.uint8 if bits == 8 else np.uint16)
-        self._last = int(np.iinfo(self._steps).max)
+        self._steps, self._last = np.dtype(f"uint{bits}"), (1 << bits) - 1
         self._arrays = constants(wanted.model)
         self._products = set(wanted.products) - kept if only is None else set(only)
         floats = [node for name, node in wanted.products.items() if name in kept]

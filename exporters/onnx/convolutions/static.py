@@ -107,7 +107,8 @@ def _try_equalization(candidates: _Static, model: onnx.ModelProto, wish: Wish) -
 
 class _Static(Candidates[onnx.ModelProto]):
     convolutional = True
-    methods, rare = METHODS, (WIDE,)
+    methods: Sequence[str] = METHODS
+    rare: Sequence[str] = (WIDE,)
     alone_in = "int8"
 
     def __init__(

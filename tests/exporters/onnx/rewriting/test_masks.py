@@ -13,7 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from edgekit.core import Axis, Part, TensorSpec
 from edgekit.exporters.onnx.graph import from_torch
-from edgekit.exporters.onnx.simpler import without_needless
+from edgekit.exporters.onnx.rewriting.simpler import without_needless
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 S, D = 5, 8

@@ -15,8 +15,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.helper import make_node
 
-from edgekit.exporters.onnx import repairs
 from edgekit.exporters.onnx.graph import CONTRIB
+from edgekit.exporters.onnx.rewriting import repairs
 from edgekit.numerics.parity import relative_error
 from edgekit.registry import find
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner

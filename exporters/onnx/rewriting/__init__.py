@@ -1,0 +1,1 @@
+"""Graphs rewritten so that they compute the same."""
