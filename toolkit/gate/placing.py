@@ -1,7 +1,7 @@
 """The verdict on an accelerator: is the part there, is it right there, is it worth it?
 
-Labels are no judge: networks that gave noise kept all their labels. What decides is the distance from the processor with
-the same file, and from the fp32 reference, on real calls that calibrated nothing.
+Labels are no judge: networks that gave noise kept all their labels. What decides is the distance from the processor
+with the same file, and from the fp32 reference, on real calls that calibrated nothing.
 """
 
 from __future__ import annotations
