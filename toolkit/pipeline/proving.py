@@ -28,7 +28,7 @@ from edgekit.pipeline.tracing import Reference
 __all__ = ["Accepted", "Disagreement", "prove"]
 
 #: Seconds that a simulator may take for the answers to the evidence. So many samples are judged, at least one.
-_SIMULATED = 300.0
+_SIMULATED = 600.0
 
 
 class Disagreement(GateFailed):
