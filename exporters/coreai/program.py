@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +79,7 @@ def exported_program(part: Part, graph: Any, compute: str) -> Any:
     """The program of a graph, which computes in "fp32" or "fp16". Raises as `traced_graph`."""
     if compute == "fp32":
         return _export(part, graph)
+    graph = copy.deepcopy(graph)  # its weights are the module's own
     _halve(graph)
     return _export(part, _Ends(part, graph))
 
