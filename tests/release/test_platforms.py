@@ -48,6 +48,8 @@ ONLY = {
     "ai-edge-quantizer": {"Linux x86-64"},
     "litert-torch": {"Linux x86-64"},
     "coremltools": {"Linux x86-64", "macOS Arm", "macOS x86-64"},
+    "coreai-core": {"Linux x86-64", "macOS Arm", "macOS x86-64"},
+    "onnxruntime-qnn": {"Linux x86-64"},
     "executorch": {"Linux x86-64", "Linux Arm", "macOS Arm"},
     "pycocotools": {"Linux x86-64", "Linux Arm"},
 }

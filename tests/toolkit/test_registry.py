@@ -272,7 +272,12 @@ def test_a_runtime_is_whole(name: str) -> None:
     able, precisions = runtime.abilities, find("exporters", runtime.formats[0]).precisions
     integers = {int(precision[3:]) for precision in precisions if re.fullmatch(r"int\d+", precision)}
     assert integers <= {*able.bits, *able.palettes}, "it computes what its format's precisions say"
-    assert set(able.scales) <= {"tensor", "channel"} and set(able.activations) <= {"static", "dynamic", "float"}
+    assert set(able.scales) <= {"tensor", "channel"} and set(able.activations) <= {
+        "static",
+        "static-16",
+        "dynamic",
+        "float",
+    }
     assert set(able.integer) <= {"convolution", "product", "recurrent"}
     assert bool(able.integer) == bool({"static", "dynamic"} & set(able.activations)), "integers times integers"
 

@@ -46,6 +46,7 @@ MEASURES = {
     "litert": {"litert", "tflite_micro"},
     "executorch": {"executorch"},
     "coreml": {"coreml"},
+    "coreai": {"coreai"},
     "gguf": {"llama_cpp"},
     "c": {"qemu", "tflite_micro"},
 }

@@ -12,7 +12,7 @@ from edgekit.errors import BadInput, UnknownOption
 
 __all__ = [
     *("axis", "count", "counts", "decimal", "flags_named", "lengths", "names", "of_run", "option", "pair"),
-    *("seconds", "size"),
+    *("seconds", "share", "size"),
 ]
 
 #: What verbs give to a pipeline, and no user types.

@@ -27,7 +27,7 @@ class Abilities:
         blocks: numbers of weights of an output that share a scale. palettes: bits of an index into a table of
             weight values.
         activations: their form beside integer weights: ``"static"`` (integers, ranges fixed by calibration),
-            ``"dynamic"`` (integers, ranges of each call), ``"float"``.
+            ``"static-16"`` (the same, of 16 bits), ``"dynamic"`` (integers, ranges of each call), ``"float"``.
         integer: layers whose products the kernels compute in integers: ``"convolution"``, ``"product"`` (of matrices),
             ``"recurrent"``.
     """

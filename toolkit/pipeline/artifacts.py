@@ -54,7 +54,8 @@ class Exported:
         """Put the files, and what `artifacts` say of them, into the cache. A full disk leaves the cache as it was."""
         if self.reused or not self._files:
             return
-        size = sum((stage / name).stat().st_size for name in self._files)
+        files = [name for name in self._files if (stage / name).is_file()]  # what is left off an accelerator is gone
+        size = sum((stage / name).stat().st_size for name in files)
         with contextlib.suppress(OSError, EdgekitError):
             cache = self._place.parent
             cache.mkdir(parents=True, exist_ok=True)
@@ -62,12 +63,12 @@ class Exported:
                 return
             _drop(cache, MOST - size)
             with staging_folder(self._place, where=Path) as fresh:
-                for name in self._files:
+                for name in files:
                     (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(stage / name, fresh / name)
                 content = {
                     "artifacts": [asdict(artifact) for artifact in artifacts],
-                    "files": {name: hash_file(fresh / name) for name in self._files},
+                    "files": {name: hash_file(fresh / name) for name in files},
                 }
                 (fresh / _NAME).write_text(json.dumps(content), encoding="utf-8")
 

@@ -48,8 +48,10 @@ def runtime_for(exporter: str, preferred: Iterable[str] = ()) -> str:
             if exporter in find("runtimes", name).formats:
                 taking.append(name)
     if taking:
-        # Of the others edgekit's own come first: what is installed beside must not change what a format means.
-        own = [name for name in taking if is_own(find("runtimes", name))]
+        # Of the others edgekit's own come first: what is installed beside must not change what a format means. What
+        # compiles for an accelerator must be asked for.
+        found = {name: find("runtimes", name) for name in taking}
+        own = [name for name, runtime in found.items() if is_own(runtime) and not runtime.cpu]
         return next((name for name in (*preferred, *own) if name in taking), taking[0])
     raise Unsupported(f"no runtime that is installed takes the files of the {exporter} exporter.")
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from edgekit.core import Abilities, Artifact, Constraint, Feeds, Lowering, Model, Recipe, Runner, Runtime
 from edgekit.errors import Unsupported, need
 
-__all__ = ["PACKAGE"]
+__all__ = ["PACKAGE", "RUNTIME", "Qnn"]
 
 PACKAGE = "onnxruntime-qnn"
 #: Least signal to noise (dB) beside the processor, with the same file: of float, of activations of 16 and of 8 bits.

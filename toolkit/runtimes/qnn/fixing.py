@@ -13,7 +13,7 @@ from onnx import helper
 from edgekit.core import Feeds
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
-__all__ = ["computed_nodes", "count_multiplications", "fix_axes", "shapes_of"]
+__all__ = ["bytes_of_weights", "computed_nodes", "count_multiplications", "fix_axes", "shapes_of"]
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "FusedConv")
 
