@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +79,7 @@ def exported_program(part: Part, graph: Any, compute: str) -> Any:
     """The program of a graph, which computes in "fp32" or "fp16". Raises as `traced_graph`."""
     if compute == "fp32":
         return _export(part, graph)
+    graph = copy.deepcopy(graph)  # its weights are the module's own
     _halve(graph)
     return _export(part, _Ends(part, graph))
 
@@ -144,13 +146,10 @@ def unpack_weights(graph: Any, layers: Collection[str]) -> None:
             continue
         small, scale = int8_of(attribute(graph, node.target).detach(), targets[node.target])
         stem = str(node.target).replace(".", "_")
-        held = node
-        for end, values in (("int8", small), ("scale", scale)):
-            graph.register_buffer(f"{stem}_{end}", values)
-            with graph.graph.inserting_after(held):
-                held = graph.graph.get_attr(f"{stem}_{end}")
-        with graph.graph.inserting_after(held):
-            given = (held.prev, held)
+        graph.register_buffer(f"{stem}_int8", small)
+        graph.register_buffer(f"{stem}_scale", scale)
+        with graph.graph.inserting_before(node):
+            given = tuple(graph.graph.get_attr(f"{stem}_{end}") for end in ("int8", "scale"))
             made = graph.graph.call_function(torch.ops.coreai.constexpr_blockwise_shift_scale.default, given)
         node.replace_all_uses_with(made)
         graph.graph.erase_node(node)

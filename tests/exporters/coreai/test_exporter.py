@@ -161,6 +161,17 @@ def test_the_same_bytes_without_the_day_or_a_path_of_this_machine(tmp_path: Path
     assert json.loads(one["metadata.json"])["creationDate"].startswith("1970")
 
 
+@pytest.mark.parametrize("precision", EXPORTER.precisions)
+def test_the_module_stays_what_it_was(tmp_path: Path, precision: str) -> None:
+    """A model may build it once, for the reference, too."""
+    shared = Speech()
+    before = {name: tensor.clone() for name, tensor in shared.state_dict().items()}
+    export(tmp_path, precision, replace(SPEECH, build=lambda checkpoint: shared), sounds())
+    after = shared.state_dict()
+    assert list(after) == list(before)
+    assert all(after[name].dtype == held.dtype and torch.equal(after[name], held) for name, held in before.items())
+
+
 # --- what goes wrong -------------------------------------------------------------------------------------------------
 
 

@@ -74,7 +74,7 @@ def place_part(artifact: Artifact, folder: Path, unit: str) -> Artifact:
     flash, ram = (artifact.census.get(name) for name in ("weights", "arena"))
     beside = f"; the processor alone: {figure(ram, 'B')} and {figure(flash, 'B')}" if flash and ram else ""
     instructions = whole.multiplications / _RATE
-    off = made.cycles > instructions
+    off, cycles = made.cycles > instructions, f"{round(made.cycles, -2):,.0f}"
     place = folder / "ethos-u" / source.name
     if not off:
         place.parent.mkdir(exist_ok=True)
@@ -88,12 +88,12 @@ def place_part(artifact: Artifact, folder: Path, unit: str) -> Artifact:
         pieces=len(after.operators) - len(kept),
         left=_why_left(after, kept, made.reasons),
         files=() if off else (place.relative_to(folder).as_posix(),),
-        cost=f"about {round(made.cycles, -2):,.0f} cycles at {made.clock / 1e6:g} MHz (Vela's estimate), "
+        cost=f"about {cycles} cycles at {made.clock / 1e6:g} MHz (Vela's estimate), "
         f"{figure(made.sram, 'B')} of SRAM and {figure(made.flash, 'B')} of flash{beside}",
         verdict="leave it off" if off else "on the unit",
-        why=f"by estimate it {'need not be' if off else 'is'} faster: a Cortex-M55 at its best takes about "
-        f"{round(instructions, -2):,.0f} instructions for {whole.multiplications:,} multiplications"
-        f"{' (edgekit bench counts its own)' if off else ''}",
+        why=f"about {cycles} cycles by Vela's estimate, {'not fewer' if off else 'fewer'} than the "
+        f"{round(instructions, -2):,.0f} instructions that a Cortex-M55 takes at its best for "
+        f"{whole.multiplications:,} multiplications{' (edgekit bench counts its own)' if off else ''}",
     )
     return replace(artifact, census={**artifact.census, "placement": asdict(placement)})
 
