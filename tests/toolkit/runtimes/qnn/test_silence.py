@@ -156,6 +156,29 @@ def test_numbers_beyond_half_precision_are_refused(tmp_path: Path) -> None:
         placing.judge_part(RUNTIME, made, tmp_path, Recipe("qnn", "fp16"), told)
 
 
+def test_a_network_as_it_is_exported_for_processors_is_refused_by_the_name_of_its_cast(tmp_path: Path) -> None:
+    """Qualcomm's compiler takes the cast of bytes, and computes 1 for every value but 0."""
+    weights = np.random.default_rng(0).standard_normal((8, 4)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["x"], ["z"], name="bytes", to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["z", "w"], ["y"], name="product"),
+    ]
+    ends = [helper.make_tensor_value_info("x", TensorProto.UINT8, (1, 8))]
+    ends += [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 4))]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [numpy_helper.from_array(weights, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    onnx.save(model, tmp_path / "network.onnx")
+    feeds = {"x": np.arange(100, 108, dtype=np.uint8).reshape(1, 8)}
+    about = Lowering(
+        Part("network", (TensorSpec("x", "uint8", (1, 8)),), part().outputs, {}, None), BOARD, [(feeds, {})]
+    )
+    made = RUNTIME.lower(Artifact("network", "network.onnx", {}), tmp_path, about)
+    assert place(made).multiplications == 1.0, "it is placed whole"
+    told = [(feeds, find("runtimes", "onnxruntime").load(tmp_path / "network.onnx", 1)(feeds))]
+    with pytest.raises(ParityFailed, match="Cast bytes"):
+        placing.judge_part(RUNTIME, made, tmp_path, Recipe("qnn", "fp16"), told)
+
+
 def test_a_context_of_other_libraries_is_not_opened(tmp_path: Path) -> None:
     lower(tmp_path)
     file = tmp_path / "network.qnn.json"
