@@ -95,22 +95,18 @@ BOARDS = (
     ),
 )
 
-#: Family of Arm's Ethos-U -> multiplications in a cycle, of the units that its compiler Vela knows; and where they are.
-_ETHOS_U = {
-    "U55": ((32, 64, 128, 256), "Himax's HX6538 has the one of 64, Alif's Ensemble E3 those of 128 and 256"),
-    "U65": ((256, 512), "NXP's i.MX 93 has the one of 256, beside a Cortex-M33"),
-    "U85": ((128, 256, 512, 1024, 2048), "Alif's Ensemble E4 has the one of 256"),
-}
+#: Family of Arm's Ethos-U -> multiplications in a cycle, of the units that its compiler Vela knows.
+_ETHOS_U = {"U55": (32, 64, 128, 256), "U65": (256, 512), "U85": (128, 256, 512, 1024, 2048)}
 #: Accelerators beside a Cortex-M55. Chips with the same unit differ in memory: the target's budgets hold.
 UNITS = tuple(
     Board(
         f"{family}-{size}".lower(),
         processor="cortex-m55",
-        note=f"Arm's Ethos-{family} with {size} multiplications in a cycle, as Vela 5.2.0 lists it; {where}.",
+        note=f"Arm's Ethos-{family} with {size} multiplications in a cycle, as Vela 5.2.0 lists it.",
         runtime="ethos-u",
         unit=f"Ethos-{family}-{size}",
     )
-    for family, (sizes, where) in _ETHOS_U.items()
+    for family, sizes in _ETHOS_U.items()
     for size in sizes
 )
 
