@@ -218,26 +218,15 @@ firmware-figures: $(VENV)/.wheel .venv-bakenn/.installed
 		--json build/microcontroller-figures.json $(FIGURES_OPTIONS)
 
 # Judges from outside: runtimes and compilers of others on today's bundles, into docs/judges.md. What did not change is not
-# asked again. The browser, the compiler for Ethos-U and the vendors' runtimes have environments of their own.
+# asked again. The browser has an environment of its own.
 .venv-chromium/.installed: tests/peers/judges/chromium-requirements.txt tests/peers/judges/chromium/package.json | $(UV)
 	mkdir -p build/judges/web
 	cp tests/peers/judges/chromium/package.json build/judges/web
 	npm install --prefix build/judges/web --ignore-scripts --no-audit --no-fund --silent
 	$(call environment,-r $<)
 
-.venv-vela/.installed: tests/peers/judges/vela-requirements.txt | $(UV)
-	$(call environment,-r $<)
-
-.venv-coreai/.installed: tests/peers/judges/coreai-requirements.txt | $(UV)
-	$(call environment,-r $<)
-
-# Qualcomm's libraries have a licence of their own, which who installs them accepts (docs/judges.md): `make judges` asks
-# them where they are, and does not install them.
-.venv-qnn/.installed: tests/peers/judges/qnn-requirements.txt | $(UV)
-	$(call environment,-r $<)
-
 JUDGES_OPTIONS ?=
-judges: $(VENV)/.wheel .venv-chromium/.installed .venv-vela/.installed .venv-coreai/.installed
+judges: $(VENV)/.wheel .venv-chromium/.installed accelerator-tools
 	$(BIN)/python tests/peers/judges/ask.py --markdown docs/judges.md --json build/judges/judges.json $(JUDGES_OPTIONS)
 
 # llama.cpp's libraries and tools, from the source that the bindings came with: minutes the first time, then nothing.

@@ -49,7 +49,8 @@ def judges(folder: Path = HERE) -> list[Judge]:
 
 def pinned(judge: Judge) -> str:
     """The version of its package that the requirements beside it ask for; "" where none is pinned."""
-    files = [*judge.folder.glob("*requirements.txt"), *judge.folder.glob("*/package.json")]
+    own = HERE.parents[2] / "requirements" / "accelerators.txt"
+    files = [*judge.folder.glob("*requirements.txt"), *judge.folder.glob("*/package.json"), own]
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     found = re.search(rf'\b{re.escape(judge.package)}(?:==|": ")([\w.+-]+)', text) if judge.package else None
     return found[1] if found else ""

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -139,6 +140,7 @@ def serve(answer: Callable[[Words, Arrays], tuple[Words, Arrays]]) -> None:
     """The other side: answer questions until there are no more. What `answer` raises is a refusal."""
     folder = Path(sys.argv[1])
     channel = _take_channel()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     for line in sys.stdin.buffer:
         try:
             question = json.loads(line)
@@ -149,6 +151,13 @@ def serve(answer: Callable[[Words, Arrays], tuple[Words, Arrays]]) -> None:
             said = {"refused": f"{type(exc).__name__}: {text}"[:500]}
         channel.write(json.dumps(said).encode() + b"\n")
         channel.flush()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that asks is gone: a library that hangs would live on for good."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def _write(file: Path, arrays: Arrays) -> list[str]:

@@ -22,7 +22,7 @@ from edgekit.runtimes.qnn import PACKAGE, fixing
 from edgekit.runtimes.qnn.padding import padding_of
 from edgekit.runtimes.qnn.runner import Graph, describe, description_of, simulator
 
-__all__ = ["lower"]
+__all__ = ["lower", "place_graph"]
 
 #: Sizes for which a part is compiled, at most; what share of its calls they must make up.
 _SIZES, _ENOUGH = 4, 0.5
@@ -44,7 +44,7 @@ def lower(artifact: Artifact, folder: Path, about: Lowering, board: Board) -> Ar
         calls, why = [], "its file is larger than 2 GB, and the compiler takes no such graph"
     with TemporaryDirectory(prefix="edgekit-qnn-") as scratch:
         fixed = [Path(scratch) / f"{i}.onnx" for i in range(len(calls))]
-        places = [_place(file, feeds, board, graph) for feeds, graph in zip(calls, fixed, strict=True)]
+        places = [place_graph(file, feeds, board, graph) for feeds, graph in zip(calls, fixed, strict=True)]
         least = min(places, key=lambda place: place.share, default=None)
         if least is None or least.share == 0:
             placement = _left_off(board, why or "Qualcomm's libraries take none of its layers")
@@ -98,8 +98,12 @@ def _usual_sizes(about: Lowering) -> tuple[list[Feeds], str]:
     return [calls[sizes.index(size)] for size, _ in counted], ""
 
 
-def _place(file: Path, feeds: Feeds, board: Board, fixed: Path) -> Placement:
-    """Where the layers of `file` run for inputs of the sizes of `feeds`; writes the graph of these sizes to `fixed`."""
+def place_graph(file: Path, feeds: Feeds, board: Board, fixed: Path) -> Placement:
+    """Where the layers of `file` run for inputs of the sizes of `feeds`; writes the graph of these sizes to `fixed`.
+
+    Raises:
+        CannotRun: Qualcomm's libraries refuse it, crash or hang.
+    """
     model = fixing.fix_axes(file, feeds)
     onnx.save(model, fixed)
     answer, _ = simulator().ask({"do": "place", "file": str(fixed), "unit": board.unit})

@@ -135,7 +135,7 @@ def test_a_reshaped_channels_last_picture_that_is_computed_with_first_stays() ->
 @pytest.mark.parametrize("form", FORMS)
 def test_the_simulator_computes_a_repair_rightly(form: str, tmp_path: Path) -> None:
     if importlib.util.find_spec("onnxruntime_qnn") is None:
-        pytest.skip("Qualcomm's simulator is not installed: make qnn-tools")
+        pytest.skip("Qualcomm's simulator is not installed: make accelerator-tools")
     word, make, _ = FORMS[form]
     x, model = make()
     onnx.save(onnx.shape_inference.infer_shapes(repairs.repair(model, [word])), tmp_path / "form.onnx")
