@@ -44,7 +44,7 @@ def fit(
     """
     declared = model_of(model) if isinstance(model, str) else model
     goal = replace_budgets(find("targets", target), board, flash, ram, download)
-    chosen = named_runtime(goal, runtime, exporter)
+    chosen = named_runtime(goal, runtime, exporter, board)
     return replace(_answer(declared, goal, precision, chosen, measured), note=declared.identity.note)
 
 

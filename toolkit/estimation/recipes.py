@@ -14,10 +14,12 @@ from edgekit.runtimes.resolved import add_format, is_own, recipe_of, runtime_for
 __all__ = ["choose_recipe", "named_runtime", "recipe_for", "refusal", "takers", "unrunnable"]
 
 
-def named_runtime(target: Target, runtime: str | None, exporter: str | None) -> str | None:
-    """The runtime that the user names; by its format, the first of the target's that takes it.
+def named_runtime(target: Target, runtime: str | None, exporter: str | None, board: str | None = None) -> str | None:
+    """The runtime that the user names; by its format, the first of the target's that takes it; that of the accelerator
+    of a board.
 
     Args:
+        board: one of the target's.
         exporter: what ``--exporter`` was given, which is an alias of ``--runtime``: a format, or a runtime.
 
     Raises:
@@ -26,7 +28,7 @@ def named_runtime(target: Target, runtime: str | None, exporter: str | None) -> 
     if exporter is None or runtime is not None:
         if exporter is not None:
             raise Unsupported("a recipe names a runtime, and its format follows.", hint="Leave out --exporter.")
-        return runtime
+        return runtime or (target.boards[board.lower()].runtime or None if board else None)
     if exporter in names("runtimes"):
         return exporter
     return runtime_for(find("exporters", exporter).name, target.runtimes)

@@ -81,7 +81,8 @@ def export(
         adapter: folder of a LoRA adapter in PEFT's form, merged into the weights.
         calibration: a data folder whose samples are used for calibration, beside the golden input.
         data: a data folder for the gate. Without it, accuracy is "not measured".
-        out: folder of the bundle; default: MODEL-TARGET-PRECISION in the current folder. An earlier bundle is replaced
+        out: folder of the bundle; default: MODEL-TARGET-PRECISION in the current folder, with the board in place of the
+            target where that has an accelerator. An earlier bundle is replaced
             only by a finished bundle; a bundle of another model or target only with `force`.
         offline, mirror: as for `edgekit.sources.fetch`.
         fallback: when a recipe fails parity or gate, try the next on the format's ladder.
@@ -142,7 +143,8 @@ def _resolve_job(asked: Asked) -> tuple[Job, Path]:
     logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
     job = job_of(asked)
     called = "auto" if job.limits else job.recipe.precision
-    place = Path(asked.out).expanduser() if asked.out else Path(f"{job.model.name}-{job.target.name}-{called}")
+    where = job.board.name if job.board and job.board.runtime else job.target.name
+    place = Path(asked.out).expanduser() if asked.out else Path(f"{job.model.name}-{where}-{called}")
     there = replaceable(place)
     if not asked.force:
         _check_same(there, place, job)

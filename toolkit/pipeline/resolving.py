@@ -40,7 +40,7 @@ def _job(asked: Asked, target: Target) -> Job:
     limits = limits_of(asked.precision, asked.limits)
     _check_workers(asked, limits)
     board = target.boards[asked.board.lower()] if asked.board else None
-    runtime = recipes.named_runtime(target, asked.runtime, asked.exporter) or (board and board.runtime) or None
+    runtime = recipes.named_runtime(target, asked.runtime, asked.exporter, asked.board)
     _check_placed(target, board, runtime, asked)
     recipe = recipes.recipe_for(declared, target, None if limits else asked.precision, runtime)
     recipe = replace(recipe, options={**recipe.options, **(asked.options or {})})
