@@ -121,7 +121,9 @@ def steps(there: Sequence[Feeds], here: Sequence[Feeds]) -> float:
         if answer.shape != expected.shape:
             return float("inf")
         truth = expected.astype(np.float64)
-        step = 1.0 if expected.dtype.kind in "iub" or not truth.size else max(np.ptp(truth) / 255, _own_step(truth))
+        step = (
+            1.0 if expected.dtype.kind in "iub" or not truth.size else max(float(np.ptp(truth)) / 255, _own_step(truth))
+        )
         furthest = float(np.abs(answer.astype(np.float64) - truth).max(initial=0.0))
         most = max(most, furthest / step if step else float("inf") if furthest else 0.0)
     return most

@@ -185,9 +185,9 @@ def test_ram_is_the_apps_share_on_every_target(text: str, bytes_: int, capsys: p
     assert answer["fidelity"] == {"size": "estimated", "RAM": "estimated"}
 
 
-def test_a_board_is_still_a_microcontrollers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_flash_is_still_a_microcontrollers(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["fit", "whisper-base", "--target", "android", "--flash", "1MB"]) == 2
-    assert "has no board and no flash" in capsys.readouterr().err
+    assert "android has no flash" in capsys.readouterr().err
 
 
 LIGHT = """

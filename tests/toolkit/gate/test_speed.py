@@ -37,7 +37,7 @@ class Clock:
             call.inputs, call.outputs = toy_model.MODEL.network.parts[1].inputs, ()  # type: ignore[attr-defined]
             return call
 
-        return type("Exporter", (), {"name": "toy", "load": staticmethod(load)})()
+        return type("Exporter", (), {"name": "toy", "untimed": "", "load": staticmethod(load)})()
 
 
 @pytest.mark.parametrize("fp32, int8, slower", [(0.02, 0.01, False), (0.01, 0.02, True), (0.01, 0.01, False)])
@@ -100,6 +100,6 @@ def test_a_file_of_other_widths_of_whole_numbers_is_compared(monkeypatch: pytest
         return checked
 
     feed = {"input_ids": np.zeros(1, np.int64)}
-    other = type("Exporter", (), {"name": "toy", "load": staticmethod(load)})()
+    other = type("Exporter", (), {"name": "toy", "untimed": "", "load": staticmethod(load)})()
     found = speed.against_fp32(other, Artifact("network", "network.toy", {}), tmp_path, tmp_path, [feed])
     assert found["ratio"] == pytest.approx(1) and seen[0] == {"tokens": "int32"}

@@ -163,6 +163,9 @@ def upgrade(monkeypatch: pytest.MonkeyPatch, distribution: str) -> None:
 #: What was once missing in the key, and what decides an export of each format at least.
 DECIDING = {
     "qemu": ("tflite-micro", "numpy"),
+    "ethos-u": ("ethos-u-vela", "tflite-micro", "numpy"),
+    "coreai": ("coreai-core", "coreai-torch", "torch"),
+    "qnn": ("onnxruntime-qnn", "torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
     "coreml": ("coremltools", "scikit-learn", "torch"),
     "executorch": ("executorch", "torchao", "torch"),
     "llama-cpp": ("llama-cpp-python",),

@@ -21,7 +21,7 @@ from edgekit.core import Artifact, Placement
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.formats import tflite
 
-__all__ = ["Compiled", "compile_file", "place_part"]
+__all__ = ["Compiled", "compile_file", "place_part", "read_output"]
 
 _SECONDS = 300
 #: What Vela writes is about as large as what it reads: so many times, and so many bytes of commands besides.
@@ -116,8 +116,8 @@ def compile_file(source: Path, unit: str) -> Compiled:
             said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
             raise ExportFailed(f"Vela refuses {source.name}: {(said or ['it says nothing'])[-1][:300]}")
         most = _GROWN * source.stat().st_size + _COMMANDS
-        content = _read_output(Path(place) / f"{source.stem}_vela.tflite", most)
-        table = _read_output(Path(place) / f"{source.stem}_summary_{system}.csv", 1 << 20).decode("utf-8", "replace")
+        content = read_output(Path(place) / f"{source.stem}_vela.tflite", most)
+        table = read_output(Path(place) / f"{source.stem}_summary_{system}.csv", 1 << 20).decode("utf-8", "replace")
     reasons = {name: f"{reason.strip()} ({kind})" for kind, name, reason in _LEFT.findall(done.stdout + done.stderr)}
     try:
         [row] = csv.DictReader(table.splitlines())
@@ -128,7 +128,7 @@ def compile_file(source: Path, unit: str) -> Compiled:
     return Compiled(content, cycles, clock, 1024 * sram, 1024 * flash, reasons)  # its sizes are in KiB
 
 
-def _read_output(file: Path, most: int) -> bytes:
+def read_output(file: Path, most: int) -> bytes:
     """What Vela wrote to `file`. Raises ExportFailed where that is no file of at most so many bytes."""
     if file.is_symlink() or not file.is_file() or file.stat().st_size > most:
         raise ExportFailed(f"Vela wrote no {file.name} of at most {most:,} bytes.")

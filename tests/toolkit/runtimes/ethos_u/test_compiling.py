@@ -141,12 +141,12 @@ def test_a_compiler_that_misbehaves(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_summary_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = compiling._read_output
+    read = compiling.read_output
 
     def spoil(file: Path, most: int) -> bytes:
         return b"cycles_total\nmany" if file.suffix == ".csv" else read(file, most)
 
-    monkeypatch.setattr(compiling, "_read_output", spoil)
+    monkeypatch.setattr(compiling, "read_output", spoil)
     with pytest.raises(ExportFailed, match=r"summary of network\.tflite cannot be read"):
         RUNTIME.lower(write(tmp_path, SMALL), tmp_path, ABOUT)
 
