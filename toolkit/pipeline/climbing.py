@@ -7,7 +7,7 @@ from dataclasses import replace
 from edgekit.bundles.facts import recipe_facts
 from edgekit.bundles.manifest import Attempt
 from edgekit.core import Recipe
-from edgekit.errors import CannotRun, ExportFailed, GateFailed, ParityFailed
+from edgekit.errors import BadInput, CannotRun, ExportFailed, GateFailed, ParityFailed
 from edgekit.pipeline.job import Run
 from edgekit.pipeline.proving import Accepted, Disagreement, prove
 from edgekit.pipeline.tracing import Reference
@@ -54,7 +54,8 @@ def _after(run: Run, refusal: Exception) -> Run:
 
 
 def _prove_runnable(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
-    """As `prove`. Raises ExportFailed for a network that its runtime cannot run, where the reference ran."""
+    """As `prove`. Raises ExportFailed for a network that its runtime cannot run, where the reference ran; and where an
+    accelerator's integers, which nobody asked for, have too few samples."""
     try:
         return prove(run, reference, recipe)
     except CannotRun as exc:
@@ -62,3 +63,7 @@ def _prove_runnable(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
             f"a network that was made for {recipe.runtime} cannot be run: {exc.message}",
             hint=exc.hint or "Choose another --runtime or --precision.",
         ) from exc
+    except BadInput as exc:
+        if run.job.runtime.cpu and not run.job.named:
+            raise ExportFailed(exc.message, hint=exc.hint) from exc
+        raise
