@@ -79,6 +79,26 @@ def test_a_part_that_is_wrong_is_refused_by_the_name_of_the_layer(
         placing.judge_part(Unit(error), artifact, tmp_path, RECIPE, CALLS)
 
 
+def test_an_output_that_is_next_to_nothing_in_one_call_is_judged_by_all(artifact: Artifact, tmp_path: Path) -> None:
+    class Underflowing(Unit):
+        def load(self, file: Path, threads: int) -> Runner:
+            runner = super().load(file, threads)
+            plain = type(runner).__call__
+
+            def call(self: Any, feeds: Any) -> Any:
+                made = plain(self, feeds)["y"]
+                return {"y": np.where(made < 1e-6, np.float32(0), made)}
+
+            type(runner).__call__ = call  # type: ignore[method-assign]
+            return runner
+
+    silent = ({"x": np.full((1, 4), 1e-9, np.float32)}, {"y": np.full((1, 4), 2e-9, np.float32)})
+    proven, _ = placing.judge_part(Underflowing(0.0), artifact, tmp_path, RECIPE, [CALLS[0], silent])
+    assert placement_of(proven.census) is not None
+    with pytest.raises(ParityFailed):
+        placing.judge_part(Underflowing(0.0), artifact, tmp_path, RECIPE, [silent])
+
+
 def test_integers_may_be_no_further_from_fp32_than_the_processor(artifact: Artifact, tmp_path: Path) -> None:
     """22 dB beside the processor may still be much further from fp32 than the processor is."""
     whole = replace(artifact, census={**artifact.census, "layers": {"double": {"form": "static"}}})
