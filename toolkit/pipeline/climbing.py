@@ -55,7 +55,8 @@ def _after(run: Run, refusal: Exception) -> Run:
 
 def _prove_runnable(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     """As `prove`. Raises ExportFailed for a network that its runtime cannot run, where the reference ran; and where an
-    accelerator's integers, which nobody asked for, have too few samples."""
+    accelerator's integers, which nobody asked for, have too few samples. The last recipe is tried on the processor,
+    too, where it was refused on an accelerator."""
     try:
         return prove(run, reference, recipe)
     except CannotRun as exc:
@@ -63,6 +64,13 @@ def _prove_runnable(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
             f"a network that was made for {recipe.runtime} cannot be run: {exc.message}",
             hint=exc.hint or "Choose another --runtime or --precision.",
         ) from exc
+    except (ParityFailed, GateFailed) as exc:
+        simulated = run.job.runtime.runs == "simulated" and run.job.runtime.cpu
+        if not simulated or run.off or recipe != run.job.recipes()[-1] or run.job.require_placed is not None:
+            raise
+        # Each part is right there by itself, and together they are not: the last rung is the processor.
+        run.tell(f"{recipe} was refused on the accelerator ({exc.message.rstrip('.')}); trying the processor", 0, 0)
+        return prove(replace(run, off=exc.message.rstrip(".")), reference, recipe)
     except BadInput as exc:
         if run.job.runtime.cpu and not run.job.named:
             raise ExportFailed(exc.message, hint=exc.hint) from exc

@@ -181,6 +181,7 @@ class Run:
         key: of the export, see `edgekit.pipeline.reuse.key_of`. place: of the finished bundle.
         stage: the folder that becomes the bundle. work: a folder for intermediates, kept while recipes are tried.
         facts: of the model (`edgekit.core.Weights.prepare`). golden_input: its name in `stage`.
+        off: why no part may be on its accelerator; "" while they may.
         tried, compared: how many recipes the evidence, and the data, have refused or compared before.
     """
 
@@ -194,6 +195,7 @@ class Run:
     tell: Progress
     facts: Mapping[str, Any] = field(default_factory=dict)
     golden_input: str = ""
+    off: str = ""
     tried: int = 0
     compared: int = 0
 

@@ -104,7 +104,8 @@ def _prove_placements(
 ) -> tuple[list[Artifact], dict[str, float]]:
     """The artefacts with the proofs of their places on an accelerator, and part -> error of those that are there.
 
-    A part that is wrong there refuses the recipe. Where no other recipe would change it, it stays on the processor.
+    A part that is wrong there refuses the recipe. Where no other recipe would change it, it stays on the processor; so
+    do all where `run.off` says why.
 
     Raises:
         ParityFailed: a part is wrong there; too little of a part is there for the user.
@@ -115,6 +116,8 @@ def _prove_placements(
         if placement is not None and placement.fidelity == "simulated" and placement.verdict == "on the unit":
             run.tell(f"{artifact.part} on {placement.unit}", 0, 0)
             try:
+                if run.off:
+                    raise ParityFailed(run.off)
                 calls = reference.judged[artifact.part].calls
                 artifact, errors[artifact.part] = placing.judge_part(
                     run.job.runtime, artifact, run.stage, recipe, calls

@@ -113,6 +113,8 @@ def place_graph(file: Path, feeds: Feeds, board: Board, fixed: Path) -> Placemen
 def _compile(file: Path, fixed: Sequence[Path], board: Board) -> list[str]:
     """Write the context binary of all sizes. Returns the names of the ONNX files that name it, one a size."""
     outs = [file.with_suffix(f".{board.name}.{i}.onnx") for i in range(len(fixed))]
+    for path in outs:
+        path.unlink(missing_ok=True)  # of an attempt before: the compiler writes over nothing
     words = {"do": "compile", "unit": board.unit, "files": [*map(str, fixed)], "outs": [*map(str, outs)]}
     try:
         simulator().ask(words)
