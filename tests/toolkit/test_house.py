@@ -25,8 +25,8 @@ LINES = """
     targets 17, targets/android 2297, targets/common 654, targets/ios 201, targets/microcontroller 886,
     targets/web 803
     toolkit 382, toolkit/benchmarking 1012, toolkit/bundles 927, toolkit/cli 1582, toolkit/common 438,
-    toolkit/core 785, toolkit/estimation 488, toolkit/formats 6796, toolkit/gate 1315, toolkit/importers 4820,
-    toolkit/llama 428, toolkit/numerics 340, toolkit/pipeline 2044, toolkit/pool 224, toolkit/quantization 1175,
+    toolkit/core 784, toolkit/estimation 488, toolkit/formats 6796, toolkit/gate 1315, toolkit/importers 4820,
+    toolkit/llama 428, toolkit/numerics 340, toolkit/pipeline 2049, toolkit/pool 224, toolkit/quantization 1175,
     toolkit/reports 2047, toolkit/runtimes 3855, toolkit/sources 1019, toolkit/tasks 5945
 """
 PYTHON = {name: int(most) for name, most in re.findall(r"([a-z/]+) (\d+)", LINES)}

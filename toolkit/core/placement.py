@@ -36,14 +36,12 @@ class Proof:
     Attributes:
         cpu: from the processor of this machine, with the same file. fp32: from the fp32 reference.
         cpu_fp32: the processor from the reference. calls: how many calls were compared.
-        wrong: the first layer whose outputs differ much from the processor's; "" if none was found, or none sought.
     """
 
     cpu: float | None = None
     fp32: float | None = None
     cpu_fp32: float | None = None
     calls: int = 0
-    wrong: str = ""
 
 
 @dataclass(frozen=True)

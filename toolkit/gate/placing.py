@@ -67,8 +67,8 @@ def judge_part(
     proof = Proof(decibels(cpu), decibels(fp32), decibels(cpu_fp32), len(chosen))
     quantized = _is_quantized(artifact.census)
     if why := _why_wrong(proof, runtime.least_signal(recipe, quantized), quantized):
-        proof = replace(proof, wrong=runtime.find_wrong_layer(folder / artifact.file, chosen[0][0]))
-        first = f"; the first layer that goes wrong: {proof.wrong}" if proof.wrong else ""
+        wrong = runtime.find_wrong_layer(folder / artifact.file, chosen[0][0])
+        first = f"; the first layer that goes wrong: {wrong}" if wrong else ""
         raise ParityFailed(
             f"the part {artifact.part!r} is wrong on {placement.unit}, says {placement.by}: {why}{first}.",
             hint="Try another --precision, or the processor: another --runtime.",

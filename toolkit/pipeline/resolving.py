@@ -114,6 +114,11 @@ def _check_placed(target: Target, board: Board | None, runtime: str | None, aske
             f"a share of {asked.require_placed:.0%} of the multiplications makes no sense.",
             hint="Such as --require-placed 95%",
         )
+    if asked.require_placed is not None and (board is None or not board.runtime):
+        raise Unsupported(
+            "--require-placed asks for a share on an accelerator, and none is named.",
+            hint="Name its board, such as --board sm8650; see docs/accelerators.md.",
+        )
 
 
 def _chooses(asked: Asked, limits: Limits | None) -> bool:

@@ -103,6 +103,7 @@ def test_the_command_refuses_chips_that_do_not_go_with_the_runtime() -> None:
         ({"runtime": "qnn", "board": "sm8999"}, UnknownName),
         ({"runtime": "qnn", "board": "nucleo-l4r5zi"}, UnknownName),
         ({"runtime": "litert", "board": "sm8650"}, Unsupported),
+        ({"require_placed": 0.95}, Unsupported),
     ):
         with pytest.raises(error):
             edgekit.export("ds-cnn-kws", "android", evidence=False, **options)
