@@ -15,22 +15,20 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
-import importlib.util
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
-from edgekit.core import INTERFACE, Exporter, Family, Importer, Model, Runtime, Target, Task
 from edgekit.errors import UnknownName, Unsupported
 
-__all__ = ["ROOMS", "Entry", "find", "kind", "names", "serving"]
+if TYPE_CHECKING:
+    from edgekit.core import Exporter, Family, Importer, Model, Runtime, Target, Task
 
-Entry = Model | Task | Target | Exporter | Runtime | Importer | Family
+    Entry = Model | Task | Target | Exporter | Runtime | Importer | Family
+
+__all__ = ["ROOMS", "find", "has_others", "kind", "names", "serving"]
 
 #: Room -> the name of the object that each of its entries defines.
 ROOMS = {
@@ -44,19 +42,11 @@ ROOMS = {
 }
 #: Where a room's entries lie, if not in the folder of its name.
 _FOLDERS = {"families": "models"}
-_KINDS: Mapping[str, type[Entry]] = {
-    "models": Model,
-    "tasks": Task,
-    "targets": Target,
-    "exporters": Exporter,
-    "runtimes": Runtime,
-    "importers": Importer,
-    "families": Family,
-}
+#: What opens a group of entry points that joins a room, in the file of a package that is installed.
+_GROUP = b"[edgekit."
 
 
-@dataclass(frozen=True)
-class _Definition:
+class _Definition(NamedTuple):
     """A definition of an entry: its module, the package that owns it, and its loader."""
 
     name: str
@@ -139,9 +129,15 @@ def _aliases(room: str) -> Iterator[_Definition]:
     if room in _FOLDERS:
         return
     for path in (folder / "aliases.toml" for folder in _folders(room)):
-        for name in tomllib.loads(path.read_text("utf-8")) if path.is_file() else ():
+        for name in _tables(path) if path.is_file() else ():
             load = functools.partial(_alias, f"edgekit.{room}.aliases", name)
             yield _Definition(name, f"{room}/{path.name}", "edgekit", load)
+
+
+def _tables(path: Path) -> list[str]:
+    import tomllib
+
+    return list(tomllib.loads(path.read_text("utf-8")))
 
 
 def _package(room: str) -> str:
@@ -149,8 +145,7 @@ def _package(room: str) -> str:
 
 
 def _folders(room: str) -> list[Path]:
-    spec = importlib.util.find_spec(_package(room))
-    return [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
+    return [Path(folder) for folder in importlib.import_module(_package(room)).__path__]
 
 
 def _alias(module: str, name: str) -> Any:
@@ -174,15 +169,35 @@ def _public(folder: Path, package: str) -> Iterator[tuple[str, Path]]:
             yield from _public(path, name)
 
 
+def has_others() -> bool:
+    """Whether any other package on `sys.path` defines entries."""
+    return bool(_points(tuple(sys.path)))
+
+
 @functools.lru_cache(maxsize=8)
-def _points(path: tuple[str, ...]) -> Any:
-    """All entry points of a `sys.path`: to read them takes a tenth of a second, and seven rooms ask."""
-    return importlib.metadata.entry_points()
+def _points(path: tuple[str, ...]) -> tuple[Any, ...]:
+    """The entry points of a `sys.path` that join rooms. Python's own reader loads slowly, so first a quick look."""
+    if not any(_joins(Path(folder)) for folder in path):
+        return ()
+    import importlib.metadata
+
+    points = importlib.metadata.entry_points()
+    return tuple(point for room in ROOMS for point in points.select(group=f"edgekit.{room}"))
+
+
+def _joins(folder: Path) -> bool:
+    """Whether a package that is installed in a folder may define entries; a file, such as a zip of packages, may."""
+    if not folder.is_dir():
+        return folder.is_file()
+    files = (info / "entry_points.txt" for info in folder.iterdir() if info.suffix in (".dist-info", ".egg-info"))
+    return any(_GROUP in file.read_bytes() for file in files if file.is_file())
 
 
 def _others(room: str, path: tuple[str, ...]) -> Iterator[_Definition]:
     """The entries that other packages define, by their entry points."""
-    for point in _points(path).select(group=f"edgekit.{room}"):
+    for point in _points(path):
+        if point.group != f"edgekit.{room}":
+            continue
         owner = f"{point.dist.name} {point.dist.version}" if point.dist else "a package without a name"
         yield _Definition(point.name, point.value, owner, point.load)
 
@@ -197,7 +212,9 @@ def kind(room: str) -> str:
 
 
 def _load(room: str, entry: _Definition) -> Entry:
-    wanted = _KINDS[room]
+    from edgekit import core
+
+    wanted: type[Entry] = getattr(core, ROOMS[room].capitalize())
     what, remedy = f"the {kind(room)} {entry.name!r} of {entry.owner}", "Upgrade that package, or uninstall it."
     try:
         loaded = entry.load()
@@ -208,14 +225,15 @@ def _load(room: str, entry: _Definition) -> Entry:
     if not isinstance(loaded, wanted):
         raise Unsupported(f"{what} is no edgekit.core.{wanted.__name__}.", hint=remedy)
     interface = getattr(loaded, "interface", None)
-    if isinstance(loaded, Exporter | Runtime) and entry.owner != "edgekit" and interface != INTERFACE:
+    due = core.INTERFACE
+    if isinstance(loaded, core.Exporter | core.Runtime) and entry.owner != "edgekit" and interface != due:
         raise Unsupported(
-            f"{what} is of interface {interface or 'none, as those of edgekit 0.2'}; this edgekit takes {INTERFACE}.",
+            f"{what} is of interface {interface or 'none, as those of edgekit 0.2'}; this edgekit takes {due}.",
             hint=f"Its author: an exporter writes files, a Runtime opens them (docs: Add a runtime); then interface = "
-            f"{INTERFACE}.",
+            f"{due}.",
         )
-    if isinstance(loaded, Exporter | Runtime) and (missing := loaded.missing_attributes()):
+    if isinstance(loaded, core.Exporter | core.Runtime) and (missing := loaded.missing_attributes()):
         raise Unsupported(f"{what} declares no {', '.join(map(repr, missing))}.", hint=remedy)
-    if isinstance(loaded, Runtime) and (pairs := loaded.contradictions()):
+    if isinstance(loaded, core.Runtime) and (pairs := loaded.contradictions()):
         raise Unsupported(f"{what} has constraints that contradict each other: {'; '.join(pairs)}.", hint=remedy)
     return loaded

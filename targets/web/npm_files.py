@@ -14,11 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
-from edgekit.common.files import hash_file
+from edgekit.common.files import cache_folder, hash_file
 from edgekit.errors import BadInput, FetchFailed, MissingExtra
-from edgekit.sources import cache_folder
 
 __all__ = ["ONNXRUNTIME_WEB", "WLLAMA", "NpmFiles"]
 
@@ -79,6 +76,8 @@ class NpmFiles:
             return held
         held = cache_folder() / f"{self.name}-{self.version}"
         held.parent.mkdir(parents=True, exist_ok=True)
+        import filelock
+
         with filelock.FileLock(f"{held}.lock"):
             if not self._is_whole(held):
                 self._fetch(held, pinned)

@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.common.files import hash_file, write_whole
+from edgekit.common.files import cache_folder, hash_file, write_whole
 from edgekit.core import is_synthetic
 from edgekit.errors import BadInput, Unsupported, need
-from edgekit.sources import cache_folder
 
 __all__ = ["describe_input", "like", "warnings"]
 

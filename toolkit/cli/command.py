@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +20,8 @@ from edgekit.cli.grammar import parser
 from edgekit.errors import BadInput, EdgekitError, boundary
 
 _OUTPUT = "standard output"
+#: Verbs that answer before the rest is loaded.
+_FIRST = ("list_", "fit_")
 _INTERRUPTED = "edgekit: interrupted; nothing that was there before has been changed."
 
 
@@ -77,10 +80,8 @@ def run(argv: Sequence[str]) -> int:
             if arguments.verb is None:
                 return 0
             as_json = arguments.json
-            from edgekit.cli import verbs as verbs_module
-            from edgekit.cli.terminal import show_json
-
-            code = int(getattr(verbs_module, arguments.verb)(arguments) or 0)
+            place = "choosing" if arguments.verb in _FIRST else "verbs"
+            code = int(getattr(import_module(f"edgekit.cli.{place}"), arguments.verb)(arguments) or 0)
             sys.stdout.flush()
             return code
     except EdgekitError as exc:
@@ -88,8 +89,10 @@ def run(argv: Sequence[str]) -> int:
             raise
         told = _add_hint(exc)
         if as_json:
+            from edgekit.cli.terminal import error_facts, show_json
+
             with contextlib.suppress(OSError):  # the text below says it, too
-                show_json(verbs_module.error_facts(told))
+                show_json(error_facts(told))
         _drain()
         print(f"edgekit: {told}", file=sys.stderr)
         return told.exit_code
@@ -111,7 +114,7 @@ def _add_hint(exc: EdgekitError) -> EdgekitError:
     if cause.filename == _OUTPUT:
         hint = "Write to another place: edgekit ... > FILE"
         return type(exc)(f"{_OUTPUT} cannot be written: {cause.strerror}.", hint=hint)
-    from edgekit.sources.fetching import cache_folder
+    from edgekit.common.files import cache_folder
 
     folder = cache_folder().absolute()
     if isinstance(cause.filename, str) and Path(cause.filename).absolute().is_relative_to(folder):

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from edgekit import registry
 from edgekit.bench.machine import host
+from edgekit.common.files import cache_folder
 from edgekit.core import Device, Exporter
 from edgekit.errors import EdgekitError, install_command
-from edgekit.sources import cache_folder
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
-from edgekit.core import Progress
+from edgekit.errors import EdgekitError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from edgekit.core import Progress
 
 
 def console() -> Console:
@@ -60,6 +62,11 @@ def show_json(value: Any) -> None:
     # Non-ASCII letters as they are if the stream's encoding has them, else as JSON escapes.
     escaped = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
     print(json.dumps(value, indent=1, ensure_ascii=escaped, default=_plain))
+
+
+def error_facts(exc: EdgekitError) -> dict[str, Any]:
+    """An error for ``--json``."""
+    return {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint, "exit_code": exc.exit_code}
 
 
 def _plain(value: Any) -> Any:

@@ -13,69 +13,22 @@ from typing import TYPE_CHECKING, Any
 from edgekit.cli.bench_verbs import bench_ as bench_
 from edgekit.cli.bench_verbs import compare_ as compare_
 from edgekit.cli.bench_verbs import report_ as report_
-from edgekit.cli.drawn import Drawer
-from edgekit.cli.inspection import import_options
+from edgekit.cli.choosing import asked_runtime
+from edgekit.cli.choosing import fit_ as fit_
+from edgekit.cli.choosing import list_ as list_
 from edgekit.cli.inspection import inspect_ as inspect_
-from edgekit.cli.shown_bundle import away, others, show_agreement, show_bundle, show_device, show_outline, summary
 from edgekit.cli.starting import init_ as init_
-from edgekit.cli.terminal import say, show_json, show_table, working
+from edgekit.cli.terminal import error_facts, say, show_json, show_table, working
 from edgekit.core import Prediction, Predictor
-from edgekit.errors import BadInput, EdgekitError
-from edgekit.registry import names
+from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
     from edgekit.pipeline.search.limits import Limits
 
 
-def error_facts(exc: EdgekitError) -> dict[str, Any]:
-    """An error for ``--json``."""
-    return {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint, "exit_code": exc.exit_code}
-
-
-def asked_runtime(arguments: argparse.Namespace) -> dict[str, str | None]:
-    """``--runtime``, and its alias, which is told of."""
-    if arguments.exporter:
-        print("edgekit: --exporter is an alias of --runtime, and goes with the next release", file=sys.stderr)
-    return {"runtime": arguments.runtime, "exporter": arguments.exporter}
-
-
-def list_(arguments: argparse.Namespace) -> None:
-    from edgekit import catalogue
-
-    rooms = catalogue.list_(arguments.room)
-    if arguments.json:
-        show_json(rooms)
-        return
-    for room, entries in rooms.items():
-        if entries:
-            show_table(room, list(entries[0]), [list(entry.values()) for entry in entries])
-
-
-def fit_(arguments: argparse.Namespace) -> int:
-    from edgekit.cli.shown_fit import show
-    from edgekit.estimation.budgets import BUDGETS, target_of_board
-    from edgekit.estimation.fit import fit
-    from edgekit.importers.resolved import model_of
-    from edgekit.reports import cells
-
-    chosen = arguments.target or (target_of_board(arguments.board) if arguments.board else None)
-    budgets = {name: getattr(arguments, name) for name in BUDGETS}
-    measured = cells.load(Path(arguments.measured)) if arguments.measured else None
-    model = model_of(arguments.model, import_options(arguments))
-    named: dict[str, Any] = asked_runtime(arguments)
-    answers = [
-        fit(model, target, arguments.precision, measured=measured, **named, **budgets)
-        for target in ([chosen] if chosen else names("targets"))
-    ]
-    if arguments.json:
-        show_json([asdict(answer) for answer in answers])
-    else:
-        show(answers)
-    return 0 if all(answer.verdict == "fits" for answer in answers) else 6
-
-
 def export_(arguments: argparse.Namespace) -> None:
     from edgekit.cli.options import option
+    from edgekit.cli.shown_bundle import show_bundle, show_outline, summary
     from edgekit.estimation.budgets import BUDGETS, target_of_board
     from edgekit.pipeline.exporting import export, outline
 
@@ -124,6 +77,7 @@ _EXPORTED = (
 def verify_(arguments: argparse.Namespace) -> None:
     import msgspec
 
+    from edgekit.cli.shown_bundle import away, others, show_agreement, show_device
     from edgekit.gate.verifying import verify
 
     with working() as progress:
@@ -160,6 +114,7 @@ def verify_(arguments: argparse.Namespace) -> None:
 def run_(arguments: argparse.Namespace) -> int:
     """An unusable input does not stop the others; the exit code reports it."""
     from edgekit.bundles.opened import load
+    from edgekit.cli.drawn import Drawer
     from edgekit.cli.options import flags_named, of_run
 
     options = of_run(arguments)

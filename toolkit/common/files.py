@@ -13,10 +13,29 @@ from typing import Any
 
 from edgekit.errors import BadInput
 
-__all__ = ["describe_content", "hash_file", "is_inside", "need_file", "read_text", "replacing", "write_whole"]
+__all__ = [
+    "cache_folder",
+    "describe_content",
+    "hash_file",
+    "is_inside",
+    "need_file",
+    "read_text",
+    "replacing",
+    "write_whole",
+]
 
 #: Most bytes of a text.
 _LARGEST_TEXT = 64 << 20
+
+
+def cache_folder() -> Path:
+    """The folder EDGEKIT_CACHE, else the system's place for caches."""
+    named = os.environ.get("EDGEKIT_CACHE")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("edgekit")
 
 
 def is_inside(name: str) -> bool:

@@ -70,14 +70,14 @@ def folder() -> Path:
     """Where the source is unpacked and built. The same path every time, so that a compiler cache knows the files
     again.
     """
-    from edgekit.sources import cache_folder
+    from edgekit.common.files import cache_folder
 
     return cache_folder() / "llama" / VERSION
 
 
 def prompts() -> Path:
     """The folder of the cache for what was computed of prompts."""
-    from edgekit.sources import cache_folder
+    from edgekit.common.files import cache_folder
 
     return cache_folder() / "prompts"
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.common.files import describe_content, write_whole
+from edgekit.common.files import cache_folder, describe_content, write_whole
 from edgekit.core import Predictor
 from edgekit.errors import BadInput, EdgekitError
 from edgekit.gate.evidence import digests
@@ -18,7 +18,6 @@ from edgekit.numerics.parity import Recorder
 from edgekit.pipeline.evidence import Samples
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.reuse import decides
-from edgekit.sources.fetching import cache_folder
 from edgekit.tasks.resolved import task_of
 
 if TYPE_CHECKING:

@@ -19,14 +19,13 @@ from pathlib import Path
 from edgekit.bench.machine import host
 from edgekit.bundles.staging import staging_folder, sweep
 from edgekit.common.figures import figure
-from edgekit.common.files import describe_content, hash_file, is_inside
+from edgekit.common.files import cache_folder, describe_content, hash_file, is_inside
 from edgekit.core import Artifact, Lowering, Recipe
 from edgekit.errors import EdgekitError
 from edgekit.numerics.sums import same_sums
 from edgekit.pipeline.job import Run
 from edgekit.pipeline.reuse import decides
 from edgekit.pipeline.tracing import Reference
-from edgekit.sources.fetching import cache_folder
 
 __all__ = ["MOST", "WORTH", "Exported", "export_recipe", "too_large"]
 

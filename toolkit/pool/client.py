@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
+from edgekit.common.files import cache_folder
 from edgekit.errors import BadInput, DeviceFailed, need
-from edgekit.sources import cache_folder
 
 __all__ = ["Batch", "Pool", "Task", "address", "alone", "connect_pool", "offer", "own_address"]
 

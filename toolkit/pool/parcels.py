@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgekit.common.figures import figure
-from edgekit.common.files import hash_file, is_inside
+from edgekit.common.files import cache_folder, hash_file, is_inside
 from edgekit.errors import BadInput
-from edgekit.sources import cache_folder
 
 __all__ = ["Parcel", "pack_parcels", "parcel", "receive_parcels"]
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.bench.machine import host
-from edgekit.common.files import write_whole
+from edgekit.common.files import cache_folder, write_whole
 from edgekit.errors import EdgekitError
-from edgekit.sources import cache_folder
 
 __all__ = ["Latencies", "Shape"]
 

@@ -1,5 +1,5 @@
 """Sources of weights: pinned, verified, cached; hostile until checked."""
 
-from edgekit.sources.fetching import cache_folder, fetch, user_source
+from edgekit.sources.fetching import fetch, user_source
 
-__all__ = ["cache_folder", "fetch", "user_source"]
+__all__ = ["fetch", "user_source"]

@@ -17,17 +17,17 @@ from __future__ import annotations
 
 import os
 import urllib.parse
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgekit.common.files import cache_folder
 from edgekit.core import Progress, Source
 from edgekit.errors import BadInput, FetchFailed, MissingExtra
 from edgekit.sources import transports
 from edgekit.sources.mirror import Mirror
 from edgekit.sources.store import Store
 
-__all__ = ["cache_folder", "fetch", "user_source"]
+__all__ = ["fetch", "user_source"]
 
 
 def fetch(
@@ -111,17 +111,10 @@ def user_source(weights: str, *, cache: Path | None = None, offline: bool = Fals
 def _local_path(text: str) -> Path:
     """The path of a plain path or a ``file://`` URI."""
     if text.startswith("file://"):
-        text = urllib.request.url2pathname(urllib.parse.urlsplit(text).path)
+        from urllib.request import url2pathname
+
+        text = url2pathname(urllib.parse.urlsplit(text).path)
     return Path(text).expanduser()
-
-
-def cache_folder() -> Path:
-    named = os.environ.get("EDGEKIT_CACHE")
-    if named:
-        return Path(named).expanduser()
-    import platformdirs
-
-    return platformdirs.user_cache_path("edgekit")
 
 
 def _offline() -> bool:

@@ -22,10 +22,10 @@ from typing import Any
 
 import filelock
 
+from edgekit.common.files import cache_folder
 from edgekit.common.packed import plain
 from edgekit.core import Feeds, Trial
 from edgekit.errors import DeviceFailed, Unsupported
-from edgekit.sources import cache_folder
 from edgekit.targets.android.adb.facts import Facts, facts
 from edgekit.targets.android.adb.heat import Guard, doubts
 from edgekit.targets.android.adb.phone import Phone, choose, clean

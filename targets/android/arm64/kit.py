@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from edgekit.common.files import cache_folder
 from edgekit.core import Progress, Source
 from edgekit.errors import DeviceFailed, FetchFailed, MissingExtra
-from edgekit.sources import cache_folder, fetch
+from edgekit.sources import fetch
 
 __all__ = [
     "HEADERS",

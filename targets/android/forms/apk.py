@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from edgekit.common.files import cache_folder
 from edgekit.core import Bundle, Form
 from edgekit.errors import ExportFailed
-from edgekit.sources import cache_folder
 from edgekit.targets.android.forms import native
 from edgekit.targets.android.forms.archive import content, write_aligned
 from edgekit.targets.android.forms.checks import check_archive, check_size

@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgekit.common.files import cache_folder
 from edgekit.errors import ExportFailed
-from edgekit.sources import cache_folder
 from edgekit.targets.android.forms.archive import content
 from edgekit.targets.android.forms.elf import PAGE, check_library
 from edgekit.targets.android.forms.java import PHONE

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from edgekit.bench.metrics.forecasts import weighted_quantile_loss
+from edgekit.common.files import cache_folder
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.models.forecasting.network import network
 from edgekit.registry import find
 from edgekit.runtimes.torch.runner import reference_of
-from edgekit.sources import cache_folder, fetch
+from edgekit.sources import fetch
 from edgekit.tasks.evidence.series import SERIES
 from edgekit.tasks.resolved import predictor_of
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import edgekit
 from edgekit.bench.metrics.notes import onset_f1
+from edgekit.common.files import cache_folder
 from edgekit.core import Checkpoint, Predictor, Source, SourceFile
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
@@ -24,7 +25,7 @@ from edgekit.registry import find
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.runtimes.resolved import recipe_of
 from edgekit.runtimes.torch.runner import reference_of
-from edgekit.sources import cache_folder, fetch
+from edgekit.sources import fetch
 from edgekit.tasks.automatic_music_transcription.notes import NoteRules, framed_notes
 from edgekit.tasks.resolved import evidence_of, predictor_of
 

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 from edgekit.bench.metrics import cer
 from edgekit.common import package_data
+from edgekit.common.files import cache_folder
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
@@ -20,7 +21,7 @@ from edgekit.models.ppocr.networks import network
 from edgekit.registry import find
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.runtimes.torch.runner import reference_of
-from edgekit.sources import cache_folder, fetch
+from edgekit.sources import fetch
 from edgekit.tasks.resolved import predictor_of
 
 MODEL = find("models", "pp-ocr-v4")

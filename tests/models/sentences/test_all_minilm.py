@@ -10,6 +10,7 @@ import pytest
 import torch
 import transformers
 
+from edgekit.common.files import cache_folder
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
@@ -17,7 +18,7 @@ from edgekit.models.sentences.network import Bert, network
 from edgekit.models.sentences.shapes import MINILM, Shape
 from edgekit.registry import find
 from edgekit.runtimes.torch.runner import reference_of
-from edgekit.sources import cache_folder, fetch
+from edgekit.sources import fetch
 from edgekit.tasks.resolved import predictor_of
 
 SMALL = Shape(words=40, places=16, width=24, feed=32, heads=3, layers=2, least=1e-12)

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 import edgekit
 from edgekit.bench import metrics
+from edgekit.common.files import cache_folder
 from edgekit.core import Bundle, Predictor, Source, SourceFile
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.registry import find
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.runtimes.torch.runner import reference_of
-from edgekit.sources import cache_folder, fetch
+from edgekit.sources import fetch
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.resolved import evidence_of, predictor_of
 from edgekit.tasks.voice_activity_detection import Rules, segments

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edgekit.common.files import cache_folder
 from edgekit.core import Checkpoint, Model, Recipe, Runner
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
@@ -26,7 +27,7 @@ from edgekit.models.vits.weights import decoder, encoder
 from edgekit.registry import find
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.runtimes.torch.runner import reference_of
-from edgekit.sources import cache_folder, fetch
+from edgekit.sources import fetch
 from edgekit.tasks.evidence.spoken import SPOKEN
 from edgekit.tasks.resolved import predictor_of
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from helpers.toys import toy_model
 
-from edgekit.cli import verbs
+from edgekit.cli import shown_bundle
 from edgekit.errors import install_command
 from edgekit.registry import find, names
 
@@ -243,7 +243,7 @@ def test_long_lines_are_not_folded(do: Any, toy: Any, tmp_path: Path) -> None:
     "error, shown", [(0.0, "0"), (3.2e-6, "3e-06"), (9.9e-5, "1e-04"), (1e-4, "0.01%"), (0.0165, "1.65%")]
 )
 def test_small_errors_do_not_read_as_none(error: float, shown: str) -> None:
-    assert verbs.away(error) == shown
+    assert shown_bundle.away(error) == shown
 
 
 def test_a_census_of_another_kind_is_shown_too(do: Any, toy: Any, tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from edgekit.cli import verbs as verbs_module
 from edgekit.cli.command import run
 from edgekit.cli.grammar import parser
 from edgekit.cli.options import option
+from edgekit.common.files import cache_folder
 from edgekit.errors import BadInput, EdgekitError
-from edgekit.sources.fetching import cache_folder
 
 # --------------------------------------------------------------------------------------------------------------- errors
 

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.common.files import hash_file
+from edgekit.common.files import cache_folder, hash_file
 from edgekit.core import Evidence, Sample
-from edgekit.sources import cache_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgekit.common.files import cache_folder
 from edgekit.core import Evidence, Sample
 from edgekit.importers.hub.plan import Plan, Tensor
-from edgekit.sources import cache_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,8 +21,8 @@ from typing import Any
 import edgekit
 from edgekit.bench.machine import host
 from edgekit.bundles.staging import alive, owner
+from edgekit.common.files import cache_folder
 from edgekit.pool import client, parcels
-from edgekit.sources import cache_folder
 
 __all__ = ["THREADS", "finish", "stop", "there"]
 

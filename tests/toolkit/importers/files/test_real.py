@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 import edgekit
+from edgekit.common.files import cache_folder
 from edgekit.core import Checkpoint, Source, SourceFile
 from edgekit.formats.onnx import load, open_file
 from edgekit.formats.onnx.translation import translate
@@ -19,7 +20,7 @@ from edgekit.numerics.parity import relative_error
 from edgekit.registry import find, serving
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.runtimes.resolved import recipe_of, runtime_for
-from edgekit.sources import cache_folder, fetch
+from edgekit.sources import fetch
 
 pytestmark = pytest.mark.real
 #: The cache of the run, not that of a test.

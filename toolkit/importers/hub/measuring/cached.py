@@ -9,12 +9,11 @@ from pathlib import Path
 import msgspec
 
 import edgekit
-from edgekit.common.files import write_whole
+from edgekit.common.files import cache_folder, write_whole
 from edgekit.errors import need
 from edgekit.importers.hub.mappings import transformers_version
 from edgekit.importers.hub.plan import Plan
 from edgekit.importers.hub.repository import Repository
-from edgekit.sources import cache_folder
 
 __all__ = ["measured_once"]
 

@@ -1,22 +1,75 @@
-"""Answers of `fit` as a table of at most 100 columns, and the reasons below it."""
+"""The verbs `list` and `fit`: what there is, and what of it fits, as tables of at most 100 columns.
+
+They are the first that a user types, and answer at once: nothing is loaded here that only another verb needs.
+"""
 
 from __future__ import annotations
 
+import argparse
+import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from edgekit.cli.terminal import say, show_table
-from edgekit.common.figures import NOT_MEASURED, figure
-from edgekit.core import Fit, Speed
+from edgekit.cli.terminal import say, show_json, show_table
 
-__all__ = ["show"]
+if TYPE_CHECKING:
+    from edgekit.core import Fit, Speed
+
+__all__ = ["asked_runtime", "fit_", "list_"]
 
 _NONE = "-"
 #: Columns that every terminal has.
 _WIDTH = 100
 
 
-def show(answers: Sequence[Fit]) -> None:
+def asked_runtime(arguments: argparse.Namespace) -> dict[str, str | None]:
+    """``--runtime``, and its alias, which is told of."""
+    if arguments.exporter:
+        print("edgekit: --exporter is an alias of --runtime, and goes with the next release", file=sys.stderr)
+    return {"runtime": arguments.runtime, "exporter": arguments.exporter}
+
+
+def list_(arguments: argparse.Namespace) -> None:
+    from edgekit import catalogue
+
+    rooms = catalogue.list_(arguments.room)
+    if arguments.json:
+        show_json(rooms)
+        return
+    for room, entries in rooms.items():
+        if entries:
+            show_table(room, list(entries[0]), [list(entry.values()) for entry in entries])
+
+
+def fit_(arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from edgekit.cli.inspection import import_options
+    from edgekit.estimation.budgets import BUDGETS, target_of_board
+    from edgekit.estimation.fit import fit
+    from edgekit.importers.resolved import model_of
+    from edgekit.registry import names
+    from edgekit.reports import cells
+
+    chosen = arguments.target or (target_of_board(arguments.board) if arguments.board else None)
+    budgets = {name: getattr(arguments, name) for name in BUDGETS}
+    measured = cells.load(Path(arguments.measured)) if arguments.measured else None
+    model = model_of(arguments.model, import_options(arguments))
+    named: dict[str, Any] = asked_runtime(arguments)
+    answers = [
+        fit(model, target, arguments.precision, measured=measured, **named, **budgets)
+        for target in ([chosen] if chosen else names("targets"))
+    ]
+    if arguments.json:
+        show_json([asdict(answer) for answer in answers])
+    else:
+        _show(answers)
+    return 0 if all(answer.verdict == "fits" for answer in answers) else 6
+
+
+def _show(answers: Sequence[Fit]) -> None:
     """Print the answers of `fit` for a model on one or more targets."""
     rows = [_row(answer) for answer in answers]
     columns = ["target", "recipe", "verdict", "download", "peak RAM", "speed"]
@@ -26,6 +79,8 @@ def show(answers: Sequence[Fit]) -> None:
 
 
 def _row(answer: Fit) -> list[str]:
+    from edgekit.common.figures import NOT_MEASURED, figure
+
     if answer.recipe is None:
         return [answer.target, _NONE, answer.verdict, _NONE, _NONE, _NONE]
     recipe = f"{answer.recipe.runtime} {answer.recipe.precision}"
@@ -34,6 +89,8 @@ def _row(answer: Fit) -> list[str]:
 
 
 def _speed(speed: Speed) -> str:
+    from edgekit.common.figures import figure
+
     between = f"{figure(speed.low, speed.unit)} to {figure(speed.high, speed.unit)}"
     if speed.value is None:
         return between
@@ -56,6 +113,8 @@ def _notes(answers: Sequence[Fit], alone: bool) -> list[str]:
 
 def _reasons(answer: Fit, alone: bool) -> list[str]:
     """The reasons and notes of an answer. alone: it is the only answer, so that its budgets are shown, too."""
+    from edgekit.common.figures import figure
+
     lines = [answer.reason] if answer.verdict != "fits" else []
     lines += [f"what fits: {answer.nearest}"] if answer.nearest else []
     if answer.recipe is None:
