@@ -74,21 +74,27 @@ def describe_content(value: Any) -> str:
     return _describe_content(value, {})
 
 
-def _describe_content(value: Any, known: dict[int, tuple[Any, str]]) -> str:
-    """known: arrays by their id, and what is said of each; held, so that no other gets its id. A decoder's calls share
-    what the encoder said, and it is large."""
+def _describe_content(value: Any, known: dict[tuple[Any, ...], tuple[Any, str]]) -> str:
+    """known: arrays by where they lie, and what is said of each; held, so that no other comes to lie there. A decoder's
+    calls share what the encoder said, each as an array of its own, and it is large."""
     if isinstance(value, (str, Path)) and os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
         return hash_file(Path(value))
-    if hasattr(value, "tobytes"):
-        if id(value) not in known:
-            text = f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
-            known[id(value)] = value, text
-        return known[id(value)][1]
+    if hasattr(value, "ctypes"):
+        where = (value.ctypes.data, value.shape, value.strides, value.dtype.str)
+        if where not in known:
+            known[where] = value, _describe_array(value)
+        return known[where][1]
+    if hasattr(value, "tobytes"):  # a number of numpy's
+        return _describe_array(value)
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{name!r}: {_describe_content(item, known)}' for name, item in value.items())}}}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_describe_content(item, known) for item in value)}]"
     return repr(value)
+
+
+def _describe_array(value: Any) -> str:
+    return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
 
 
 @contextlib.contextmanager

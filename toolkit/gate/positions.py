@@ -49,7 +49,9 @@ def expectations(predictor: Predictor, sample: Sample, answer: Any) -> Kept | No
     logprobs = predictor.next_tokens(sample.input, answer)
     if logprobs is None:
         return None
-    order = np.argsort(-logprobs, axis=-1, kind="stable")[:, :_KEPT]
+    likeliest = np.sort(np.argpartition(-logprobs, min(_KEPT, logprobs.shape[-1]) - 1, axis=-1)[:, :_KEPT])
+    order = np.argsort(-np.take_along_axis(logprobs, likeliest, axis=-1), axis=-1, kind="stable")
+    order = np.take_along_axis(likeliest, order, axis=-1)
     rows = np.take_along_axis(logprobs, order, axis=-1).round(_DECIMALS)
     return [(ids.tolist(), row.tolist()) for ids, row in zip(order, rows, strict=True)]
 

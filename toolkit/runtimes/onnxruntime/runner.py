@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from edgekit.runtimes.common.feeds import first_line
 from edgekit.runtimes.onnxruntime.arena import use_arena
 from edgekit.runtimes.onnxruntime.tables import Tables
 
+#: Bytes of a constant from which on a model in memory is run without it in its own bytes.
+_LARGE = 1 << 16
 _DTYPES = {"float": "float32", "double": "float64", "float16": "float16"}
 
 
@@ -31,14 +33,15 @@ class OnnxRunner(Runner):
     """One session.
 
     Args:
-        model: a file, packed or not, or the bytes of a model. threads: within an operator.
+        model: a file, packed or not, or the bytes of a model. threads: within an operator. constants: initializers of
+            the model that are not in its bytes, by name.
 
     Raises:
         BadInput: onnxruntime refuses the model.
         MissingExtra: onnxruntime is absent.
     """
 
-    def __init__(self, model: Path | bytes, threads: int) -> None:
+    def __init__(self, model: Path | bytes, threads: int, constants: Mapping[str, NDArray[Any]] | None = None) -> None:
         without_telemetry()
         with need("run", "Running an ONNX model"):
             import onnxruntime
@@ -55,6 +58,9 @@ class OnnxRunner(Runner):
         else:
             # A model in memory is of an export: what it answers is large, and an arena would keep as much for good.
             options.enable_cpu_mem_arena = False
+        if constants:
+            self._constants = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in constants.values()]
+            options.add_external_initializers(list(constants), self._constants)
         # Inputs change their length at every call: remembered allocation patterns would only grow.
         options.enable_mem_pattern = False
         with plain(model) if isinstance(model, Path) else contextlib.nullcontext(model) as whole:
@@ -104,7 +110,23 @@ class OnnxRunner(Runner):
 
 def evaluate(model: Any, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
     """What a model in memory (onnx.ModelProto) answers to every call."""
-    return list(map(OnnxRunner(model.SerializeToString(), threads=usable_processors()), feeds))
+    lean, constants = _without_constants(model)
+    return list(map(OnnxRunner(lean.SerializeToString(), usable_processors(), constants), feeds))
+
+
+def _without_constants(model: Any) -> tuple[Any, dict[str, NDArray[Any]]]:
+    """A copy of a model without its large constants, and these: to write and read them takes as long as to run it."""
+    from onnx import ModelProto, TensorProto, numpy_helper
+
+    lean, constants = ModelProto(), dict[str, Any]()
+    lean.CopyFrom(model)
+    for tensor in lean.graph.initializer:
+        if len(tensor.raw_data) >= _LARGE:
+            constants[tensor.name] = numpy_helper.to_array(tensor)
+            tensor.ClearField("raw_data")
+            tensor.data_location = TensorProto.EXTERNAL
+            tensor.external_data.add(key="location", value="memory")
+    return lean, constants
 
 
 def _has_neighbours(model: Path | bytes) -> bool:
