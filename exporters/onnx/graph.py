@@ -9,7 +9,7 @@ import io
 import itertools
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from edgekit.common.memory import without_collections
 from edgekit.core import Part
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
@@ -48,7 +49,7 @@ def from_torch(part: Part, module: torch.nn.Module) -> onnx.ModelProto:
     examples = tuple(example(part, spec) for spec in part.inputs)
     shapes = (tuple(dynamic(part, spec, bounded=False) for spec in part.inputs),)
     try:
-        with _quiet(), torch.no_grad():
+        with _quiet(), without_collections(), torch.no_grad():
             program = torch.onnx.export(
                 Flat(module).eval(),
                 examples,
@@ -251,15 +252,6 @@ def share(model: onnx.ModelProto) -> None:
         for node in graph.node:
             for place, name in enumerate(node.input):
                 node.input[place] = names.get(name, name)
-
-
-def watching(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
-    """A copy of `model` whose outputs are the tensors `names`."""
-    out = onnx.ModelProto()
-    out.CopyFrom(model)
-    del out.graph.output[:]
-    out.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
-    return out
 
 
 def with_constants(model: onnx.ModelProto, changed: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgekit.core import Feeds
-from edgekit.exporters.onnx.graph import attribute, constants, rebuild, watching
+from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 from edgekit.exporters.onnx.half import in_bytes
 from edgekit.numerics.layers import SMALL
 from edgekit.quantization.plan import ASKED, LayerPlan, is_named
@@ -136,7 +136,7 @@ def equalize_inputs(model: onnx.ModelProto, products: Sequence[str], feeds: Sequ
             groups.setdefault(by_name[name].input[0], []).append(by_name[name])
     seen: dict[str, list[NDArray[Any]]] = {name: [] for name in groups}
     for feed in subsample_evenly(feeds, _CALLS) if groups else ():
-        [values] = evaluate(watching(model, groups), [feed])
+        [values] = evaluate(model, [feed], groups)
         for name in groups:
             rows = values[name].reshape(-1, values[name].shape[-1])
             seen[name].append(rows[:: -(-len(rows) // _ROWS)])

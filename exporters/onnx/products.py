@@ -45,14 +45,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds
 from edgekit.errors import EdgekitError
 from edgekit.exporters.onnx import forms as written
 from edgekit.exporters.onnx import linear, residual
 from edgekit.exporters.onnx.choice.trials import Trials, calls_of
 from edgekit.exporters.onnx.finding import BLOCK, products, rows_of
-from edgekit.exporters.onnx.graph import rebuild, version_of, watching
+from edgekit.exporters.onnx.graph import rebuild, version_of
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.choice import Bounds, together
@@ -63,7 +62,7 @@ from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.gptq import Grid, Rounded, hessian, nearest, round_by_gptq, shrink_hessian
 from edgekit.quantization.weights.identifiers import STRANGE, is_strange
 from edgekit.runtimes.onnxruntime import Onnxruntime
-from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate
+from edgekit.runtimes.onnxruntime.runner import evaluate, open_model
 
 #: Where weights are coded or have 4 bits. Scales of coded weights repeat from block to block, and take nothing.
 SMALL_BLOCK = 32
@@ -143,7 +142,7 @@ def record_inputs(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[
     inputs = {node.name: node.input[0] for node in model.graph.node if node.name in nodes}
     curvatures: dict[str, NDArray[np.float64]] = {}
     ends, waiting = (defaultdict[str, list[Floats]](list) for _ in range(2))
-    runner = OnnxRunner(watching(model, dict.fromkeys(inputs.values())).SerializeToString(), usable_processors())
+    runner = open_model(model, dict.fromkeys(inputs.values()))
     count = 0
     for feed in subsample_evenly(feeds, _CALLS):
         seen = {name: value.reshape(-1, value.shape[-1]) for name, value in runner(feed).items()}

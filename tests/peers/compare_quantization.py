@@ -32,9 +32,8 @@ from edgekit.bundles.opened import makers  # noqa: E402
 from edgekit.core import Feeds  # noqa: E402
 from edgekit.exporters.onnx import finding, linear, products, residual  # noqa: E402
 from edgekit.exporters.onnx.convolutions import evened, places, qdq, rounding  # noqa: E402
-from edgekit.exporters.onnx.graph import watching  # noqa: E402
 from edgekit.quantization.ranges import METHODS, Histograms  # noqa: E402
-from edgekit.runtimes.onnxruntime.runner import OnnxRunner  # noqa: E402
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner, open_model  # noqa: E402
 
 FORMS = ("dynamic", "rows", "blockwise", "four-bit")
 #: Forms in which one scale serves channels of unlike sizes, so that equalization may help.
@@ -67,7 +66,7 @@ def of_convolutions(subject: Subject) -> Iterator[Variant]:
     graphs = {"": subject.graph} | ({"evened": places.rewrite_for_int8(even)} if even is not None else {})
     for (name, model), per_channel in itertools.product(graphs.items(), (True, False)):
         there = places.places(model)
-        runner = OnnxRunner(watching(model, there.tensors_to_calibrate).SerializeToString(), 1)
+        runner = open_model(model, there.tensors_to_calibrate, threads=1)
         ranges = Histograms(runner, subject.known, _silent).ranges
         by_inputs = rounding.round_products(there, subject.known, _silent, per_channel=per_channel)
         for compensated, method in itertools.product((False, True), METHODS):

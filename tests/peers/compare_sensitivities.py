@@ -40,12 +40,11 @@ from edgekit.bundles.bundle import open_bundle  # noqa: E402
 from edgekit.bundles.opened import makers  # noqa: E402
 from edgekit.core import Feeds, Model  # noqa: E402
 from edgekit.exporters.onnx import finding, products  # noqa: E402
-from edgekit.exporters.onnx import graph as graphs  # noqa: E402
 from edgekit.exporters.onnx.convolutions import places, qdq, rounding  # noqa: E402
 from edgekit.formats.checkpoint import read_checkpoint  # noqa: E402
 from edgekit.numerics.parity import spread  # noqa: E402
 from edgekit.quantization.ranges import Histograms  # noqa: E402
-from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate  # noqa: E402
+from edgekit.runtimes.onnxruntime.runner import evaluate, open_model  # noqa: E402
 from edgekit.sources.fetching import fetch  # noqa: E402
 
 #: Layer -> its form, for those that are not float.
@@ -73,7 +72,7 @@ def layers_of(subject: Subject, forms: Sequence[str]) -> Layers:
         weights = products.record_inputs(subject.graph, nodes, subject.known)
         return Layers({node: tensors[node] for node in nodes}, forms, partial(products.quantize, weights=weights))
     there = places.places(subject.graph)
-    runner = OnnxRunner(graphs.watching(subject.graph, there.tensors_to_calibrate).SerializeToString(), 1)
+    runner = open_model(subject.graph, there.tensors_to_calibrate, threads=1)
     ranges = Histograms(runner, subject.known, _silent).ranges("percentile")
     rounded = rounding.round_products(there, subject.known, _silent)
 
@@ -131,13 +130,14 @@ def singles(
 ) -> dict[tuple[str, str], dict[str, float]]:
     """(layer, form) -> what each kind of prediction says of it alone."""
     names = [value.name for value in subject.graph.graph.output]
-    watched = graphs.watching(subject.graph, [*names, *layers.made.values()])
-    truths = evaluate(watched, feeds)
+    truths = evaluate(subject.graph, feeds, [*names, *layers.made.values()])
     sizes = [float(np.sqrt(sum(np.square(truth[name], dtype=np.float64).sum() for truth in truths))) for name in names]
     slopes = [gradients(module, layers, feed, inputs, sizes) for feed in feeds]
     predicted = {}
     for layer, tensor in layers.made.items():
-        alone = graphs.watching(subject.graph, [*names, tensor])
+        alone = onnx.ModelProto()
+        alone.CopyFrom(subject.graph)
+        alone.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))
         for form in layers.forms:
             answers = evaluate(layers.write(alone, {layer: form}), feeds)
             whole = diagonal = 0.0

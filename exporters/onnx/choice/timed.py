@@ -21,7 +21,7 @@ from edgekit.exporters.onnx.products import Moved, quantize
 from edgekit.quantization.allocation import Choice, allocate
 from edgekit.quantization.latencies import Latencies, Shape
 from edgekit.quantization.plan import LayerPlan
-from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.runtimes.onnxruntime.runner import open_model
 
 __all__ = ["FORMS", "product", "within"]
 
@@ -75,7 +75,7 @@ def product(form: str, shape: Shape) -> Callable[[], object]:
         [numpy_helper.from_array(weight, "w")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    runner = OnnxRunner(quantize(model, {"product": form}).SerializeToString(), threads=1)
+    runner = open_model(quantize(model, {"product": form}), threads=1)
     return partial(runner, {"x": drawn.standard_normal(rows).astype(np.float32)})
 
 

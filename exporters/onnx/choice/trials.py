@@ -13,7 +13,7 @@ from onnx import helper
 
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.finding import Product
-from edgekit.exporters.onnx.graph import constants, rebuild, watching
+from edgekit.exporters.onnx.graph import constants, rebuild
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.runtimes.onnxruntime.runner import evaluate
@@ -49,7 +49,7 @@ class Trials:
         self._behind = {node: self._downstream_nodes(node) for node in nodes}
         outputs = [value.name for value in model.graph.output]
         reads = {name for _, inputs in self._behind.values() for name in inputs}
-        seen = evaluate(watching(model, [*outputs, *sorted(reads - {*outputs, *_inputs(model)})]), calls)
+        seen = evaluate(model, calls, [*outputs, *sorted(reads - {*outputs, *_inputs(model)})])
         self._seen = [{**feed, **values} for feed, values in zip(calls, seen, strict=True)]
         self._answers = [{name: values[name] for name in outputs} for values in seen]
         self._truth = truth or Truth(self._answers)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 
-from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds
-from edgekit.exporters.onnx.graph import attribute, constants, watching, with_constants
+from edgekit.exporters.onnx.graph import attribute, constants, with_constants
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.streams import CALLS, Stream, Streams, factors
-from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.runtimes.onnxruntime.runner import open_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,7 +117,7 @@ def _largest(
     names = sorted(set[str]().union(*(stream.tensors for stream in streams)))
     if not names:
         return {}
-    runner = OnnxRunner(watching(model, names).SerializeToString(), usable_processors())
+    runner = open_model(model, names)
     ends = dict.fromkeys(names, np.zeros(1))
     for feed in subsample_evenly(feeds, CALLS):
         values = runner(feed)

@@ -11,13 +11,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.convolutions.places import Places, places
-from edgekit.exporters.onnx.graph import attribute, constants, watching, with_constants
+from edgekit.exporters.onnx.graph import attribute, constants, with_constants
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snap_to_grid
-from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.runtimes.onnxruntime.runner import open_model
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -38,7 +37,7 @@ def round_products(
     if not seen:  # onnxruntime gives no outputs where none are asked for
         return {}
     watched = dict.fromkeys(wanted.products[name].input[0] for name in seen)
-    runner = OnnxRunner(watching(wanted.model, watched).SerializeToString(), usable_processors())
+    runner = open_model(wanted.model, watched)
     for i, feed in enumerate(calls):
         tell(i, len(calls))
         values = runner(feed)

@@ -27,10 +27,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Progress
 from edgekit.errors import ExportFailed
-from edgekit.exporters.onnx import graph, half
+from edgekit.exporters.onnx import half
 from edgekit.exporters.onnx.convolutions import places, qdq, rounding
 from edgekit.exporters.onnx.convolutions.evened import equalize_channels
 from edgekit.exporters.onnx.linear import with_stored
@@ -40,7 +39,7 @@ from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import LayerPlan, Plan, Wish
 from edgekit.quantization.ranges import METHODS, WIDE, Histograms
 from edgekit.quantization.weights.streams import better
-from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate, without_telemetry
+from edgekit.runtimes.onnxruntime.runner import evaluate, open_model, without_telemetry
 
 if TYPE_CHECKING:
     from edgekit.quantization.ranges import Ranges
@@ -161,8 +160,7 @@ class _Static(Candidates[onnx.ModelProto]):
 
     @cached_property
     def _ranges(self) -> Callable[[str], Ranges]:
-        watching = graph.watching(self._graph, self._places.tensors_to_calibrate)
-        runner = OnnxRunner(watching.SerializeToString(), threads=usable_processors())
+        runner = open_model(self._graph, self._places.tensors_to_calibrate)
         calibrating = self.calibrating
         return cache(Histograms(runner, calibrating, lambda i, n: self.tell(f"calibrating {self.part}", i, n)).ranges)
 

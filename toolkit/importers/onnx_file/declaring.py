@@ -218,16 +218,15 @@ def _module(
     """
     import torch
 
-    from edgekit.common.processors import usable_processors
     from edgekit.formats.onnx.translation import Widened, translate
-    from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+    from edgekit.runtimes.onnxruntime.runner import open_model
     from edgekit.tasks.tensors.arrays import read
 
     model = _load_model(checkpoint, expected)
     feeds = read(stored.files(samples)[0])
     used = [value for value in model.graph.input if value.name not in open_file(checkpoint.path).facts.unused]
     tensors = [torch.from_numpy(feeds[value.name]) for value in used]
-    wanted = OnnxRunner(model.SerializeToString(), usable_processors())(feeds)
+    wanted = open_model(model)(feeds)
     del model.graph.input[:]
     model.graph.input.extend(used)
     module = translate(model, tensors, fixed=fixed)

@@ -129,10 +129,9 @@ def _first_run(
 ) -> tuple[dict[str, int], bool, dict[str, NDArray[Any]]]:
     """The first sizes at which it runs, whether its scalars are steps (see `_sample`), and its outputs. Those that are
     finite are preferred: what is no number proves nothing."""
-    from edgekit.common.processors import usable_processors
-    from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+    from edgekit.runtimes.onnxruntime.runner import open_model
 
-    runner = OnnxRunner(model.SerializeToString(), usable_processors())
+    runner = open_model(model)
     reason = ""
     for sizes in candidates(opened.facts, wanted):
         try:

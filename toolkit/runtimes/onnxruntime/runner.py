@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,25 +108,62 @@ class OnnxRunner(Runner):
         return dict(zip(self._names, values, strict=True))
 
 
-def evaluate(model: Any, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
-    """What a model in memory (onnx.ModelProto) answers to every call."""
+def open_model(
+    model: Any, outputs: Iterable[str] | None = None, more: Iterable[Any] = (), *, threads: int = 0
+) -> OnnxRunner:
+    """A session of a model in memory (onnx.ModelProto).
+
+    Args:
+        outputs: names of tensors that it gives in place of the graph's own. more: nodes behind the graph's. threads:
+            0: all processors.
+
+    Raises:
+        CannotRun: onnxruntime refuses the model.
+    """
+    from onnx import helper
+
     lean, constants = _without_constants(model)
-    return list(map(OnnxRunner(lean.SerializeToString(), usable_processors(), constants), feeds))
+    if outputs is not None:
+        del lean.graph.output[:]
+        lean.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in outputs)
+    lean.graph.node.extend(more)
+    return OnnxRunner(lean.SerializeToString(), threads or usable_processors(), constants)
+
+
+def evaluate(
+    model: Any, feeds: Sequence[Feeds], outputs: Iterable[str] | None = None, more: Iterable[Any] = ()
+) -> list[dict[str, NDArray[Any]]]:
+    """What a model in memory answers to every call (see `open_model`)."""
+    return list(map(open_model(model, outputs, more), feeds))
 
 
 def _without_constants(model: Any) -> tuple[Any, dict[str, NDArray[Any]]]:
-    """A copy of a model without its large constants, and these: to write and read them takes as long as to run it."""
+    """A copy of a model without its large constants, and these: to write them, to read and to copy them takes as long
+    as to run the model, and several times its memory."""
     from onnx import ModelProto, TensorProto, numpy_helper
 
     lean, constants = ModelProto(), dict[str, Any]()
-    lean.CopyFrom(model)
-    for tensor in lean.graph.initializer:
-        if len(tensor.raw_data) >= _LARGE:
-            constants[tensor.name] = numpy_helper.to_array(tensor)
-            tensor.ClearField("raw_data")
-            tensor.data_location = TensorProto.EXTERNAL
-            tensor.external_data.add(key="location", value="memory")
+    _copy_fields(model, lean, "graph")
+    _copy_fields(model.graph, lean.graph, "initializer")
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) < _LARGE:
+            lean.graph.initializer.append(tensor)
+            continue
+        constants[tensor.name] = numpy_helper.to_array(tensor)
+        kept = {"name": tensor.name, "data_type": tensor.data_type, "dims": tensor.dims}
+        stub = lean.graph.initializer.add(**kept, data_location=TensorProto.EXTERNAL)
+        stub.external_data.add(key="location", value="memory")
     return lean, constants
+
+
+def _copy_fields(source: Any, target: Any, left_out: str) -> None:
+    """Copy the fields of a message of protobuf, but for one."""
+    for field, value in source.ListFields():
+        if field.name != left_out:
+            if hasattr(value, "extend"):
+                getattr(target, field.name).extend(value)
+            else:
+                setattr(target, field.name, value)
 
 
 def _has_neighbours(model: Path | bytes) -> bool:
