@@ -18,16 +18,18 @@ from edgekit.registry import find, names
 def summary(bundle: Bundle) -> dict[str, Any]:
     import msgspec
 
+    from edgekit.bundles import places
     from edgekit.gate import frontier
 
     manifest = bundle.manifest
+    placed = [part for part in manifest.parts if places.placement_of(part.census)]
     return {
         "model": manifest.model.name,
         "target": manifest.target.name,
         "recipe": msgspec.to_builtins(manifest.recipe),
         "size": sum(file.size for file in manifest.files.values()),
         "parity": {part.name: part.parity for part in manifest.parts},
-        "placement": {part.name: part.census["placement"] for part in manifest.parts if part.census.get("placement")},
+        "placement": {part.name: part.census["placement"] for part in placed},
         "evidence": msgspec.to_builtins(manifest.evidence),
         "gate": msgspec.to_builtins(manifest.gate),
         "attempts": msgspec.to_builtins(manifest.attempts),

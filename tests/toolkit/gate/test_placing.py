@@ -136,3 +136,8 @@ def test_what_is_torn_apart_is_told() -> None:
     assert warnings(PLACED) == []
     assert len(warnings(replace(PLACED, multiplications=0.5, pieces=3))) == 2
     assert warnings(replace(PLACED, multiplications=0.0, verdict="leave it off")) == []
+
+
+def test_counts_of_openvinos_kernels_in_an_older_bundle_are_no_placement() -> None:
+    assert placement_of({"placement": {"MatMul": {"f32": 1, "i8": 36}}}) is None
+    assert placement_of({}) is None

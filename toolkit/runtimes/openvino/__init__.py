@@ -80,8 +80,8 @@ class Openvino(Runtime):
                 "float.",
                 hint="Report this with the version of OpenVINO: its rules for quantized graphs have changed.",
             )
-        placement = {kind: dict(sorted(counts.items())) for kind, counts in sorted(found.items())}
-        return replace(artifact, census={**artifact.census, "placement": placement})
+        kernels = {kind: dict(sorted(counts.items())) for kind, counts in sorted(found.items())}
+        return replace(artifact, census={**artifact.census, "kernels": kernels})
 
 
 RUNTIME = Openvino()

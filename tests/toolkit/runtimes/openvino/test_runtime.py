@@ -78,7 +78,7 @@ def test_an_output_that_is_a_view_of_another_tensor_keeps_its_name(tmp_path: Pat
 
 
 def test_openvino_computes_all_of_it_in_integers(made: Artifact) -> None:
-    found = made.census["placement"]
+    found = made.census["kernels"]
     assert sum(count for kinds in found.values() for count in kinds.values()) == LAYERS
     assert {dtype for kinds in found.values() for dtype in kinds} <= {"i8", "u8"}
 
@@ -93,7 +93,7 @@ def test_first_layers_are_int8_because_float_takes_longer_here(made: Artifact, t
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_float_is_float(precision: str, tmp_path: Path) -> None:
     artifact = lowered(tmp_path, {}, precision)
-    assert {dtype for kinds in artifact.census["placement"].values() for dtype in kinds} == {"f32"}
+    assert {dtype for kinds in artifact.census["kernels"].values() for dtype in kinds} == {"f32"}
     assert moved(RUNTIME.load(tmp_path / "out" / artifact.file, 1)) < (1e-5 if precision == "fp32" else 2e-3)
 
 
