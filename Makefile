@@ -11,14 +11,15 @@ CLIP := models/data/golden/jfk.flac
 # Weights that lie beside the checkout are not fetched.
 export EDGEKIT_MIRROR ?= $(wildcard $(CURDIR)/../shared/models)
 
-.PHONY: help demo test fast slow lint types fuzz some train python-tools dist lock docs recordings peers judges vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools accelerator-tools
+.PHONY: help demo test test-all fast slow lint types fuzz some train python-tools dist lock docs recordings peers judges vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools accelerator-tools
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    export whisper-base for android, transcribe a real clip, bench on this machine"
 	@echo "make lock    the lock files again, with the newest versions (requirements/)"
 	@echo "make python-tools  by apt: what Debian and Ubuntu leave out of their Python, if .venv cannot be made"
-	@echo "make test    every test but the ones marked peers or slow"
+	@echo "make test    the fast tests, and a quick real export of every family and format"
+	@echo "make test-all  these, many shapes, emulators, real weights and data: all but what is marked peers or slow"
 	@echo "make fast    the tests that need neither weights nor minutes"
 	@echo "make some    two minutes of them and an export: for another Python (VENV=.venv-3.13 PYTHON=python3.13)"
 	@echo "make slow    the tests that take many minutes, such as a model once more in every format: before a release"
@@ -137,8 +138,11 @@ WORKERS ?= auto
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile \
     --no-loadscope-reorder
 
-test: fast
-	PIN=1 $(PYTEST) -m "(thorough or real) and not peers and not slow"
+test: $(VENV)/.wheel
+	$(PYTEST) -m "quick or (not thorough and not real and not peers and not slow)"
+
+test-all: test
+	PIN=1 $(PYTEST) -m "(thorough or real) and not quick and not peers and not slow"
 
 fast: $(VENV)/.wheel
 	$(PYTEST) -m "not thorough and not real and not peers and not slow"

@@ -15,6 +15,8 @@ from helpers.toys.tiny_vision import quiet
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.weights.streams import better
 
+pytestmark = pytest.mark.thorough
+
 
 def candidates(unlike: float = 2.0) -> Any:
     from edgekit.exporters.executorch.candidates import ExecutorchCandidates

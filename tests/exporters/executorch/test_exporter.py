@@ -23,6 +23,8 @@ from edgekit.numerics.parity import relative_error
 from edgekit.runtimes.executorch import RUNTIME
 from edgekit.runtimes.torch.runner import TorchRunner
 
+pytestmark = pytest.mark.thorough
+
 if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"):  # there the tests fail without it
     pytest.skip("executorch is not installed; run: make .venv/.wheel", allow_module_level=True)
 

@@ -16,6 +16,8 @@ from edgekit.errors import BadInput
 from edgekit.formats.executorch import arguments, reader
 from edgekit.runtimes.executorch import RUNTIME
 
+pytestmark = pytest.mark.thorough
+
 if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"):  # there the tests fail without it
     pytest.skip("executorch is not installed; run: make .venv/.wheel", allow_module_level=True)
 

@@ -18,6 +18,8 @@ from edgekit.errors import DeviceFailed, EdgekitError, ParityFailed
 from edgekit.registry import find
 from edgekit.targets.android.adb import replay
 
+pytestmark = pytest.mark.thorough
+
 MEASURE = find("targets", "android").devices["adb"].measure
 
 

@@ -22,6 +22,8 @@ from edgekit.reports.comparing import reports
 from edgekit.targets.android.arm64 import litert
 from edgekit.targets.common import calls
 
+pytestmark = pytest.mark.thorough
+
 MEASURE = find("targets", "android").devices["adb"].measure
 
 

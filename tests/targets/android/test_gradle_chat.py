@@ -17,6 +17,8 @@ from helpers.devices.chat import crossed, flows
 import edgekit
 from edgekit.errors import Unsupported
 
+pytestmark = pytest.mark.thorough
+
 NAMED = {"package": "com.example.talk", "name": "talk"}
 
 

@@ -28,6 +28,8 @@ from edgekit.models.whisper.loop import stream as streaming
 from edgekit.models.whisper.loop.pipeline import Transcriber
 from edgekit.numerics.parity import Recorder
 
+pytestmark = pytest.mark.thorough
+
 NAMED = {"package": "com.example.speech", "name": "speech"}
 _JUNIT = [Path("/usr/share/java/junit4.jar"), Path("/usr/share/java/hamcrest.jar")]
 

@@ -25,6 +25,8 @@ from edgekit.errors import BadInput
 from edgekit.targets.common.language import settings_of
 from edgekit.tasks.text_generation.conversation import Conversation
 
+pytestmark = pytest.mark.thorough
+
 SCHEMA = {
     "type": "object",
     "properties": {"name": {"type": "string", "maxLength": 8}, "large": {"type": "boolean"}},

@@ -16,6 +16,8 @@ from edgekit.importers.resolved import model_of
 from edgekit.registry import find
 from edgekit.runtimes.torch.runner import reference_of
 
+pytestmark = pytest.mark.thorough
+
 CODE = """
 import torch
 from transformers import PretrainedConfig, PreTrainedModel

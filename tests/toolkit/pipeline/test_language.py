@@ -28,6 +28,8 @@ from edgekit.pipeline import terms
 from edgekit.registry import find
 from edgekit.tasks.text_generation.questions import answer, questions
 
+pytestmark = pytest.mark.thorough
+
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60  # a byte a token: five chunks of 512
 
 

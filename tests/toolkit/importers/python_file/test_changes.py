@@ -14,6 +14,8 @@ import torch
 import edgekit
 from edgekit.core import Bundle
 
+pytestmark = pytest.mark.thorough
+
 FILE = """
 import os
 from pathlib import Path

@@ -14,6 +14,8 @@ from edgekit.core import ImportOptions, Recipe
 from edgekit.errors import BadInput, GateFailed
 from edgekit.importers.resolved import model_of
 
+pytestmark = pytest.mark.thorough
+
 TEXT = """
 import numpy as np
 import torch
