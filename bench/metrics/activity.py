@@ -8,8 +8,6 @@ from typing import Any
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
 
-__all__ = ["frames"]
-
 #: Frames a second: finer than any detector's own, so that its frames need not be known.
 _RATE = 100
 

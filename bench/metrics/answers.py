@@ -8,8 +8,6 @@ from typing import Any
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
 
-__all__ = ["right"]
-
 
 def right(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
     """Per question, (how much of it is right, 1).

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["IGNORED", "Areas", "areas", "difference", "mean_iou"]
-
 #: The class of pixels that do not count.
 IGNORED = 255
 _CLASSES = 256

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Scene", "average_precision", "average_precision_at_half", "difference", "scenes"]
-
 _OVERLAPS = tuple(0.5 + 0.05 * step for step in range(10))
 _RECALLS = 101
 _MOST = 100

@@ -24,8 +24,6 @@ from edgekit.bench.statistics.proportion import CONFIDENCE
 from edgekit.errors import BadInput
 from edgekit.numerics.alarms import NOTHING, lowest
 
-__all__ = ["PER_HOUR", "Clip", "absent", "clips", "difference", "doubt", "frr", "threshold"]
-
 #: False alarms an hour that are allowed: openWakeWord's and microWakeWord's own goal.
 PER_HOUR = 0.5
 _RESAMPLES, _CONFIDENCE = 2000, CONFIDENCE

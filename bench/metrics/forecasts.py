@@ -9,8 +9,6 @@ from typing import Any
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
 
-__all__ = ["weighted_quantile_loss"]
-
 
 def weighted_quantile_loss(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
     """Weighted quantile loss (Salinas et al. 2020, arXiv:1704.04110): per sample, (twice the pinball loss, averaged

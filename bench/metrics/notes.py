@@ -9,8 +9,6 @@ from typing import Any
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
 
-__all__ = ["count_matches", "onset_f1"]
-
 #: A note is heard if its onset is at most this many seconds away (MIREX; mir_eval's default).
 _NEAR = 0.05
 

@@ -9,8 +9,6 @@ from typing import Any
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
 
-__all__ = ["pck"]
-
 _SHARE = 0.2
 
 

@@ -8,8 +8,6 @@ from typing import Any
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
 
-__all__ = ["recall"]
-
 _FIRST = 10
 
 

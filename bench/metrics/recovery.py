@@ -8,8 +8,6 @@ from typing import Any
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
 
-__all__ = ["recovery"]
-
 
 def recovery(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
     """Per structure, (residues that are the native ones, residues that are known).

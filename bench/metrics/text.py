@@ -16,8 +16,6 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Distance", "Scored", "chunks", "distance", "perplexity"]
-
 
 class Scored(Protocol):
     """What a runner measured on a text.

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["P_TARGET", "by_speaker", "eer", "eer_by_speaker", "min_dcf", "trials"]
-
 #: NIST's convention since 2010: a trial in a hundred is of the same speaker; a miss and a false alarm cost the same.
 P_TARGET = 0.01
 _RESAMPLES, _CONFIDENCE = 2000, CONFIDENCE

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from edgekit.core import Source, SourceFile
 
-__all__ = ["own_file", "own_source"]
-
 _FOLDER = "edgekit://data/weights"
 
 

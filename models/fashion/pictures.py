@@ -8,8 +8,6 @@ from edgekit.common import package_data
 from edgekit.core import Sample
 from edgekit.models.fashion.shapes import LABELS
 
-__all__ = ["noises", "samples"]
-
 _FILE = "fashion/pictures.npz"
 
 

@@ -28,8 +28,6 @@ from edgekit.models.common.own import own_file, own_source
 from edgekit.models.fashion.shapes import LABELS, SIDE, vit_parameters, vit_work
 from edgekit.numerics import weighing
 
-__all__ = ["MODEL", "WEIGHTS"]
-
 _GOLDEN, _LICENCE = "fashion/ankle-boot.png", "data/licences/fashion-licence.txt"
 #: Bytes of fp32's outputs for the golden input, of its answers, and of hashes of what was judged.
 _REFERENCE = 12_000

@@ -35,8 +35,6 @@ from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSetti
 from edgekit.numerics import weighing
 from edgekit.tasks.audio_classification.samples import sounds
 
-__all__ = ["keyword_model", "wakeword_model"]
-
 _HOUR = 3600 * 16_000
 #: microWakeWord's networks, as this package distributes them.
 _WAKEWORDS = "pypi://pymicro-wakeword@2.5.0"

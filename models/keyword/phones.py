@@ -24,8 +24,6 @@ from edgekit.models.keyword.shapes import (
 from edgekit.numerics import weighing
 from edgekit.tasks.audio_classification.samples import phrases, word_samples
 
-__all__ = ["float_keyword_model", "operate", "ready_wakeword_model"]
-
 #: Looks at the golden words; bytes of what fp32 made of them, and of a streaming network's first calls.
 _LOOKS, _REFERENCE, _CALLS = 41, 4_600, 1_200
 

@@ -31,8 +31,6 @@ from edgekit.core import (
 from edgekit.numerics import weighing
 from edgekit.tasks.evidence.people import PEOPLE
 
-__all__ = ["File", "Member", "declare_model"]
-
 _PACKAGE, _VERSION = "mediapipe", "0.10.21"
 _LICENCE = "data/licences/mediapipe-licence.txt"
 

@@ -9,8 +9,6 @@ from typing import Any
 from edgekit.core import Checkpoint, Evaluation, Part, TensorSpec, Work
 from edgekit.models.mediapipe.family import File, Member
 
-__all__ = ["Detector", "Landmarks", "keypoints"]
-
 
 @dataclass(frozen=True)
 class Detector:

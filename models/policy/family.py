@@ -25,8 +25,6 @@ from edgekit.core import (
 from edgekit.models.policy.shapes import Robot, policy_work
 from edgekit.numerics import weighing
 
-__all__ = ["declare_model"]
-
 _LICENCE = "data/licences/bullet-licence.txt"
 #: The files are the same in every wheel; this one exists for every user, whatever machine it is fetched on.
 _WHEEL = "pypi://pybullet@3.2.7/pybullet_envs/examples/{}?platform=manylinux2014_x86_64"

@@ -16,8 +16,6 @@ from edgekit.formats.onnx.translation import translate
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["PaddleNetwork", "characters", "network"]
-
 #: Key of the recogniser's metadata that lists its characters, one a line.
 _CHARACTERS = "character"
 

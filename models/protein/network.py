@@ -19,8 +19,6 @@ from edgekit.errors import BadInput
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.protein.shapes import BINS, DISTANCES, FEED, LAYERS, LETTERS, NEIGHBOURS, PLACES, WIDTH
 
-__all__ = ["Geometry", "Messages", "network"]
-
 #: The squared distance of what is filling, in square angstroms; each place a little farther, so that none is a tie.
 _FAR = 4e6
 #: Messages are summed and made smaller by this.

@@ -21,8 +21,6 @@ from edgekit.numerics import weighing
 from edgekit.tasks.text_to_speech.manner import Manner
 from edgekit.tasks.text_to_speech.pieces import Alphabet
 
-__all__ = ["voice"]
-
 _GOLDEN = "data/golden/spoken.txt"
 #: Most ids and latent frames of a call; frames that are decoded at once, and those on either side that a sample depends
 #: on (32 of the flow, 11 of the generator).

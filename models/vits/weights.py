@@ -20,8 +20,6 @@ from edgekit.models.vits.text import TextEncoder
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["decoder", "encoder"]
-
 _Module = TypeVar("_Module", bound=nn.Module)
 
 #: The graph's input with the phonemes' ids; name of the table that it chooses from; first flow of the durations.

@@ -10,8 +10,6 @@ from edgekit.errors import BadInput, Unsupported
 from edgekit.models.whisper.family import declare_model
 from edgekit.models.whisper.shapes import FRAMES, Shape
 
-__all__ = ["member", "shape_of"]
-
 #: What the networks compute; a checkpoint that asks for another function is refused.
 _FIXED = {"activation_function": "gelu", "scale_embedding": False, "max_source_positions": FRAMES // 2}
 #: Largest sizes of a network that anybody has trained, with room to spare: beyond them a file is damaged or hostile.

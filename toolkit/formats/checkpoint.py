@@ -19,8 +19,6 @@ from edgekit.formats import ctranslate2, gguf, literals, onnx, tensor_bundles, t
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read_checkpoint"]
-
 _ACCEPTED = (
     "Accepted: a Hugging Face folder (config.json with model.safetensors, its shards, or pytorch_model.bin), "
     "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a state dict (.pt, .pth, .ckpt), a .tflite or a folder "

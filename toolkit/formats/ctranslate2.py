@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["decode_bfloat16", "read"]
-
 VERSION = 6
 _MOST_AXES = 8
 _DTYPES = ("<f4", "i1", "<i2", "<i4", "<f2", "bfloat16")  # the format's own order

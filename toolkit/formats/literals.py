@@ -17,8 +17,6 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read"]
-
 #: Bytes of a file: a syntax tree takes some hundred times as much memory.
 _MOST = 4 << 20
 #: Lists inside one another.

@@ -19,8 +19,6 @@ from edgekit.formats.protobuf import read_varint
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DATA", "INDEX", "MAGIC", "fields", "read", "table"]
-
 INDEX, DATA = "variables.index", "variables.data-00000-of-00001"
 
 MAGIC = 0xDB4775248B80FB57.to_bytes(8, "little")

@@ -8,8 +8,6 @@ from typing import Any
 from edgekit.core import Axis, Checkpoint, Part, Source, SourceFile, TensorSpec
 from edgekit.models.common.silero.shapes import CONTEXT, FRAME, HIDDEN
 
-__all__ = ["FACTS", "LICENCE", "SOURCE", "build", "detector"]
-
 #: Package-data file with the licence of the weights.
 LICENCE = "data/licences/silero-licence.txt"
 #: The weights.

@@ -21,8 +21,6 @@ from torch import nn
 from edgekit.models.keyword.frontends.micro import tables
 from edgekit.models.keyword.shapes import MicroSettings
 
-__all__ = ["MicroGraph"]
-
 _HALF = 256  # of the transform: a complex transform of 256 gives a real transform of 512
 _SCALE = 2.0**15
 Pair = tuple[torch.Tensor, torch.Tensor]

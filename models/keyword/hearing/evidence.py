@@ -18,8 +18,6 @@ from edgekit.tasks.evidence.speech import SPEECH
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["phrase_evidence", "word_evidence"]
-
 _RATE = 16_000
 #: Levels of the phrase, and how far other speech lies below it, in dB (None: silence around it).
 _GAINS, _RATIOS = (1.0, 0.5, 0.25, 0.7), (None, 20.0, 10.0, None, 15.0)

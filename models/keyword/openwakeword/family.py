@@ -34,8 +34,6 @@ from edgekit.models.keyword.phones import operate
 from edgekit.numerics import weighing
 from edgekit.tasks.audio_classification.samples import phrases
 
-__all__ = ["openwakeword_model"]
-
 _PACKAGE = "pypi://pyopen-wakeword@1.1.0/pyopen_wakeword/models"
 _SHARED = (
     (MELS, "96fa0adccb6e8cf95cb14465409a1a2898ee4a96a85bb9ed3c7eb0e68bf163e8", 1_092_516),

@@ -10,8 +10,6 @@ from typing import Any
 
 from edgekit.errors import BadInput
 
-__all__ = ["check"]
-
 _NUMBERS = ("Int", "Double")
 #: A type of torch's schemas -> the kinds of values that a program has for it.
 _KINDS = {

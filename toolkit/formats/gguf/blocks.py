@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Bytes = NDArray[np.uint8]
 
-__all__ = ["BLOCKS", "Block", "Scales", "pack", "row_bytes"]
-
 #: What the 16 steps of IQ4_NL and IQ4_XS stand for (``kvalues_iq4nl``).
 _TABLE = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)
 _SIZES = {name: (weights, size) for name, weights, size in GGML_TYPES.values()}

@@ -31,8 +31,6 @@ from edgekit.core import (
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.shapes import Shape
 
-__all__ = ["EVALUATION", "GEMMA", "language_model"]
-
 #: How SPDX writes the name of a licence that it has none for.
 GEMMA = "LicenseRef-Gemma"
 

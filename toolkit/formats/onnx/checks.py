@@ -12,8 +12,6 @@ from edgekit.formats.onnx.graph import CONTRIB, graphs, nodes, title
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["OLDEST", "check", "shape_of"]
-
 #: The oldest operator set that is read: older ones are from before 2018, and broadcast otherwise.
 OLDEST = 7
 #: Operators that are layers with weights.

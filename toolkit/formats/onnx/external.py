@@ -13,8 +13,6 @@ from edgekit.formats.onnx.skeleton import MOST_BYTES
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["check", "embed", "files"]
-
 
 def files(model: onnx.ModelProto) -> tuple[str, ...]:
     """The names of the files that `model` keeps weights in, as they are written there."""

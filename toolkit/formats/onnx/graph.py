@@ -13,20 +13,6 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-__all__ = [
-    "CONTRIB",
-    "Graph",
-    "Node",
-    "array_of",
-    "bytes_of",
-    "graph_of",
-    "graphs",
-    "nodes",
-    "reads",
-    "tensors",
-    "title",
-]
-
 #: onnxruntime's own operators.
 CONTRIB = "com.microsoft"
 

@@ -23,8 +23,6 @@ from edgekit.formats.onnx.skeleton import skeleton
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Facts", "Opened", "load", "open_file"]
-
 #: The version of ONNX's format from which on a constant need not be an input, too.
 _FREE_CONSTANTS = 4
 #: Operators that only a quantized network has.

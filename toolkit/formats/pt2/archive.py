@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 from edgekit.errors import BadInput
 
-__all__ = ["DTYPES", "Archive", "Payload", "open_archive", "sound"]
-
 #: Number of a dtype in the file -> its name and bytes.
 DTYPES: Mapping[int, tuple[str, int]] = {
     1: ("uint8", 1),

@@ -13,8 +13,6 @@ from edgekit.errors import BadInput
 from edgekit.formats.pt2.archive import Payload, sound
 from edgekit.formats.pt2.program import Program
 
-__all__ = ["module_of", "rewritten"]
-
 #: Steps that only check what they are called with.
 _CHECK = re.compile(r"_assert|sym_constrain_range")
 #: Steps that write into a part of a tensor; translators to other formats know them as steps that make another.

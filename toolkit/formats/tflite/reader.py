@@ -23,8 +23,6 @@ from edgekit.formats.tflite.sparse import Dimension, dense
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Graph", "Operator", "Quantization", "Subgraph", "Tensor", "read"]
-
 _IDENTIFIER = b"TFL3"
 _MOST_TENSORS = 100_000
 #: Places of a sparse tensor for each of its values: more would be memory that the file does not account for.

@@ -17,8 +17,6 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Dimension", "dense"]
-
 
 @dataclass(frozen=True)
 class Dimension:

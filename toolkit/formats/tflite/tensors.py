@@ -18,8 +18,6 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Specs", "decode_value", "describe", "encode_value", "read_specs"]
-
 #: Names, dtypes and shapes of inputs and outputs, in the file's order.
 Specs = tuple[Sequence[TensorSpec], Sequence[TensorSpec]]
 

@@ -11,8 +11,6 @@ from edgekit.core import Evaluation, Evidence, Identity, Model, Network, Part, U
 from edgekit.numerics import weighing
 from edgekit.registry import find
 
-__all__ = ["Import", "declare_import", "registry_name"]
-
 
 @dataclass(frozen=True)
 class Import:

@@ -24,8 +24,6 @@ from edgekit.importers.common.rewriting import keep_if_equivalent, told_apart
 from edgekit.importers.common.spectra import real
 from edgekit.tasks.tensors.arrays import read
 
-__all__ = ["bounds_of", "declared_graph", "inspect_program", "key_of"]
-
 #: Tasks that a graph of tensors can serve, and what it must be like (`_check_task`).
 TASKS = ("tensors", "image-classification")
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["finite"]
-
 #: What is below this cannot be told from infinity in half precision, or not by much.
 _LEAST = -3e4
 #: Largest difference that counts as the same, relative to the largest output.

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     Module = torch.fx.GraphModule
 
-__all__ = ["keep_if_equivalent", "told_apart"]
-
 
 def keep_if_equivalent(
     made: Module, module: Module, samples: Sequence[Mapping[str, NDArray[Any]]], most: float

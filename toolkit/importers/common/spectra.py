@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["real"]
-
 #: Weights that a transform may have: 4096 samples to 2049 frequencies, real and imaginary.
 _MOST = 2 * 4096 * 2049
 

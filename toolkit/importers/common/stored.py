@@ -17,8 +17,6 @@ from edgekit.sources import cache_folder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["evidence_of", "files", "folder_of", "keep", "pictures", "publish_folder"]
-
 _NOISE = "Noise shaped like the inputs: no real sample is known."
 
 

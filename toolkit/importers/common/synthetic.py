@@ -13,8 +13,6 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SAMPLES", "noise"]
-
 #: Half of them calibrate: static int8 takes at least 8 different ones.
 SAMPLES = 16
 #: Numbers of an input at most: a file of a few bytes may name any shape.

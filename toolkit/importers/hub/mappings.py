@@ -12,8 +12,6 @@ from pathlib import Path
 
 from edgekit.errors import MissingExtra, Unsupported, install_command
 
-__all__ = ["architecture_of", "base_of", "positions_of", "tasks_of", "transformers_version"]
-
 #: Task -> transformers' tables (`models/auto/modeling_auto.py`) of the classes that are made for it.
 _TABLES = {
     "image-classification": ("MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",),

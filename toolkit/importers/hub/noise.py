@@ -17,8 +17,6 @@ from edgekit.sources import cache_folder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["arrays", "evidence", "golden"]
-
 #: Samples of a set: half of them calibrate.
 _COUNT = 32
 

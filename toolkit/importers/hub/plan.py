@@ -8,8 +8,6 @@ import msgspec
 
 from edgekit.core import Axis, TensorSpec
 
-__all__ = ["AxisPlan", "PartPlan", "Plan", "Tensor", "WorkPlan"]
-
 
 class Tensor(msgspec.Struct, frozen=True):
     """See `edgekit.core.TensorSpec`."""

@@ -10,8 +10,6 @@ from edgekit.core import Axis, TensorSpec
 from edgekit.formats.onnx import Facts
 from edgekit.importers.common.axes import Bounds, Open, apply_bounds
 
-__all__ = ["Axes", "axes_of", "candidates", "open_axes"]
-
 #: How much larger than its example an axis may become whose bounds nobody has named.
 _ROOM = 16
 _BATCH = re.compile(r"batch|^b$|^n$|^bs$|DynamicDimension\.0$|^unk__\d+$|\.0$", re.IGNORECASE)

@@ -13,8 +13,6 @@ from edgekit.numerics.layers import Layer, table, work
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["work_of"]
-
 _RECURRENT = ("LSTM", "GRU", "RNN")
 
 

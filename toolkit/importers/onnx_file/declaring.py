@@ -19,8 +19,6 @@ from edgekit.importers.onnx_file.trial import Trial, plain_name, run_trial_once
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["declaration", "inspect_file"]
-
 _TASK = "tensors"
 #: The largest relative error of a translated graph against onnxruntime on the original.
 _LIMIT = 1e-4

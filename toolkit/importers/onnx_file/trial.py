@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-__all__ = ["Trial", "plain_name", "run_trial_once"]
-
 _RECORD = "record.json"
 #: Operators that draw random numbers (Dropout does while training).
 _DRAWING = frozenset(

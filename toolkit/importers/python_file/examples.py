@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, NDArray[Any]]
 
-__all__ = ["MOST", "Examples", "collect_examples"]
-
 #: Evidence is 16 to 64 samples.
 MOST = 64
 _DTYPES = ("float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")

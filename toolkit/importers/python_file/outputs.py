@@ -9,8 +9,6 @@ from typing import Any
 
 from edgekit.errors import BadInput
 
-__all__ = ["named_outputs"]
-
 
 def named_outputs(result: Any, label: str) -> dict[str, Any]:
     """The tensors in what a module returned: by key, field, or position (``output`` if there is a single one).

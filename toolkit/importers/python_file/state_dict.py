@@ -10,8 +10,6 @@ from safetensors import SafetensorError
 
 from edgekit.errors import BadInput
 
-__all__ = ["load_weights"]
-
 
 def load_weights(network: Any, file: Path, label: str) -> None:
     """Put the tensors of a .safetensors, or of a state dict that torch saved, into `network`.

@@ -12,8 +12,6 @@ from edgekit.importers.python_file.outputs import named_outputs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["States"]
-
 #: What the output is called that is the next call's input of this name.
 _NEXT = "{}_out"
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from edgekit.importers.python_file.examples import Arrays
 
-__all__ = ["trace"]
-
 _BUILDERS = ("build", "get_model")
 #: Relative error of the traced graph against the module itself: the same operators on the same processor.
 _SAME = 1e-3

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from edgekit.importers.python_file.examples import Arrays, Examples
 
-__all__ = ["Varying", "dimensions", "traceable", "varying_axes"]
-
 
 class Varying(NamedTuple):
     """An axis that varies: its least and largest size."""

@@ -21,8 +21,6 @@ from edgekit.importers.common.declared import Import, declare_import
 from edgekit.importers.common.synthetic import SAMPLES, noise
 from edgekit.importers.tflite_file.costs import chip_costs, work_of
 
-__all__ = ["declaration", "inspect_file"]
-
 _TASK = "tensors"
 #: A flatbuffer's offsets have 31 bits.
 _LARGEST = 2**31

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["curve", "distances"]
-
 #: Values of a curve at most.
 _POINTS = 16
 

@@ -12,8 +12,6 @@ from edgekit.core import (
 from edgekit.errors import BadInput
 from edgekit.numerics.alarms import NOTHING
 
-__all__ = ["phrases", "sounds", "sounds_below", "word_samples"]
-
 _SOUNDS = (".flac", ".wav", ".ogg", ".mp3")
 
 

@@ -13,8 +13,6 @@ from typing import Any
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 
-__all__ = ["operate", "samples"]
-
 _SOUNDS = (".flac", ".wav", ".ogg", ".mp3")
 #: Most trials of a folder; of more, an even selection is taken.
 _MOST_TRIALS = 4000

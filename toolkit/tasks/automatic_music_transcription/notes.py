@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["FramedNote", "Note", "NoteRules", "framed_notes"]
-
 #: With fewer frames nothing can be a peak.
 _SHORTEST = 3
 #: Frames over which a rise of a note's activation counts as an onset.

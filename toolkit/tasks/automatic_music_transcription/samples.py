@@ -9,8 +9,6 @@ from edgekit.core import Sample
 from edgekit.tasks.automatic_music_transcription.notes import Note
 from edgekit.tasks.common.manifests import sounds
 
-__all__ = ["samples"]
-
 
 def samples(folder: Path) -> Sequence[Sample]:
     """Samples of ``manifest.jsonl`` ({"audio", "notes": [[start, end, pitch], ...]}, in seconds and MIDI pitches);

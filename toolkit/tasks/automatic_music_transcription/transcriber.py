@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Transcriber"]
-
 _OPTIONS = tuple(field.name for field in fields(NoteRules))
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 #: Lines of an answer that are shown; seconds of a sound at most.

@@ -13,8 +13,6 @@ from edgekit.tasks.common.waveforms import Wave, Waveforms
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Letters", "decode_ctc"]
-
 
 class Letters(Predictor):
     """Speech as letters, the likeliest at each moment.

@@ -8,8 +8,6 @@ from pathlib import Path
 from edgekit.core import Sample
 from edgekit.tasks.common.manifests import sounds
 
-__all__ = ["samples"]
-
 
 def samples(folder: Path) -> Sequence[Sample]:
     """Samples of ``manifest.jsonl`` ({"audio", "text", "language"}); without it, every sound, without a truth."""

@@ -18,18 +18,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "label",
-    "least_cosine",
-    "near_vectors",
-    "of_vectors",
-    "rank_correlation",
-    "same_value",
-    "same_words",
-    "vector",
-    "words",
-]
-
 _RANKS = "rank correlation of similarities"
 #: Decimals of a vector of length 1 that are kept: an error of 1e-7 of a cosine, for a quarter of the bytes.
 _DECIMALS = 4

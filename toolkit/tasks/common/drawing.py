@@ -15,8 +15,6 @@ from edgekit.tasks.common.pictures import open_image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["COLOURS", "Axes", "Canvas", "picture_of", "render_text"]
-
 #: Colours that people with any colour vision can tell apart (Okabe and Ito 2008), the strongest first.
 COLOURS = (
     (213, 94, 0),

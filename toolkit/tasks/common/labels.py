@@ -12,8 +12,6 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["rank_labels", "top_of"]
-
 #: Labels of an answer's ranking that metrics use.
 _RANKED = 10
 

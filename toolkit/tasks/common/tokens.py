@@ -16,8 +16,6 @@ from edgekit.errors import BadInput, need
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Tokens", "read_if_named", "text_of", "tokenizing"]
-
 #: Most bytes of a text, and of its file.
 _LARGEST = 4 << 20
 

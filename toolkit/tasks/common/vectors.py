@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32]
 
-__all__ = ["Embedder", "unit"]
-
 _MOST_TOGETHER = 64
 #: Letters of a sample that a table shows.
 _SHOWN = 60

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Wave", "Waveforms"]
-
 #: Added to a variance before its root: transformers' own number.
 _LEAST = 1e-7
 

@@ -12,8 +12,6 @@ from edgekit.tasks.common.frames import frame_length, same_stream
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Pipe"]
-
 #: Sample rate of sound without a header, and most bytes of a chunk of a header that are read past.
 _RATE, _MOST = 16_000, 1 << 20
 #: (format, bits) of a WAV -> numpy's dtype. 1: whole numbers, 3: floats.

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-__all__ = ["independent_sources", "near_duplicates", "with_sources"]
-
 #: Least correlation of the differences of two pictures, or of two sounds. Among 500 photographs of ImageNet no two
 #: reach 0.56, and no copy at half the size or of quality 20 is below 0.98; of clips of LibriSpeech no two reach 0.36.
 _LEAST = 0.8

@@ -13,8 +13,6 @@ from typing import Any
 from edgekit.core import Evidence, Sample, Source, SourceFile
 from edgekit.tasks.evidence.texts import SENTENCES
 
-__all__ = ["LETTERING", "render_text"]
-
 #: Pictures of each half; letters of a line; size of a picture in pixels; margin that text keeps when it is turned.
 _COUNT, _LETTERS, _SIZE = 16, (14, 34), (640, 480)
 #: By number of the picture: how far it is turned (degrees), its blur (pixels), its noise (levels of 255).

@@ -11,8 +11,6 @@ from edgekit.core import Evidence, Sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RATE", "SCORES", "pipe", "string", "synthesize_notes"]
-
 RATE = 22_050
 #: Scores of each half; notes of a score.
 _COUNT, _NOTES = 12, 14

@@ -12,8 +12,6 @@ from edgekit.tasks.evidence.speech import VOICES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PAUSES"]
-
 _RATE = 16_000
 #: Sounds of each half; clips in a sound, of one voice, and seconds of each.
 _COUNT, _CLIPS, _SECONDS = 12, 2, 3.0

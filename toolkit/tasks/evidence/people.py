@@ -13,8 +13,6 @@ from typing import Any
 
 from edgekit.core import Evidence, Sample
 
-__all__ = ["PEOPLE"]
-
 _PERSONS = (("astronaut-1", "astronaut-2"), ("hopper-1", "obama-1"))
 _OTHERS = (
     ("aitzgorri-1", "casa-mila-1", "coffee-1", "dandelion-1", "oakland-zoo-otters-1", "rocket-1"),

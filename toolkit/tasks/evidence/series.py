@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["HORIZON", "SERIES"]
-
 #: Steps after a cut that are the truth.
 HORIZON = 48
 #: Cuts of co2 and of El Niño; of sunspots; of each column of the macroeconomic table.

@@ -11,8 +11,6 @@ from edgekit.errors import BadInput
 from edgekit.tasks.common.labels import top_of
 from edgekit.tasks.common.tokens import Tokens, text_of
 
-__all__ = ["Gaps"]
-
 #: How a gap is written, whatever the network's own token for it.
 _GAP = "[MASK]"
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["divergences", "figures"]
-
 
 def divergences(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
     """For each structure the mean KL divergence of its residues from the reference's, in nats.

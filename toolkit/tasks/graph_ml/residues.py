@@ -13,8 +13,6 @@ from edgekit.tasks.graph_ml.structures import LETTERS, Structure, structure_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Residues"]
-
 #: Residues that are printed, and amino acids of each.
 _SHOWN, _BEST = 20, 3
 

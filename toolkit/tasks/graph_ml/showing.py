@@ -6,8 +6,6 @@ from typing import Any
 
 from edgekit.core import Prediction
 
-__all__ = ["draw_prediction"]
-
 #: Pixels of a cell, and residues of a strip.
 _CELL, _STRIP = 14, 64
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ATOMS", "LETTERS", "Structure", "read_structures", "samples", "structure_of"]
-
 #: Atoms of a residue's backbone, in order.
 ATOMS = ("N", "CA", "C", "O")
 #: Amino acids by the order of ProteinMPNN's outputs; X is unknown.

@@ -14,8 +14,6 @@ from edgekit.tasks.common import pictures as image_module
 if TYPE_CHECKING:
     pass
 
-__all__ = ["samples"]
-
 
 def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     """Samples of ``labels.csv`` (file, class_index) and ``images/``; without them, every picture, without a truth.

@@ -14,8 +14,6 @@ from edgekit.tasks.common.vectors import Embedder, unit
 if TYPE_CHECKING:
     from edgekit.tasks.common.vectors import Vector
 
-__all__ = ["Views", "samples"]
-
 
 class Views(Embedder):
     """Pictures as vectors. `facts`: ``height``, ``width``, ``resize`` (`edgekit.tasks.common.pictures.fit_image`)."""

@@ -7,8 +7,6 @@ from typing import Any
 
 from edgekit.core import Prediction
 
-__all__ = ["SAME", "answer", "figures", "is_background", "same_areas"]
-
 SAME = 0.9
 #: Cells a side in which answers are kept: a bundle holds them for `verify`.
 _SIDE = 64

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["samples"]
-
 _IMAGES, _MASKS = "images", "masks"
 _IGNORED = 255
 _MODES = ("L", "P", "1")

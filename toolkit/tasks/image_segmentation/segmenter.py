@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Segmenter", "draw_prediction", "mask_of", "runs_of"]
-
 #: Most pixels of the answer's longer side: a larger picture gets the mask of its reduction.
 _LONGEST = 2048
 #: Shares that are told.

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-__all__ = ["cut", "pad_to_width", "pieces"]
-
 #: What is this much higher than wide is a line that runs upwards or downwards.
 _UPRIGHT = 1.5
 #: Beside a line: 0 after normalisation, as in training.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Text", "TextReader", "draw_prediction", "letters"]
-
 #: Lines stand side by side if their middles differ by less than this share of their height.
 _BESIDE = 0.5
 #: Into which a picture is cut for parity.

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Line", "hull", "lines", "smallest_rectangle"]
-
 #: Rectangles with a shorter side, in pixels of the map, are no text; and after they have grown.
 _THIN, _GROWN = 3.0, 5.0
 

@@ -10,8 +10,6 @@ from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.pictures import images_below
 
-__all__ = ["samples"]
-
 _EXPECTED = '{"image": ..., "text": ...}'
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Keypoints", "Region", "draw_prediction", "region"]
-
 
 @dataclass(frozen=True)
 class Region:

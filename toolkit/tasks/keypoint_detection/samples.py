@@ -12,8 +12,6 @@ from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.vision.coco import FILE, Annotation, box_of, read_annotations
 
-__all__ = ["samples"]
-
 
 def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     """Samples of ``annotations.json``, as COCO's keypoints, and ``images/``; without it, every picture without a truth.

@@ -9,8 +9,6 @@ from pathlib import Path
 from edgekit.core import Sample
 from edgekit.tasks.common.vision.coco import FILE, box_of, read_annotations
 
-__all__ = ["samples"]
-
 
 def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     """Samples of ``annotations.json``, as COCO's instances, and ``images/``; without it, every picture without a truth.

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Recommender"]
-
 #: Items of an answer that metrics use at least.
 _RANKED = 10
 

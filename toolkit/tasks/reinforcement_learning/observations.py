@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["NAME", "distances", "observations_in", "samples", "stretches"]
-
 #: The array of observations in a file: [steps, numbers], or [stretches, steps, numbers].
 NAME = "observations"
 

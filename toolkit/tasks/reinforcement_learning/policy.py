@@ -10,8 +10,6 @@ from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.reinforcement_learning.observations import observations_in
 
-__all__ = ["Steering"]
-
 #: Steps that are printed.
 _SHOWN = 20
 

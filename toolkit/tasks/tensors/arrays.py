@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     #: Values of an output (None: it is absent or has another shape), and the reference's.
     _Pair = tuple[NDArray[Any] | None, NDArray[Any]]
 
-__all__ = ["cosines", "determination", "errors", "objection", "read", "sample_outputs", "samples"]
-
 #: Values of an output that are compared.
 _KEPT = 2048
 #: The least R² that passes: the error is at most half of the variation.

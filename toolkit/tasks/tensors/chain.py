@@ -14,8 +14,6 @@ from edgekit.tasks.tensors.arrays import read
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Chain"]
-
 #: Values of an output that are shown.
 _SHOWN = 5
 

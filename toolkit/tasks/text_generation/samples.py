@@ -11,8 +11,6 @@ from edgekit.core import (
 from edgekit.errors import BadInput
 from edgekit.tasks.text_generation.questions import questions
 
-__all__ = ["samples"]
-
 
 def samples(folder: Path) -> Sequence[Sample]:
     """Every .txt below a folder, or the file itself: a text is its own truth, the next tokens. Or, likewise, the

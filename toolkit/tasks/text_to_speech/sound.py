@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["join_sounds", "writer"]
-
 #: Largest sample of a sound.
 _PEAK = 0.95
 _FORMATS = (".wav", ".flac", ".ogg")

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Speaker"]
-
 #: Most frames of a phoneme: a network that asks for more is broken.
 _LONGEST = 400
 #: Frames that `Speaker.probe` gives each id.

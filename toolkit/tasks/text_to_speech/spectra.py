@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["BANDS", "distance", "encode_spectra", "spectra"]
-
 #: Seconds of a frame and between frames: the step is that of a vocoder's frames (256 samples at 22,050 Hz), so that a
 #: duration which is rounded otherwise moves whole steps. Bands, which end at this frequency in Hz.
 _FRAME, _STEP, BANDS, _HIGHEST = 0.046, 256 / 22_050, 20, 8000.0

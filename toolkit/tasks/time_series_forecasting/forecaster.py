@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Forecaster", "draw_prediction"]
-
 #: Least range of a series by which it is divided; steps of a forecast at most; lines that are shown; steps before it
 #: that are drawn.
 _LEAST_RANGE, _LONGEST, _SHOWN, _DRAWN = 1e-5, 1000, 60, 200

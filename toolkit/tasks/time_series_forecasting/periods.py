@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["periods_of", "phases", "seasonal_forecast"]
-
 
 def periods_of(values: Floats, rule: Mapping[str, Any]) -> list[int]:
     """The strongest periods, in steps, the strongest first; 0 for each that is missing.

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["samples", "series_of"]
-
 #: Most bytes of a file; most steps of which a series' end is used.
 _LARGEST = 64 << 20
 _GAPS = ("", "na", "nan", "n/a", "null", "none")

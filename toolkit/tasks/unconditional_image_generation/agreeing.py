@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["distances"]
-
 
 def distances(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
     """For each picture the distance of its features from the reference's, where 1 is the mean distance of two of the

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["NAME", "noise_of", "sample_noise", "samples"]
-
 #: The array in a file: float32 [pictures, channels, height, width].
 NAME = "noise"
 _LARGEST_SEED = 2**32

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Painter"]
-
 #: Pictures that a seed makes without the option ``count``, and at most.
 _COUNT, _MOST = 16, 1024
 #: Side of the picture that stands for its features where no part makes them.

@@ -8,8 +8,6 @@ from typing import Any
 from edgekit.common.files import replacing
 from edgekit.errors import BadInput, need
 
-__all__ = ["sheet", "write"]
-
 #: Pixels of a picture's side on the sheet at least, and of the gap between two.
 _LEAST, _GAP = 96, 4
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["SpeechDetector"]
-
 #: Frames that are read at once; frames of an answer at most: a day of frames of 32 ms.
 _BLOCK, _MOST = 320, 2_700_000
 _OPTIONS = tuple(field.name for field in fields(Rules))

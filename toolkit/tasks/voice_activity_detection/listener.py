@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Listener"]
-
 #: Frames in a row that a network gets at most, if it takes several.
 _AT_ONCE = 256
 

@@ -9,8 +9,6 @@ from typing import Any
 from edgekit.core import Sample
 from edgekit.tasks.common.manifests import sounds
 
-__all__ = ["samples"]
-
 
 def samples(folder: Path) -> Sequence[Sample]:
     """Samples of ``manifest.jsonl`` ({"audio", "speech": [[start, end], ...]}, in seconds); without it every sound

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from edgekit.formats.onnx.graph import Node
 
-__all__ = ["recurrent"]
-
 Array = NDArray[Any]
 #: The gates in torch's order, by their places in ONNX's.
 _ORDER = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}

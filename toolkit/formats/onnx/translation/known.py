@@ -19,8 +19,6 @@ from edgekit.formats.onnx.translation.arguments import axes_of, slices, split_le
 from edgekit.formats.onnx.translation.registry import array_operator
 from edgekit.formats.onnx.translation.values import DTYPES, numpy_dtype, same
 
-__all__: list[str] = []
-
 Array = NDArray[Any]
 
 

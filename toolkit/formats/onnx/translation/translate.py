@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import onnx
     from torch import Tensor
 
-__all__ = ["translate"]
-
 
 def translate(model: onnx.ModelProto, examples: Sequence[Tensor], *, fixed: bool = True) -> torch.nn.Module:
     """The graph of `model` as a torch module that takes its inputs in their order.

@@ -19,23 +19,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
-__all__ = [
-    "DTYPES",
-    "Held",
-    "Value",
-    "assume_fixed_axes",
-    "constant_tensor",
-    "dtype_of",
-    "hold_numbers",
-    "integers",
-    "is_one",
-    "numpy_dtype",
-    "same",
-    "sizes",
-    "to_tensor",
-    "torch_dtype",
-]
-
 #: ONNX's number of a dtype -> torch's. bfloat16 and float8 are computed with in float32.
 DTYPES = {
     1: torch.float32,

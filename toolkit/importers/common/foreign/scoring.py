@@ -12,8 +12,6 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ANSWERS", "TRUTHS", "save", "score"]
-
 ANSWERS, TRUTHS = "answers", "truths"
 
 

@@ -23,8 +23,6 @@ from edgekit.formats.pt2 import Program
 from edgekit.importers.common import stored
 from edgekit.importers.common.foreign.process import Request, run
 
-__all__ = ["FACTS", "PROGRAM", "SAMPLES", "Traced", "trace_in_child"]
-
 #: What the child writes into its scratch folder.
 PROGRAM, SAMPLES = "program.pt2", "samples"
 #: The facts beside the program, so that they count as a part of the weights.

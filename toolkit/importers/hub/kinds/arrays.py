@@ -13,8 +13,6 @@ from edgekit.importers.hub.mappings import positions_of
 from edgekit.importers.hub.plan import AxisPlan, PartPlan, Plan, Tensor
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["inputs_of", "plan"]
-
 #: Tokens of a text, seconds of a sound, of a network that takes any number.
 _TOKENS, _SECONDS, _RATE = 128, 10, 16_000
 #: Of a decoder: steps per call.

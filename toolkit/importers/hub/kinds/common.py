@@ -9,8 +9,6 @@ from edgekit.core import ImportOptions
 from edgekit.errors import BadInput
 from edgekit.importers.hub.plan import AxisPlan
 
-__all__ = ["axes_of", "first", "labels_of", "side_of"]
-
 #: More classes than any classifier has.
 _MOST_LABELS = 1 << 20
 

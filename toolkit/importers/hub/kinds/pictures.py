@@ -12,8 +12,6 @@ from edgekit.importers.hub.kinds.common import axes_of, first, labels_of, side_o
 from edgekit.importers.hub.plan import PartPlan, Plan, Tensor
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["plan", "sides"]
-
 #: Classes whose embedding has a name of its own.
 _OWN = {"CLIPVisionModelWithProjection": "image_embeds"}
 _MOST = 4096

@@ -11,8 +11,6 @@ from edgekit.importers.hub.kinds.common import axes_of, labels_of
 from edgekit.importers.hub.plan import AxisPlan, PartPlan, Plan, Tensor
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["plan"]
-
 _AXIS = "samples"
 #: Seconds of a call: least and most of a dynamic axis, and where a format holds none.
 _LEAST, _MOST, _FIXED = 0.1, 30.0, 10.0

@@ -13,8 +13,6 @@ from edgekit.importers.hub.mappings import positions_of
 from edgekit.importers.hub.plan import AxisPlan, PartPlan, Plan, Tensor
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["plan"]
-
 #: Tokens of a call: at most, whatever the network could take; and where a format holds no dynamic axis.
 _MOST, _FIXED = 512, 128
 _AXIS = "tokens"

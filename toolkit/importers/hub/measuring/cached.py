@@ -16,8 +16,6 @@ from edgekit.importers.hub.plan import Plan
 from edgekit.importers.hub.repository import Repository
 from edgekit.sources import cache_folder
 
-__all__ = ["measured_once"]
-
 
 def measured_once(plan: Plan, repository: Repository) -> Plan:
     """`plan`, complete: from the cache, else measured (see `edgekit.importers.hub.measuring.measure`) and kept."""

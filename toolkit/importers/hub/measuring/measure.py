@@ -20,8 +20,6 @@ from edgekit.importers.hub.networks.modules import MODULES
 from edgekit.importers.hub.plan import PartPlan, Plan, Tensor, WorkPlan
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["measure_plan"]
-
 #: Outputs of a network that are not for its caller.
 _INNER = ("encoder_last_hidden_state", "loss")
 _PRODUCTS = (nn.Linear, nn.Embedding, nn.modules.conv._ConvNd)

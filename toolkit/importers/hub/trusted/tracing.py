@@ -13,8 +13,6 @@ from edgekit.importers.common.foreign import traced
 from edgekit.importers.common.foreign.child import begin, stage
 from edgekit.importers.common.synthetic import SAMPLES, noise
 
-__all__ = ["trace"]
-
 
 def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     """Trace the network in ``arguments["folder"]`` on inputs of fixed sizes into `scratch`.

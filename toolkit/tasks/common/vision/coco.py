@@ -14,8 +14,6 @@ from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.pictures import images_below
 
-__all__ = ["FILE", "Annotation", "box_of", "read_annotations"]
-
 FILE, _IMAGES = "annotations.json", "images"
 _LARGEST = 2 << 30
 #: Pixels that a box may stand over the edge: annotators' rounding.

@@ -15,8 +15,6 @@ from edgekit.tasks.common.vision.placing import Placed, place_sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Box", "Detector"]
-
 _MOST = 100
 
 

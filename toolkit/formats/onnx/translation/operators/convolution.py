@@ -13,8 +13,6 @@ from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import sizes
 
-__all__ = ["explicit_pads", "pad_last_axes", "symmetric"]
-
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 

@@ -16,8 +16,6 @@ from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import DTYPES, Held, Value, dtype_of, numpy_dtype, to_tensor
 
-__all__: list[str] = []
-
 _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "Abs": torch.abs,
     "Acos": torch.acos,
