@@ -10,20 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evaluation,
-    Evidence,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Sample,
-    TensorSpec,
-    Usage,
-    Weights,
-)
 from edgekit.models.common.own import own_file, own_source
 from edgekit.models.fashion.shapes import LABELS, SIDE, vit_parameters, vit_work
 from edgekit.numerics import weighing
@@ -37,13 +25,13 @@ WEIGHTS = own_source(
 )
 
 
-def _build(checkpoint: Checkpoint) -> Any:
+def _build(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.fashion.vit import classifier
 
     return classifier(checkpoint.tensors)
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     _build(checkpoint)  # refuses other weights
     return {
         "height": SIDE,
@@ -55,40 +43,40 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
-def _samples(folder: Path) -> Sequence[Sample]:
+def _samples(folder: Path) -> Sequence[core.Sample]:
     from edgekit.models.fashion.pictures import samples
 
     return samples()
 
 
-MODEL = Model(
-    identity=Identity(
+MODEL = core.Model(
+    identity=core.Identity(
         name="vit-fashion",
         family="fashion",
         licence="Apache-2.0",
         licence_text=_LICENCE,
         note="edgekit's own, made by `make train`: to try transformers for vision; ten kinds of clothes",
     ),
-    weights=Weights(sources=(WEIGHTS,), prepare=_prepare),
-    network=Network(
+    weights=core.Weights(sources=(WEIGHTS,), prepare=_prepare),
+    network=core.Network(
         parts=(
-            Part(
+            core.Part(
                 "network",
-                (TensorSpec("pixels", "uint8", (1, SIDE, SIDE, 3)),),
-                (TensorSpec("logits", "float32", (1, len(LABELS))),),
+                (core.TensorSpec("pixels", "uint8", (1, SIDE, SIDE, 3)),),
+                (core.TensorSpec("logits", "float32", (1, len(LABELS))),),
                 {},
                 _build,
             ),
         ),
         parameters=vit_parameters(),
     ),
-    task=Usage(
+    task=core.Usage(
         name="image-classification",
         golden=_GOLDEN,
         labels=LABELS,
-        evaluation=Evaluation("accuracy", worst=0.9, drop=0.01, minimum=200, also=("top-5",)),
+        evaluation=core.Evaluation("accuracy", worst=0.9, drop=0.01, minimum=200, also=("top-5",)),
         calibration=100,
-        evidence=Evidence(
+        evidence=core.Evidence(
             "clothes",
             "MIT",
             "200 pictures of Fashion-MNIST, twenty of each kind: of the training pictures in the first half, of the "

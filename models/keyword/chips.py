@@ -13,22 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import (
-    Axis,
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Predictor,
-    Runner,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-)
+from edgekit import core
 from edgekit.errors import BadInput
 from edgekit.models.keyword.hearing.evidence import phrase_evidence, word_evidence
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
@@ -43,12 +28,12 @@ _WAKEWORDS = "pypi://pymicro-wakeword@2.5.0"
 def keyword_model(
     name: str,
     labels: tuple[str, ...],
-    sources: tuple[Source, ...],
+    sources: tuple[core.Source, ...],
     *,
     parameters: int,
     flash: Mapping[str, int],
     ram: Mapping[str, int],
-) -> Model:
+) -> core.Model:
     """The declaration of a network that tells words apart in one second of MFCC.
 
     Args:
@@ -57,23 +42,23 @@ def keyword_model(
     """
     settings, rules = MfccSettings(), KeywordRules(words=len(labels) - 2)
     detector = {"kind": "keyword", "labels": labels, "tables": lambda: {"levels": _mfcc().levels(settings)}}
-    audio = TensorSpec("audio", "int16", ("samples",))
-    frames = TensorSpec("features", "int8", ("frames", settings.features))
-    features = TensorSpec("window", "int8", (1, rules.frames, settings.features, 1))
-    model = Model(
-        identity=Identity(
+    audio = core.TensorSpec("audio", "int16", ("samples",))
+    frames = core.TensorSpec("features", "int8", ("frames", settings.features))
+    features = core.TensorSpec("window", "int8", (1, rules.frames, settings.features, 1))
+    model = core.Model(
+        identity=core.Identity(
             name=name, family="keyword", licence="Apache-2.0", licence_text="data/licences/mlperf-tiny-licence.txt"
         ),
-        weights=Weights(
+        weights=core.Weights(
             sources=sources, assets=(), prepare=lambda checkpoint, folder: _facts(checkpoint, labels, settings, rules)
         ),
-        network=Network(
+        network=core.Network(
             parts=(
-                Part(
+                core.Part(
                     "frontend",
                     (audio,),
                     (frames,),
-                    {"samples": Axis(settings.window, _HOUR, settings.rate)},
+                    {"samples": core.Axis(settings.window, _HOUR, settings.rate)},
                     lambda checkpoint: _mfcc().Mfcc(settings),
                     quantize=False,
                     kind="mfcc",
@@ -83,17 +68,17 @@ def keyword_model(
                         "detector": {**asdict(rules), **detector},
                     },
                 ),
-                Part("network", (features,), (TensorSpec("scores", "int8", (1, len(labels))),), {}, None),
+                core.Part("network", (features,), (core.TensorSpec("scores", "int8", (1, len(labels))),), {}, None),
             ),
             parameters=parameters,
         ),
-        task=Usage(
+        task=core.Usage(
             name="audio-classification",
             predictor=_keyword_pipeline,
             golden="data/golden/golden-yes.wav",
             labels=labels,
             evidence=word_evidence("data/golden/golden-words.flac", words=10, seconds=1.02),
-            evaluation=Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
+            evaluation=core.Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
         ),
         costs=weighing.costs(()),
     )
@@ -110,7 +95,7 @@ def wakeword_model(
     parameters: int,
     flash: Mapping[str, int],
     ram: Mapping[str, int],
-) -> Model:
+) -> core.Model:
     """The declaration of one of microWakeWord's phrases.
 
     Args:
@@ -121,27 +106,27 @@ def wakeword_model(
     """
     settings, rules = MicroSettings(), WakewordRules(cutoff)
     piece = f"{_WAKEWORDS}/pymicro_wakeword/models/{file}"
-    source = Source(piece, "2.5.0", "Apache-2.0", (SourceFile("network.tflite", sha256, size, (piece,)),))
+    source = core.Source(piece, "2.5.0", "Apache-2.0", (core.SourceFile("network.tflite", sha256, size, (piece,)),))
     detector = {"kind": "wakeword", "labels": (name,), "limit": rules.limit}
-    audio = TensorSpec("audio", "int16", ("samples",))
-    frames = TensorSpec("features", "int8", ("frames", settings.features))
-    features = TensorSpec("window", "int8", (1, rules.stride, settings.features))
-    model = Model(
-        identity=Identity(
+    audio = core.TensorSpec("audio", "int16", ("samples",))
+    frames = core.TensorSpec("features", "int8", ("frames", settings.features))
+    features = core.TensorSpec("window", "int8", (1, rules.stride, settings.features))
+    model = core.Model(
+        identity=core.Identity(
             name=name, family="keyword", licence="Apache-2.0", licence_text="data/licences/microwakeword-licence.txt"
         ),
-        weights=Weights(
+        weights=core.Weights(
             sources=(source,),
             assets=(),
             prepare=lambda checkpoint, folder: _facts(checkpoint, (name,), settings, rules),
         ),
-        network=Network(
+        network=core.Network(
             parts=(
-                Part(
+                core.Part(
                     "frontend",
                     (audio,),
                     (frames,),
-                    {"samples": Axis(settings.window, _HOUR, settings.rate)},
+                    {"samples": core.Axis(settings.window, _HOUR, settings.rate)},
                     lambda checkpoint: _micro_frontend().MicroFrontend(settings),
                     quantize=False,
                     kind="micro-frontend",
@@ -151,11 +136,11 @@ def wakeword_model(
                         "detector": {**asdict(rules), **detector},
                     },
                 ),
-                Part("network", (features,), (TensorSpec("probability", "uint8", (1, 1)),), {}, None),
+                core.Part("network", (features,), (core.TensorSpec("probability", "uint8", (1, 1)),), {}, None),
             ),
             parameters=parameters,
         ),
-        task=Usage(
+        task=core.Usage(
             name="audio-classification",
             predictor=_wakeword_pipeline,
             golden=f"data/golden/golden-{name}.wav",
@@ -180,7 +165,7 @@ def _micro_frontend() -> Any:
 
 
 def _facts(
-    checkpoint: Checkpoint,
+    checkpoint: core.Checkpoint,
     labels: tuple[str, ...],
     settings: MfccSettings | MicroSettings,
     rules: KeywordRules | WakewordRules,
@@ -190,7 +175,7 @@ def _facts(
     return {**sound, "frontend": asdict(settings), "rules": asdict(rules)}
 
 
-def _check_quantization(checkpoint: Checkpoint, settings: MfccSettings | MicroSettings) -> None:
+def _check_quantization(checkpoint: core.Checkpoint, settings: MfccSettings | MicroSettings) -> None:
     """The frontend's features are quantized as the network expects them, or they mean something else to it."""
     from edgekit.formats import tflite
 
@@ -216,13 +201,13 @@ def _check_quantization(checkpoint: Checkpoint, settings: MfccSettings | MicroSe
         )
 
 
-def _keyword_pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+def _keyword_pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
     from edgekit.models.keyword.hearing.pipeline import KeywordSpotter
 
     return KeywordSpotter(parts, facts)
 
 
-def _wakeword_pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+def _wakeword_pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
     from edgekit.models.keyword.hearing.pipeline import WakewordSpotter
 
     return WakewordSpotter(parts, facts)

@@ -7,21 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evidence,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Sample,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-)
 from edgekit.models.policy.shapes import Robot, policy_work
 from edgekit.numerics import weighing
 
@@ -37,7 +24,9 @@ _EPISODES = 8
 _Bytes = Mapping[str, int]
 
 
-def declare_model(name: str, robot: Robot, file: str, sha256: str, size: int, *, flash: _Bytes, ram: _Bytes) -> Model:
+def declare_model(
+    name: str, robot: Robot, file: str, sha256: str, size: int, *, flash: _Bytes, ram: _Bytes
+) -> core.Model:
     """The declaration of a robot's policy.
 
     Args:
@@ -47,33 +36,33 @@ def declare_model(name: str, robot: Robot, file: str, sha256: str, size: int, *,
     piece = _WHEEL.format(file)
     observations, golden = (f"policy/observations/{name}{end}.npz" for end in ("", "-golden"))
 
-    def build(checkpoint: Checkpoint) -> Any:
+    def build(checkpoint: core.Checkpoint) -> Any:
         from edgekit.models.policy.network import network
 
         return network(checkpoint, robot)
 
-    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    def prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
         build(checkpoint)  # refuses other weights
         return {"observation": robot.observations, "action": robot.actions, "limit": 1.0}
 
-    def samples(folder: Path) -> Sequence[Sample]:
+    def samples(folder: Path) -> Sequence[core.Sample]:
         from edgekit.tasks.reinforcement_learning.observations import stretches
 
         return stretches(package_data.stream_of(observations), name, _EPISODES)
 
     more = package_data.size(_LICENCE, golden) + round(_JUDGED * robot.actions * _NUMBER) + _MORE
-    model = Model(
-        identity=Identity(name=name, family="policy", licence="Zlib", licence_text=_LICENCE),
-        weights=Weights(
-            sources=(Source(piece, "3.2.7", "Zlib", (SourceFile("policy.py", sha256, size, (piece,)),)),),
+    model = core.Model(
+        identity=core.Identity(name=name, family="policy", licence="Zlib", licence_text=_LICENCE),
+        weights=core.Weights(
+            sources=(core.Source(piece, "3.2.7", "Zlib", (core.SourceFile("policy.py", sha256, size, (piece,)),)),),
             prepare=prepare,
         ),
-        network=Network(
+        network=core.Network(
             parts=(
-                Part(
+                core.Part(
                     "network",
-                    (TensorSpec("observation", "float32", (1, robot.observations)),),
-                    (TensorSpec("action", "float32", (1, robot.actions)),),
+                    (core.TensorSpec("observation", "float32", (1, robot.observations)),),
+                    (core.TensorSpec("action", "float32", (1, robot.actions)),),
                     {},
                     build,
                     # As near to fp32 as in blocks, whose size of 128 no layer is a multiple of: half the bytes.
@@ -82,10 +71,10 @@ def declare_model(name: str, robot: Robot, file: str, sha256: str, size: int, *,
             ),
             parameters=robot.parameters,
         ),
-        task=Usage(
+        task=core.Usage(
             name="reinforcement-learning",
             golden=golden,
-            evidence=Evidence(
+            evidence=core.Evidence(
                 f"observations of {name}",
                 "Zlib",
                 "64 stretches of 10 steps of the fp32 policy in pybullet's own simulator, of eight episodes, recorded "

@@ -12,20 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-)
 from edgekit.models.vision.shapes import v1_layers
 from edgekit.numerics import weighing
 from edgekit.numerics.layers import work
@@ -40,28 +28,28 @@ _URL = (
 _PARAMETERS = 210_850
 
 
-def _source(name: str, sha256: str, size: int) -> tuple[Source, ...]:
+def _source(name: str, sha256: str, size: int) -> tuple[core.Source, ...]:
     piece = f"{_URL}/{name}"
-    return (Source(piece, _REVISION, "Apache-2.0", (SourceFile("network.tflite", sha256, size, (piece,)),)),)
+    return (core.Source(piece, _REVISION, "Apache-2.0", (core.SourceFile("network.tflite", sha256, size, (piece,)),)),)
 
 
-def _network(checkpoint: Checkpoint) -> Any:
+def _network(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.vision.networks.mobilenet_v1 import network
 
     return network(checkpoint)
 
 
-_FLOAT = Part(
+_FLOAT = core.Part(
     "network",
-    (TensorSpec("pixels", "uint8", (1, _SIDE, _SIDE, 3)),),
-    (TensorSpec("scores", "float32", (1, 2)),),
+    (core.TensorSpec("pixels", "uint8", (1, _SIDE, _SIDE, 3)),),
+    (core.TensorSpec("scores", "float32", (1, 2)),),
     {},
     _network,
 )
-_CHIP = Part(
+_CHIP = core.Part(
     "network",
-    (TensorSpec("pixels", "int8", (1, _SIDE, _SIDE, 3)),),
-    (TensorSpec("scores", "int8", (1, 2)),),
+    (core.TensorSpec("pixels", "int8", (1, _SIDE, _SIDE, 3)),),
+    (core.TensorSpec("scores", "int8", (1, 2)),),
     {},
     None,
 )
@@ -70,7 +58,7 @@ _CHIP = Part(
 _FACTS = {"height": _SIDE, "width": _SIDE, "channels": "RGB", "labels": list(_LABELS)}
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     _network(checkpoint)  # refuses other weights
     return _FACTS
 
@@ -81,9 +69,9 @@ _FLASH = {"plain": 47_584, "dsp": 52_296, "helium": 50_552}
 _RAM = {"plain": 55_496, "dsp": 55_704, "helium": 56_788}
 _WORKS = (work("network", "convolution", v1_layers(len(_LABELS))),)
 
-_MODEL = Model(
-    identity=Identity(name="mobilenet-v1-025-vww", family="vision", licence="Apache-2.0", licence_text=_LICENCE),
-    weights=Weights(
+_MODEL = core.Model(
+    identity=core.Identity(name="mobilenet-v1-025-vww", family="vision", licence="Apache-2.0", licence_text=_LICENCE),
+    weights=core.Weights(
         sources=_source(
             "vww_96_float.tflite",
             "115bbc094d2119561320a21f01b6500a18bea8cc8589282ab007097bec8af38c",
@@ -92,15 +80,15 @@ _MODEL = Model(
         assets=(),
         prepare=_prepare,
     ),
-    network=Network(
+    network=core.Network(
         parts=(_FLOAT,),
         parameters=_PARAMETERS,
     ),
-    task=Usage(
+    task=core.Usage(
         name="image-classification",
         golden=_GOLDEN,
         labels=_LABELS,
-        evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
+        evaluation=core.Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
         calibration=100,
     ),
     costs=weighing.costs(_WORKS, package_data.size(_GOLDEN, _LICENCE)),
