@@ -26,32 +26,9 @@ _SCALE = 30.0
 #: The atoms in the order of `Geometry`, and the pairs in the order of the weights.
 _ATOMS = ("Ca", "N", "C", "O", "Cb")
 _PAIRS = [
-    "Ca-Ca",
-    "N-N",
-    "C-C",
-    "O-O",
-    "Cb-Cb",
-    "Ca-N",
-    "Ca-C",
-    "Ca-O",
-    "Ca-Cb",
-    "N-C",
-    "N-O",
-    "N-Cb",
-    "Cb-C",
-    "Cb-O",
-    "O-C",
-    "N-Ca",
-    "C-Ca",
-    "O-Ca",
-    "Cb-Ca",
-    "C-N",
-    "O-N",
-    "Cb-N",
-    "C-Cb",
-    "O-Cb",
-    "C-O",
-]
+    "Ca-Ca", "N-N", "C-C", "O-O", "Cb-Cb", "Ca-N", "Ca-C", "Ca-O", "Ca-Cb", "N-C", "N-O", "N-Cb", "Cb-C", "Cb-O", "O-C",
+    "N-Ca", "C-Ca", "O-Ca", "Cb-Ca", "C-N", "O-N", "Cb-N", "C-Cb", "O-Cb", "C-O",
+]  # fmt: skip
 
 
 class Geometry(nn.Module):

@@ -20,29 +20,9 @@ if TYPE_CHECKING:
 ATOMS = ("N", "CA", "C", "O")
 #: Amino acids by the order of ProteinMPNN's outputs; X is unknown.
 LETTERS = "ACDEFGHIKLMNPQRSTVWYX"
-_NAMES = {
-    "ALA": "A",
-    "CYS": "C",
-    "ASP": "D",
-    "GLU": "E",
-    "PHE": "F",
-    "GLY": "G",
-    "HIS": "H",
-    "ILE": "I",
-    "LYS": "K",
-    "LEU": "L",
-    "MET": "M",
-    "ASN": "N",
-    "PRO": "P",
-    "GLN": "Q",
-    "ARG": "R",
-    "SER": "S",
-    "THR": "T",
-    "VAL": "V",
-    "TRP": "W",
-    "TYR": "Y",
-    "MSE": "M",
-}
+#: Their codes of three letters, in the same order; selenomethionine counts as methionine.
+_CODES = "ALA CYS ASP GLU PHE GLY HIS ILE LYS LEU MET ASN PRO GLN ARG SER THR VAL TRP TYR MSE"
+_NAMES = dict(zip(_CODES.split(), "ACDEFGHIKLMNPQRSTVWYM", strict=True))
 #: Most bytes of a file: the largest that the format can hold has 99,999 atoms.
 _LARGEST = 16 << 20
 _ENDINGS = (".pdb", ".ent")
