@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Evaluation, Prediction, Task
+from edgekit.tasks.automatic_speech_recognition.letters import Letters
+from edgekit.tasks.automatic_speech_recognition.samples import samples
 from edgekit.tasks.common.agreement import same_words, words
 from edgekit.tasks.evidence.speech import SPEECH
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.automatic_speech_recognition.samples import samples
-
-    return samples(folder)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.automatic_speech_recognition.letters import Letters
-
-    return Letters(parts, folder, facts)
 
 
 def _text(prediction: Prediction) -> str:
@@ -37,8 +26,8 @@ TASK = Task(
     "automatic-speech-recognition",
     "sound",
     "answers",
-    _samples,
-    _predictor,
+    lambda folder, labels: samples(folder),
+    Letters,
     metric="wer",
     golden="data/golden/jfk.flac",
     # Of a stranger's network no error rate is known that would be too high; its loss is judged.

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Prediction, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Prediction, Task
+from edgekit.tasks.reinforcement_learning.observations import samples
+from edgekit.tasks.reinforcement_learning.policy import Steering
 
 #: Largest mean distance from fp32's actions over a stretch, of their range; and the least share of stretches.
 _NEAR, _BAR = 0.05, 0.9
 _MEAN = "mean distance of actions"
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.reinforcement_learning.observations import samples
-
-    return samples(folder)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.reinforcement_learning.policy import Steering
-
-    return Steering(parts, facts)
 
 
 def _answer(prediction: Prediction) -> Any:
@@ -46,8 +35,8 @@ TASK = Task(
     "reinforcement-learning",
     "arrays",
     "answers",
-    _samples,
-    _predictor,
+    lambda folder, labels: samples(folder),
+    lambda parts, folder, facts: Steering(parts, facts),
     golden="policy/observations/half-cheetah-policy-golden.npz",
     agreement=Agreement(
         f"actions of a stretch within {_NEAR:.0%} of their range of fp32's, on average",

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Evaluation, Prediction, Task
 from edgekit.tasks.evidence.series import SERIES
+from edgekit.tasks.time_series_forecasting.forecaster import Forecaster, draw_prediction
+from edgekit.tasks.time_series_forecasting.series import samples
 
 #: Largest mean distance from fp32's quantiles, as a share of the series' range.
 _NEAR = 0.01
 #: Steps that are held back of a series of a data folder, and the quantiles that answers keep.
 _HELD, _KEPT = 48, (0.1, 0.5, 0.9)
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.time_series_forecasting.series import samples
-
-    return samples(folder, _HELD)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.time_series_forecasting.forecaster import Forecaster
-
-    return Forecaster(parts, folder, facts)
 
 
 def _answer(prediction: Prediction) -> list[list[float]]:
@@ -54,18 +43,12 @@ def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, f
     return {"mean distance of quantiles, of the range": sum(far) / len(far), "largest": max(far)} if far else {}
 
 
-def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.time_series_forecasting.forecaster import draw_prediction
-
-    return draw_prediction(prediction)
-
-
 TASK = Task(
     "time-series-forecasting",
     "arrays",
     "answers",
-    _samples,
-    _predictor,
+    lambda folder, labels: samples(folder, _HELD),
+    Forecaster,
     metric="wql",
     golden="data/golden/golden-series.csv",
     # Of a stranger's network no loss is known that would be too high; its change is judged.
@@ -79,5 +62,5 @@ TASK = Task(
         figures=_figures,
         bounds=False,
     ),
-    show=_show,
+    show=lambda sample, prediction: draw_prediction(prediction),
 )
