@@ -49,9 +49,14 @@ def words(answers: Sequence[str], reference: Sequence[str]) -> float:
 
     Of a reference without any word: 1.0 if the texts have none either, else 0.0.
     """
-    pairs = _word_errors(answers, reference)
-    errors, total = (sum(numbers) for numbers in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
-    return max(0.0, 1.0 - errors / total) if total else float(not errors)
+    return share_in_common(_word_errors(answers, reference))
+
+
+def share_in_common(errors: Sequence[tuple[float, float]]) -> float:
+    """The share of the references that is right, of (errors, length) of each text; without any length, whether there
+    is no error."""
+    wrong, total = (sum(numbers) for numbers in zip(*errors, strict=True)) if errors else (0.0, 0.0)
+    return max(0.0, 1.0 - wrong / total) if total else float(not wrong)
 
 
 def _word_errors(answers: Sequence[str], reference: Sequence[str]) -> list[tuple[float, float]]:
@@ -74,6 +79,47 @@ def of_vectors(cosine: float, ranks: float) -> Agreement:
     what = f"a cosine of at least {cosine} with fp32's vector"
     same = near_vectors(cosine)
     return Agreement(what, vector, same, bar=0.9, figures=figures, bars={_RANKS: ranks}, bounds=False)
+
+
+def of_distances(
+    what: str,
+    answer: Callable[[Prediction], Any],
+    distances: Callable[[Sequence[Any], Sequence[Any]], Sequence[float]],
+    near: float,
+    names: tuple[str, str],
+) -> Agreement:
+    """The agreement of a task whose answers lie some distance from the reference's.
+
+    Args:
+        what, answer: see `Agreement`. near: the largest distance at which two answers are the same.
+        distances: (answers, the reference's) -> the distance of each. names: of the mean and of the largest one.
+    """
+
+    def same(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
+        return [far <= near for far in distances(answers, reference)]
+
+    def figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
+        far = distances(answers, reference)
+        return {names[0]: sum(far) / len(far), names[1]: max(far)} if far else {}
+
+    return Agreement(what, answer, same, bar=0.9, figures=figures, bounds=False)
+
+
+def array_distances(
+    answers: Sequence[Any], reference: Sequence[Any], measure: Callable[[Floats, Floats], Any]
+) -> list[float]:
+    """What `measure` says of each answer and the reference's, as float64 arrays of one shape.
+
+    Infinite where an answer has another shape, or is not finite.
+    """
+    import numpy as np
+
+    far = []
+    for answer, wanted in zip(answers, reference, strict=True):
+        mine, other = np.asarray(answer, np.float64), np.asarray(wanted, np.float64)
+        same = mine.shape == other.shape and bool(np.isfinite(mine).all())
+        far.append(float(measure(mine, other)) if same else float("inf"))
+    return far
 
 
 def near_vectors(least: float) -> Callable[[Sequence[Any], Sequence[Any]], list[bool]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgekit.core import Agreement, Evaluation, Prediction, Task
-from edgekit.tasks.graph_ml.agreeing import figures
+from edgekit.tasks.graph_ml.agreeing import divergences, figures
 from edgekit.tasks.graph_ml.residues import Residues
 from edgekit.tasks.graph_ml.showing import draw_prediction
 from edgekit.tasks.graph_ml.structures import samples
@@ -20,8 +20,6 @@ def _answer(prediction: Prediction) -> Any:
 
 
 def _same(answers: Sequence[Any], reference: Sequence[Any]) -> Sequence[bool]:
-    from edgekit.tasks.graph_ml.agreeing import divergences
-
     return [value <= _NEAR for value in divergences(answers, reference)]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.tasks.common.agreement import array_distances
+
 
 def divergences(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
     """For each structure the mean KL divergence of its residues from the reference's, in nats.
@@ -16,14 +18,7 @@ def divergences(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]
     """
     import numpy as np
 
-    far = []
-    for answer, wanted in zip(answers, reference, strict=True):
-        mine, other = np.asarray(answer, np.float64), np.asarray(wanted, np.float64)
-        if mine.shape != other.shape or not np.isfinite(mine).all():
-            far.append(float("inf"))
-            continue
-        far.append(float((np.exp(other) * (other - mine)).sum(1).mean()))
-    return far
+    return array_distances(answers, reference, lambda mine, other: (np.exp(other) * (other - mine)).sum(1).mean())
 
 
 def figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.common.files import need_file
 from edgekit.core import Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.agreement import array_distances
 from edgekit.tasks.tensors.arrays import read
 
 if TYPE_CHECKING:
@@ -94,11 +95,4 @@ def distances(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
 
     Infinite where an answer has another shape, or is not finite.
     """
-    import numpy as np
-
-    far = []
-    for answer, wanted in zip(answers, reference, strict=True):
-        mine, other = np.asarray(answer, np.float64), np.asarray(wanted, np.float64)
-        same = mine.shape == other.shape and bool(np.isfinite(mine).all())
-        far.append(float(np.abs(mine - other).mean() / 2) if same else float("inf"))
-    return far
+    return array_distances(answers, reference, lambda mine, other: abs(mine - other).mean() / 2)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgekit.core import Agreement, Task
-from edgekit.tasks.tensors.arrays import objection, sample_outputs, samples
+from edgekit.tasks.tensors.arrays import cosines, determination, errors, objection, sample_outputs, samples
 from edgekit.tasks.tensors.chain import Chain
 
 #: Least cosine of every output with the reference's, and the least share of samples that reach it.
@@ -14,14 +14,10 @@ _NEAR, _BAR = 0.99, 0.95
 
 
 def _same(answers: Sequence[Any], reference: Sequence[Any]) -> Sequence[bool]:
-    from edgekit.tasks.tensors.arrays import cosines
-
     return [cosine >= _NEAR for cosine in cosines(answers, reference)]
 
 
 def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
-    from edgekit.tasks.tensors.arrays import cosines, determination, errors
-
     return {
         "least cosine": min(cosines(answers, reference), default=0.0),
         "largest relative error": max(errors(answers, reference), default=0.0),
