@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, widen
 from edgekit.errors import BadInput
 
@@ -42,11 +43,8 @@ def areas(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en"
     Raises:
         BadInput: lengths or sizes differ, or a picture has no truth.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
-    if any(truth is None for truth in truths):
-        raise BadInput("a picture has no truth; mean IoU needs a mask for each.")
-    return [_areas(output, truth) for output, truth in zip(outputs, truths, strict=True)]
+    pairs = side_by_side(outputs, truths, "a picture has no truth; mean IoU needs a mask for each.")
+    return [_areas(output, truth) for output, truth in pairs]
 
 
 def mean_iou(pairs: Sequence[Pair]) -> float:

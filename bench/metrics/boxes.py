@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, widen
-from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,11 +65,8 @@ def scenes(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en
     Raises:
         BadInput: lengths differ, or a picture has no truth (that nothing is there is an empty list).
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
-    if any(truth is None for truth in truths):
-        raise BadInput("a picture has no truth; mean average precision needs a list of boxes for each.")
-    return [_scene(output, truth) for output, truth in zip(outputs, truths, strict=True)]
+    lacking = "a picture has no truth; mean average precision needs a list of boxes for each."
+    return [_scene(output, truth) for output, truth in side_by_side(outputs, truths, lacking)]
 
 
 def average_precision(pairs: Sequence[Pair]) -> float:

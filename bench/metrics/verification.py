@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Estimate, Pair, widen
 from edgekit.bench.statistics.proportion import CONFIDENCE
 from edgekit.errors import BadInput, need
@@ -36,10 +37,8 @@ def trials(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en
     Raises:
         BadInput: lengths differ, a score is no number, or a truth is missing.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
     pairs: list[Pair] = []
-    for at, (score, truth) in enumerate(zip(outputs, truths, strict=True)):
+    for at, (score, truth) in enumerate(side_by_side(outputs, truths)):
         if truth is None:
             raise BadInput(f"trial {at} has no truth; verification needs a truth for each.")
         if not isinstance(score, (int, float)) or score != score:
