@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgekit.core import Evidence, Sample
-from edgekit.importers.hub.plan import Plan, Tensor
+from edgekit.core import Evidence, Sample, TensorSpec
+from edgekit.importers.hub.plan import Plan
 from edgekit.sources import cache_folder
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def arrays(plan: Plan, words: int, seed: int) -> Mapping[str, NDArray[Any]]:
     return values
 
 
-def _noise(spec: Tensor, shape: Sequence[int], words: int, random: Any) -> NDArray[Any]:
+def _noise(spec: TensorSpec, shape: Sequence[int], words: int, random: Any) -> NDArray[Any]:
     import numpy as np
 
     if spec.dtype.startswith("float"):
