@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _NOISE = "Noise shaped like the inputs: no real sample is known."
 
 
-def folder_of(key: str) -> Path:
-    """The folder in the cache for an import with this key; it need not exist."""
-    return cache_folder() / "imports" / key[:32]
+def folder_of(*key: str) -> Path:
+    """The folder in the cache for an import with these texts as its key; it need not exist."""
+    return cache_folder() / "imports" / hashlib.sha256("\n".join(key).encode()).hexdigest()[:32]
 
 
 def publish_folder(fresh: Path, place: Path) -> Path:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import edgekit
 from edgekit.core import Axis, TensorSpec
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, boundary
+from edgekit.importers.common import stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +21,18 @@ if TYPE_CHECKING:
 SAMPLES = 16
 #: Numbers of an input at most: a file of a few bytes may name any shape.
 _MOST = 1 << 27
+
+
+def keep_noise(
+    key: tuple[str, ...], inputs: Sequence[TensorSpec], axes: Mapping[str, Axis], rows: Mapping[str, int]
+) -> Path:
+    """The folder of `SAMPLES` samples in the cache, made once for a key; see `noise`."""
+    place = stored.folder_of(edgekit.__version__, *key)
+    if len(stored.files(place)) != SAMPLES:
+        with tempfile.TemporaryDirectory() as work, boundary():
+            stored.keep((noise(inputs, axes, rows, seed) for seed in range(SAMPLES)), Path(work) / "samples")
+            stored.publish_folder(Path(work) / "samples", place)
+    return place
 
 
 def noise(

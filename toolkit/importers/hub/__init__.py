@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Checkpoint, Importer, ImportOptions, Inspection, Model, Part, Progress, Weights
+from edgekit.core import Checkpoint, Importer, ImportOptions, Inspection, Model, Part, Progress
 from edgekit.errors import Unsupported
 from edgekit.importers.common.declared import Import, declare_import
 from edgekit.importers.hub import noise
@@ -90,10 +89,6 @@ def _add_inputs_outputs(described: Inspection, repository: Repository, options: 
 
 
 def _declare_plan(repository: Repository, plan: Plan) -> Model:
-    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
-        return plan.facts
-
-    parts = tuple(_part(plan, part) for part in plan.parts)
     fixed = tuple(_part(plan, part) for part in plan.fixed)
     licence = repository.folder / "LICENSE"
     size = first(repository.config, "vocab_size")
@@ -103,8 +98,10 @@ def _declare_plan(repository: Repository, plan: Plan) -> Model:
         Import(
             source=repository.source,
             importer="hub",
-            parts=parts,
-            weights=Weights(sources=(), prepare=prepare, assets=plan.assets, hub=repository.address),
+            parts=tuple(_part(plan, part) for part in plan.parts),
+            hub=repository.address,
+            facts=plan.facts,
+            assets=plan.assets,
             parameters=plan.parameters,
             works=plan.works,
             task=plan.task,

@@ -35,24 +35,12 @@ class Axes:
 
     def of_graph(self, specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
         """`specs` of the graph as it is."""
-        return _rename_axes(
-            specs, {name: name if name in self.kept else new for name, new in self.bounds.names.items()}
-        )
+        names = {name: name if name in self.kept else new for name, new in self.bounds.names.items()}
+        return Bounds(names=names).rename_axes(specs)
 
     def of_torch(self, specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
         """`specs` of the formats made from torch."""
-        return _rename_axes(specs, self.bounds.names)
-
-
-def _rename_axes(specs: Sequence[TensorSpec], names: Mapping[str, str | int]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(
-            spec.name,
-            spec.dtype,
-            tuple(names.get(axis, axis) if isinstance(axis, str) else axis for axis in spec.shape),
-        )
-        for spec in specs
-    )
+        return self.bounds.rename_axes(specs)
 
 
 def axes_of(facts: Facts, wanted: Mapping[str, tuple[int, int]], sizes: Mapping[str, int]) -> Axes:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Axis, Checkpoint, ImportOptions, Inspection, Model, Part, Progress, TensorSpec, Weights
+from edgekit.core import Axis, Checkpoint, ImportOptions, Inspection, Model, Part, Progress, TensorSpec
 from edgekit.errors import BadInput, ParityFailed, Unsupported
 from edgekit.formats.onnx import Opened, load, open_file
 from edgekit.importers.common import stored
@@ -83,13 +83,13 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
     part = replace(part, build=partial(_graph, expected=facts.inputs, part=part))
     held = "int8" if facts.quantized else "fp16" if trial.half else ""
     translated = not (held or facts.contrib or facts.loop)
-    known = {"opset": facts.opset, "producer": facts.producer, "notes": notes}
     model = declare_import(
         Import(
             source=source,
             importer=kind,
             parts=(part,),
-            weights=Weights(sources=(), prepare=partial(_prepare_facts, known=known), hub=str(opened.file)),
+            hub=str(opened.file),
+            facts={"opset": facts.opset, "producer": facts.producer, "notes": notes},
             parameters=facts.parameters,
             works=(trial.work,),
             task=_TASK,
@@ -256,7 +256,3 @@ def _error(made: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> floa
             size = max(float(np.sqrt(np.mean(truth**2))), 0.01)
             errors.append(float(np.sqrt(np.mean((left - truth) ** 2))) / size)
     return max(errors)
-
-
-def _prepare_facts(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
-    return dict(known)
