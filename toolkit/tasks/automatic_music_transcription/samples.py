@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekit.core import Sample
 from edgekit.tasks.automatic_music_transcription.notes import Note
-from edgekit.tasks.common.manifests import sounds
+from edgekit.tasks.common.folders import sounds
 
 
 def samples(folder: Path) -> Sequence[Sample]:

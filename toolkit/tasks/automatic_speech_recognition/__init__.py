@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Task
+from edgekit.core import Agreement, Evaluation, Prediction, Sample, Task
 from edgekit.tasks.automatic_speech_recognition.letters import Letters
-from edgekit.tasks.automatic_speech_recognition.samples import samples
 from edgekit.tasks.common.agreement import same_words, words
+from edgekit.tasks.common.folders import sounds
 from edgekit.tasks.evidence.speech import SPEECH
 
 
 def _text(prediction: Prediction) -> str:
     return str(prediction.metric_input)
+
+
+def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
+    """Samples of ``manifest.jsonl`` ({"audio", "text", "language"}); without it, every sound, without a truth."""
+    return sounds(folder, lambda entry: str(entry["text"]), '{"audio": ..., "text": ...}', language="language")
 
 
 def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
@@ -26,7 +32,7 @@ TASK = Task(
     "automatic-speech-recognition",
     "sound",
     "answers",
-    lambda folder, labels: samples(folder),
+    _samples,
     Letters,
     metric="wer",
     golden="data/golden/jfk.flac",

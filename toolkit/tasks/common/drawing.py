@@ -16,15 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Colours that people with any colour vision can tell apart (Okabe and Ito 2008), the strongest first.
-COLOURS = (
-    (213, 94, 0),
-    (0, 114, 178),
-    (0, 158, 115),
-    (204, 121, 167),
-    (230, 159, 0),
-    (86, 180, 233),
-    (240, 228, 66),
-)
+COLOURS = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (240, 228, 66))
 _INK, _PAPER, _GRID = (34, 34, 34), (255, 255, 255), (221, 221, 221)
 #: Pixels of a canvas's longer side: smaller pictures are enlarged, larger ones reduced.
 _LEAST, _MOST = 640, 1600

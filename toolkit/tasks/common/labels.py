@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 _RANKED = 10
 
 
-def top_of(options: Mapping[str, Any]) -> int:
-    """The option ``top``: how many labels are listed. Raises BadInput for another option or value."""
+def top_of(options: Mapping[str, Any], default: int = 5, of: str = "labels") -> int:
+    """The option ``top``: how many are listed. Raises BadInput for another option or value."""
     check_names(options, ("top",))
-    top = options.get("top", 5)
+    top = options.get("top", default)
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise BadInput(f"top is a number of labels, not {top!r}.")
+        raise BadInput(f"top is a number of {of}, not {top!r}.")
     return top
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.common.files import read_text
 from edgekit.core import Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import need_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,9 +52,7 @@ def samples(folder: Path) -> Sequence[Sample]:
     Raises:
         BadInput: no such file, or one that cannot be read.
     """
-    files = sorted(file for file in folder.glob("*") if file.suffix in _ENDINGS)
-    if not files:
-        raise BadInput(f"{folder} holds no .pdb file.", hint="See docs/data.md.")
+    files = need_files((file for file in folder.glob("*") if file.suffix in _ENDINGS), folder, "no .pdb file")
     return [Sample(str(file), structure_of(file).letters, file.name) for file in files]
 
 

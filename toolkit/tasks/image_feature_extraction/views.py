@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Runner, Sample
-from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import plain_samples
 from edgekit.tasks.common.pictures import images_below, pixels_of
 from edgekit.tasks.common.vectors import Embedder, unit
 
@@ -33,7 +33,4 @@ class Views(Embedder):
 
 def samples(folder: Path) -> Sequence[Sample]:
     """Every picture below a folder, without a truth. Raises BadInput if there is none."""
-    pictures = images_below(folder)
-    if not pictures:
-        raise BadInput(f"{folder} holds no picture.", hint="See docs/data.md.")
-    return [Sample(str(path), None, path.name) for path in pictures]
+    return plain_samples(images_below(folder), folder, "no picture")

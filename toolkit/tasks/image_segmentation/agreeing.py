@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgekit.core import Prediction
+from edgekit.tasks.image_segmentation.segmenter import runs_of
 
 SAME = 0.9
 #: Cells a side in which answers are kept: a bundle holds them for `verify`.
@@ -20,10 +21,7 @@ def answer(prediction: Prediction) -> list[int]:
 
     classes = np.asarray(prediction.metric_input)
     rows, columns = (((np.arange(_SIDE) + 0.5) * size / _SIDE).astype(int) for size in classes.shape)
-    flat = classes[rows][:, columns].reshape(-1)
-    starts = np.flatnonzero(np.diff(flat, prepend=-1))
-    lengths = np.diff(starts, append=flat.size)
-    return [int(number) for run in zip(flat[starts], lengths, strict=True) for number in run]
+    return runs_of(classes[rows][:, columns])
 
 
 def is_background(answer: Any) -> bool:

@@ -11,6 +11,7 @@ from edgekit.common.files import need_file
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.agreement import array_distances
+from edgekit.tasks.common.folders import need_files
 from edgekit.tasks.tensors.arrays import read
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ def samples(folder: Path) -> Sequence[Sample]:
     Raises:
         BadInput: no such file, or one that cannot be read.
     """
-    files = sorted(folder.glob("*.npz"))
-    if not files:
-        raise BadInput(f"{folder} holds no .npz file.", hint="See docs/data.md.")
+    files = need_files(folder.glob("*.npz"), folder, "no .npz file")
     return [Sample(observations_in(file), None, file.name) for file in files]
 
 

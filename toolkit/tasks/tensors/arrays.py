@@ -11,6 +11,7 @@ from edgekit.common.arrays import read_arrays
 from edgekit.common.files import need_file
 from edgekit.core import Objection, Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import need_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,10 +36,7 @@ def samples(folder: Path) -> Sequence[Sample]:
     Raises:
         BadInput: no such file, or one that cannot be read.
     """
-    files = sorted(folder.glob("*.npz"))
-    if not files:
-        raise BadInput(f"{folder} holds no .npz file.", hint="See docs/data.md.")
-    return [_sample(file) for file in files]
+    return [_sample(file) for file in need_files(folder.glob("*.npz"), folder, "no .npz file")]
 
 
 def _sample(file: Path) -> Sample:

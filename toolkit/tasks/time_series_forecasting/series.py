@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.common.files import need_file
 from edgekit.core import Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import need_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,11 +107,8 @@ def samples(folder: Path, horizon: int) -> Sequence[Sample]:
     Raises:
         BadInput: no such file, one that cannot be read, or a series that is not longer than that.
     """
-    files = sorted(folder.glob("*.csv"))
-    if not files:
-        raise BadInput(f"{folder} holds no .csv file.", hint="See docs/data.md.")
     made = []
-    for file in files:
+    for file in need_files(folder.glob("*.csv"), folder, "no .csv file"):
         values = series_of(file)
         if len(values) <= horizon:
             raise BadInput(f"{file.name} has {len(values)} steps; {horizon} are held back, so it needs more.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import plain_samples
 from edgekit.tasks.tensors.arrays import read
 
 if TYPE_CHECKING:
@@ -28,10 +29,7 @@ def samples(folder: Path) -> Sequence[Sample]:
     Raises:
         BadInput: no such file.
     """
-    files = sorted(folder.glob("*.npz"))
-    if not files:
-        raise BadInput(f"{folder} holds no .npz file.", hint="See docs/data.md.")
-    return [Sample(str(file), None, file.name) for file in files]
+    return plain_samples(folder.glob("*.npz"), folder, "no .npz file")
 
 
 def sample_noise(seed: int, shape: Sequence[int]) -> Floats:

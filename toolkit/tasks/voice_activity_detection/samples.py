@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Sample
-from edgekit.tasks.common.manifests import sounds
+from edgekit.tasks.common.folders import sounds
 
 
 def samples(folder: Path) -> Sequence[Sample]:
