@@ -93,10 +93,7 @@ MODEL = Model(
         name="unconditional-image-generation",
         golden=_GOLDEN,
         evidence=Evidence(
-            "noise",
-            "CC0-1.0",
-            f"{_NOISES} draws from a normal distribution, what every picture is made of",
-            _samples,
+            "noise", "CC0-1.0", f"{_NOISES} draws from a normal distribution, what every picture is made of", _samples
         ),
     ),
     costs=weighing.costs(unet_works(_PICTURES), package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),

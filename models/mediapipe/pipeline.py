@@ -85,10 +85,7 @@ class Landmarks:
         return Part(
             "landmarks",
             (TensorSpec("crop", "uint8", (1, self.size, self.size, 3)),),
-            (
-                TensorSpec("places", "float32", (1, len(self.names), 2)),
-                TensorSpec("presence", "float32", (1, 1)),
-            ),
+            (TensorSpec("places", "float32", (1, len(self.names), 2)), TensorSpec("presence", "float32", (1, 1))),
             {},
             self._build,
         )

@@ -89,10 +89,7 @@ def _costs(residues: int) -> core.Costs:
 _MODEL = core.Model(
     identity=core.Identity(name="proteinmpnn", family="protein", licence="MIT", licence_text=_LICENCE),
     weights=core.Weights(sources=(_SOURCE,), prepare=_prepare),
-    network=core.Network(
-        parts=_parts("residues", {"residues": core.Axis(_LEAST, _MOST, 70)}),
-        parameters=PARAMETERS,
-    ),
+    network=core.Network(parts=_parts("residues", {"residues": core.Axis(_LEAST, _MOST, 70)}), parameters=PARAMETERS),
     task=core.Usage(
         name="graph-ml",
         golden=_GOLDEN,

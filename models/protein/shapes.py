@@ -23,10 +23,5 @@ def mpnn_work(residues: int) -> tuple[Work, ...]:
     layers += [linear(WIDTH, LETTERS, residues)]
     return (
         work("geometry", "vector", [], macs=edges * DISTANCES * 3, held=edges * DISTANCES * 3, quantized=False),
-        work(
-            "network",
-            "attention",
-            [Layer(PLACES * WIDTH, 0, 0, 0), *layers],
-            tables=2 * WIDTH * (1 + 5 * LAYERS),
-        ),
+        work("network", "attention", [Layer(PLACES * WIDTH, 0, 0, 0), *layers], tables=2 * WIDTH * (1 + 5 * LAYERS)),
     )

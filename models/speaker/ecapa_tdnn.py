@@ -121,10 +121,7 @@ def _parts(samples: int | str, frames: int | str) -> tuple[core.Part, ...]:
 _MODEL = core.Model(
     identity=core.Identity(name="ecapa-tdnn", family="speaker", licence="MIT", licence_text=_LICENCE),
     weights=core.Weights(sources=(_SOURCE,), assets=(), prepare=_prepare),
-    network=core.Network(
-        parts=_parts("samples", "frames"),
-        parameters=_PARAMETERS,
-    ),
+    network=core.Network(parts=_parts("samples", "frames"), parameters=_PARAMETERS),
     task=core.Usage(
         name="audio-speaker-verification",
         predictor=_pipeline,
@@ -140,10 +137,7 @@ _MODEL = core.Model(
 #: With fixed axes: windows of 3 s, which are those that the pinned weights have anyway.
 _WINDOWS = replace(
     _MODEL,
-    network=replace(
-        _MODEL.network,
-        parts=_parts(_WINDOW, _WINDOW // AURALIS.hop + 1),
-    ),
+    network=replace(_MODEL.network, parts=_parts(_WINDOW, _WINDOW // AURALIS.hop + 1)),
     weights=replace(_MODEL.weights, prepare=_prepare_windows),
 )
 MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"fixed axes": _WINDOWS}))

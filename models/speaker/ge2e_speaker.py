@@ -100,10 +100,7 @@ def _costs(singly: bool) -> core.Costs:
 _MODEL = core.Model(
     identity=core.Identity(name="ge2e-speaker", family="speaker", licence="Apache-2.0", licence_text=_LICENCE),
     weights=core.Weights(sources=(_SOURCE,), assets=(), prepare=_prepare),
-    network=core.Network(
-        parts=_parts("stretches", {"stretches": core.Axis(1, _MOST, 3)}),
-        parameters=_PARAMETERS,
-    ),
+    network=core.Network(parts=_parts("stretches", {"stretches": core.Axis(1, _MOST, 3)}), parameters=_PARAMETERS),
     task=core.Usage(
         name="audio-speaker-verification",
         predictor=_pipeline,

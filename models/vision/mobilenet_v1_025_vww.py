@@ -73,17 +73,12 @@ _MODEL = core.Model(
     identity=core.Identity(name="mobilenet-v1-025-vww", family="vision", licence="Apache-2.0", licence_text=_LICENCE),
     weights=core.Weights(
         sources=_source(
-            "vww_96_float.tflite",
-            "115bbc094d2119561320a21f01b6500a18bea8cc8589282ab007097bec8af38c",
-            866_284,
+            "vww_96_float.tflite", "115bbc094d2119561320a21f01b6500a18bea8cc8589282ab007097bec8af38c", 866_284
         ),
         assets=(),
         prepare=_prepare,
     ),
-    network=core.Network(
-        parts=(_FLOAT,),
-        parameters=_PARAMETERS,
-    ),
+    network=core.Network(parts=(_FLOAT,), parameters=_PARAMETERS),
     task=core.Usage(
         name="image-classification",
         golden=_GOLDEN,

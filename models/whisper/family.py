@@ -85,10 +85,7 @@ def declare_model(
             assets=("tokenizer.json",),
             prepare=lambda checkpoint, folder: _facts(checkpoint, folder, shape),
         ),
-        network=core.Network(
-            parts=_parts(shape),
-            parameters=shape.parameters,
-        ),
+        network=core.Network(parts=_parts(shape), parameters=shape.parameters),
         task=USAGE,
         costs=weighing.costs(
             _works(shape),
@@ -132,10 +129,7 @@ def _parts(
         )
 
     def cross(rows: int | str) -> tuple[core.TensorSpec, ...]:
-        sizes: dict[str, tuple[int | str, ...]] = {
-            "key": (rows, head, "positions"),
-            "value": (rows, "positions", head),
-        }
+        sizes: dict[str, tuple[int | str, ...]] = {"key": (rows, head, "positions"), "value": (rows, "positions", head)}
         return tuple(core.TensorSpec(f"cross_{kind}_{i}", "float32", sizes[kind]) for i in layers for kind in sizes)
 
     tokens = core.TensorSpec("tokens", "int64", ("hypotheses", "new"))
@@ -176,10 +170,7 @@ def _parts(
         ),
         # A thousandth of the weights: its answers matter more than its bytes.
         detector(
-            _DETECTOR,
-            lambda checkpoint: build(checkpoint.companions[_DETECTOR], frames),
-            quantize=False,
-            frames=frames,
+            _DETECTOR, lambda checkpoint: build(checkpoint.companions[_DETECTOR], frames), quantize=False, frames=frames
         ),
     )
 

@@ -45,7 +45,7 @@ def shape_of(config: Mapping[str, Any], generation: Mapping[str, Any]) -> Shape:
     if feeds != [4 * width, 4 * width] or _size(config, "encoder_attention_heads", "heads") != heads or width % heads:
         raise Unsupported(
             f"this Whisper has a width of {width}, {heads} heads and feed-forward sizes {feeds[0]} and {feeds[1]}; "
-            "edgekit's network has as many heads in both halves, and feed-forward sizes of four widths.",
+            "edgekit's network has as many heads in both halves, and feed-forward sizes of four widths."
         )
     layers = _size(config, "decoder_layers", "decoder_layers")
     return Shape(

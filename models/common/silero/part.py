@@ -27,11 +27,7 @@ SOURCE = Source(
 _STATES = {name: TensorSpec(name, "float32", (1, HIDDEN)) for name in "hc"}
 _AFTER = {name: TensorSpec(f"{name}_after", "float32", (1, HIDDEN)) for name in _STATES}
 #: See `edgekit.tasks.voice_activity_detection.Listener`.
-FACTS = {
-    "hop": FRAME,
-    "context": CONTEXT,
-    "states": {name: after.name for name, after in _AFTER.items()},
-}
+FACTS = {"hop": FRAME, "context": CONTEXT, "states": {name: after.name for name, after in _AFTER.items()}}
 
 
 def build(checkpoint: Checkpoint, frames: int = 1) -> Any:

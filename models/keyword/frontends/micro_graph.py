@@ -103,10 +103,7 @@ class MicroGraph(nn.Module):
         opposite = torch.from_numpy((_HALF - np.arange(129)) % _HALF)
         low, high = (
             [_divide_by_two(half) for half in side]
-            for side in (
-                [value[:, :129] for value in values],
-                [values[0][:, opposite], -values[1][:, opposite]],
-            )
+            for side in ([value[:, :129] for value in values], [values[0][:, opposite], -values[1][:, opposite]])
         )
         both = low[0] + high[0], low[1] + high[1]
         turned = self._product((low[0][:, 1:] - high[0][:, 1:], low[1][:, 1:] - high[1][:, 1:]), "split")

@@ -69,11 +69,7 @@ def language_model(
             parameters=shape.parameters,
             ready="gguf",
         ),
-        task=core.Usage(
-            name="text-generation",
-            golden="data/golden/golden-prompt.txt",
-            evaluation=EVALUATION,
-        ),
+        task=core.Usage(name="text-generation", golden="data/golden/golden-prompt.txt", evaluation=EVALUATION),
         costs=core.Costs(
             size=lambda recipe: shape.file(recipe.precision) + _BESIDE,
             memory=lambda recipe: _memory(shape, recipe),

@@ -60,13 +60,7 @@ def work_of(part: str, model: onnx.ModelProto) -> Work:
     counted = sum(layer.weights + layer.outputs for layer in layers)
     kinds = {node.op_type for node in graph.node}
     return work(
-        part,
-        _kind(kinds, layers),
-        layers,
-        tables=max(0, floats - counted),
-        macs=macs,
-        steps=steps,
-        unrolled=unrolled,
+        part, _kind(kinds, layers), layers, tables=max(0, floats - counted), macs=macs, steps=steps, unrolled=unrolled
     )
 
 

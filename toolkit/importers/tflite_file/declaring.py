@@ -103,8 +103,7 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
 def _check(options: ImportOptions) -> None:
     if options.task not in ("", _TASK):
         raise Unsupported(
-            f"a .tflite says nothing of {options.task!r}: its tensors are all that is known.",
-            hint="Leave --task out.",
+            f"a .tflite says nothing of {options.task!r}: its tensors are all that is known.", hint="Leave --task out."
         )
     if options.axes:
         raise BadInput(

@@ -39,10 +39,7 @@ def recurrent(node: Node, constants: Mapping[str, Array], add: Callable[[str, Ar
     attributes = {name: node.get(name) for name in ("direction", "layout") if node.get(name) is not None}
     attributes |= {"hidden_size": constants[inputs[2]].shape[-1], "biased": bool(inputs[3])}
     return replace(
-        node,
-        kind=f"edgekit.{node.kind}",
-        inputs=(inputs[0], inputs[5], inputs[6], *weights),
-        attributes=attributes,
+        node, kind=f"edgekit.{node.kind}", inputs=(inputs[0], inputs[5], inputs[6], *weights), attributes=attributes
     )
 
 

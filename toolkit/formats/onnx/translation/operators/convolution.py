@@ -104,12 +104,7 @@ def _conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None =
 
 
 def _transposed_pads(
-    node: Node,
-    x: Tensor,
-    kernel: Sequence[int],
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    extra: Sequence[int],
+    node: Node, x: Tensor, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int], extra: Sequence[int]
 ) -> list[int]:
     rank = len(kernel)
     auto, wanted = node.get("auto_pad", "NOTSET"), node.get("output_shape")
