@@ -6,13 +6,14 @@ edgekit's own weights, trained by `make train` (training/vit_fashion.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgekit import core
 from edgekit.common import package_data
 from edgekit.models.common.own import own_file, own_source
+from edgekit.models.fashion.pictures import samples
 from edgekit.models.fashion.shapes import LABELS, SIDE, vit_parameters, vit_work
 from edgekit.numerics import weighing
 
@@ -41,12 +42,6 @@ def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
         "labels": list(LABELS),
         "advice": ["It knows clothes that lie alone, bright on black; turn a photograph on white around first."],
     }
-
-
-def _samples(folder: Path) -> Sequence[core.Sample]:
-    from edgekit.models.fashion.pictures import samples
-
-    return samples()
 
 
 MODEL = core.Model(
@@ -81,7 +76,7 @@ MODEL = core.Model(
             "MIT",
             "200 pictures of Fashion-MNIST, twenty of each kind: of the training pictures in the first half, of the "
             "test pictures in the second",
-            _samples,
+            lambda folder: samples(),
         ),
     ),
     costs=weighing.costs((vit_work(),), package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),

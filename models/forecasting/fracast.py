@@ -12,22 +12,17 @@ from typing import Any
 
 from edgekit import core
 from edgekit.common import package_data
+from edgekit.models.common.own import package_source
 from edgekit.models.forecasting.shapes import BINS, CONTEXT, FEATURES, HORIZON, LEVELS, PERIODS, fracast_work
 from edgekit.numerics import weighing
 
 _GOLDEN, _LICENCE, _REFERENCE = "data/golden/golden-series.csv", "data/licences/fracast-licence.txt", 40_000
-_SOURCE = core.Source(
-    uri="pypi://fracast",
-    revision="0.1.0",
-    licence="Apache-2.0",
-    files=(
-        core.SourceFile(
-            "fracast.safetensors",
-            "0d678f123f3d1f91c5065cca2b5d40eccc469360afc2381b27290486011ded2c",
-            344_412,
-            ("pypi://fracast@0.1.0/fracast/weights/model.safetensors",),
-        ),
-    ),
+_SOURCE = package_source(
+    "pypi://fracast@0.1.0/fracast/weights/model.safetensors",
+    "0d678f123f3d1f91c5065cca2b5d40eccc469360afc2381b27290486011ded2c",
+    344_412,
+    "Apache-2.0",
+    name="fracast.safetensors",
 )
 
 

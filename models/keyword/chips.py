@@ -8,7 +8,7 @@ A model is one small file (see okay_nabu.py). Non-goals: training, and networks 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from edgekit.tasks.audio_classification.samples import sounds
 _HOUR = 3600 * 16_000
 #: microWakeWord's networks, as this package distributes them.
 _WAKEWORDS = "pypi://pymicro-wakeword@2.5.0"
+
+_Settings = MfccSettings | MicroSettings
 
 
 def keyword_model(
@@ -42,35 +44,22 @@ def keyword_model(
     """
     settings, rules = MfccSettings(), KeywordRules(words=len(labels) - 2)
     detector = {"kind": "keyword", "labels": labels, "tables": lambda: {"levels": _mfcc().levels(settings)}}
-    audio = core.TensorSpec("audio", "int16", ("samples",))
-    frames = core.TensorSpec("features", "int8", ("frames", settings.features))
-    features = core.TensorSpec("window", "int8", (1, rules.frames, settings.features, 1))
+    frontend = _frontend(
+        "mfcc",
+        settings,
+        lambda checkpoint: _mfcc().Mfcc(settings),
+        lambda: _mfcc().tables(settings),
+        {**asdict(rules), **detector},
+    )
+    window = core.TensorSpec("window", "int8", (1, rules.frames, settings.features, 1))
+    scores = core.TensorSpec("scores", "int8", (1, len(labels)))
     model = core.Model(
         identity=core.Identity(
             name=name, family="keyword", licence="Apache-2.0", licence_text="data/licences/mlperf-tiny-licence.txt"
         ),
-        weights=core.Weights(
-            sources=sources, assets=(), prepare=lambda checkpoint, folder: _facts(checkpoint, labels, settings, rules)
-        ),
+        weights=_weights(sources, labels, settings, rules),
         network=core.Network(
-            parts=(
-                core.Part(
-                    "frontend",
-                    (audio,),
-                    (frames,),
-                    {"samples": core.Axis(settings.window, _HOUR, settings.rate)},
-                    lambda checkpoint: _mfcc().Mfcc(settings),
-                    quantize=False,
-                    kind="mfcc",
-                    settings={
-                        **asdict(settings),
-                        "tables": lambda: _mfcc().tables(settings),
-                        "detector": {**asdict(rules), **detector},
-                    },
-                ),
-                core.Part("network", (features,), (core.TensorSpec("scores", "int8", (1, len(labels))),), {}, None),
-            ),
-            parameters=parameters,
+            parts=(frontend, core.Part("network", (window,), (scores,), {}, None)), parameters=parameters
         ),
         task=core.Usage(
             name="audio-classification",
@@ -107,38 +96,22 @@ def wakeword_model(
     settings, rules = MicroSettings(), WakewordRules(cutoff)
     piece = f"{_WAKEWORDS}/pymicro_wakeword/models/{file}"
     source = core.Source(piece, "2.5.0", "Apache-2.0", (core.SourceFile("network.tflite", sha256, size, (piece,)),))
-    detector = {"kind": "wakeword", "labels": (name,), "limit": rules.limit}
-    audio = core.TensorSpec("audio", "int16", ("samples",))
-    frames = core.TensorSpec("features", "int8", ("frames", settings.features))
-    features = core.TensorSpec("window", "int8", (1, rules.stride, settings.features))
+    frontend = _frontend(
+        "micro-frontend",
+        settings,
+        lambda checkpoint: _micro_frontend().MicroFrontend(settings),
+        lambda: _micro_frontend().tables(settings),
+        {**asdict(rules), "kind": "wakeword", "labels": (name,), "limit": rules.limit},
+    )
+    window = core.TensorSpec("window", "int8", (1, rules.stride, settings.features))
+    probability = core.TensorSpec("probability", "uint8", (1, 1))
     model = core.Model(
         identity=core.Identity(
             name=name, family="keyword", licence="Apache-2.0", licence_text="data/licences/microwakeword-licence.txt"
         ),
-        weights=core.Weights(
-            sources=(source,),
-            assets=(),
-            prepare=lambda checkpoint, folder: _facts(checkpoint, (name,), settings, rules),
-        ),
+        weights=_weights((source,), (name,), settings, rules),
         network=core.Network(
-            parts=(
-                core.Part(
-                    "frontend",
-                    (audio,),
-                    (frames,),
-                    {"samples": core.Axis(settings.window, _HOUR, settings.rate)},
-                    lambda checkpoint: _micro_frontend().MicroFrontend(settings),
-                    quantize=False,
-                    kind="micro-frontend",
-                    settings={
-                        **asdict(settings),
-                        "tables": lambda: _micro_frontend().tables(settings),
-                        "detector": {**asdict(rules), **detector},
-                    },
-                ),
-                core.Part("network", (features,), (core.TensorSpec("probability", "uint8", (1, 1)),), {}, None),
-            ),
-            parameters=parameters,
+            parts=(frontend, core.Part("network", (window,), (probability,), {}, None)), parameters=parameters
         ),
         task=core.Usage(
             name="audio-classification",
@@ -150,6 +123,33 @@ def wakeword_model(
         costs=weighing.costs(()),
     )
     return weighing.on_chips(model, flash, ram)
+
+
+def _frontend(
+    kind: str, settings: _Settings, build: Callable[[core.Checkpoint], Any], tables: Callable[[], Any], detector: Any
+) -> core.Part:
+    """From samples to features: `tables` and the settings of its `detector` are for its C."""
+    return core.Part(
+        "frontend",
+        (core.TensorSpec("audio", "int16", ("samples",)),),
+        (core.TensorSpec("features", "int8", ("frames", settings.features)),),
+        {"samples": core.Axis(settings.window, _HOUR, settings.rate)},
+        build,
+        quantize=False,
+        kind=kind,
+        settings={**asdict(settings), "tables": tables, "detector": detector},
+    )
+
+
+def _weights(
+    sources: tuple[core.Source, ...], labels: tuple[str, ...], settings: _Settings, rules: KeywordRules | WakewordRules
+) -> core.Weights:
+    def prepare(checkpoint: core.Checkpoint, folder: Path) -> dict[str, Any]:
+        _check_quantization(checkpoint, settings)
+        sound = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels)}
+        return {**sound, "frontend": asdict(settings), "rules": asdict(rules)}
+
+    return core.Weights(sources=sources, assets=(), prepare=prepare)
 
 
 def _mfcc() -> Any:
@@ -164,18 +164,7 @@ def _micro_frontend() -> Any:
     return micro
 
 
-def _facts(
-    checkpoint: core.Checkpoint,
-    labels: tuple[str, ...],
-    settings: MfccSettings | MicroSettings,
-    rules: KeywordRules | WakewordRules,
-) -> dict[str, Any]:
-    _check_quantization(checkpoint, settings)
-    sound = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels)}
-    return {**sound, "frontend": asdict(settings), "rules": asdict(rules)}
-
-
-def _check_quantization(checkpoint: core.Checkpoint, settings: MfccSettings | MicroSettings) -> None:
+def _check_quantization(checkpoint: core.Checkpoint, settings: _Settings) -> None:
     """The frontend's features are quantized as the network expects them, or they mean something else to it."""
     from edgekit.formats import tflite
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgekit import core
 from edgekit.common import package_data
+from edgekit.models.common.own import package_source
 from edgekit.models.music.shapes import FRAME, KEYS, MOMENTS, OVERLAP, PER_SECOND, RATE, WINDOW, pitch_work
 from edgekit.numerics import weighing
 
@@ -19,18 +20,11 @@ _PARAMETERS = 36_037
 _GOLDEN, _LICENCE = "data/golden/golden-tune.flac", "data/licences/basic-pitch-licence.txt"
 #: Windows of the golden tune; bytes of what fp32 made of it, and of its answers to the evidence.
 _WINDOWS, _REFERENCE = 4, 33_500
-_SOURCE = core.Source(
-    uri="pypi://basic-pitch",
-    revision="0.4.0",
-    licence="Apache-2.0",
-    files=(
-        core.SourceFile(
-            "nmp.onnx",
-            "2c3c1d144bfa61ad236e92e169c13535c880469a12a047d4e73451f2c059a0ec",
-            230_444,
-            ("pypi://basic-pitch@0.4.0/basic_pitch/saved_models/icassp_2022/nmp.onnx",),
-        ),
-    ),
+_SOURCE = package_source(
+    "pypi://basic-pitch@0.4.0/basic_pitch/saved_models/icassp_2022/nmp.onnx",
+    "2c3c1d144bfa61ad236e92e169c13535c880469a12a047d4e73451f2c059a0ec",
+    230_444,
+    "Apache-2.0",
 )
 #: MIDI's number of the lowest key of a piano, 27.5 Hz.
 _LOWEST = 21

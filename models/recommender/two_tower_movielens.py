@@ -6,7 +6,7 @@ the ratings are fetched, never shipped. The person's tower is the network; the i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from edgekit import core
 from edgekit.common import package_data
 from edgekit.models.common.own import own_file, own_source
-from edgekit.models.recommender.ratings import RATINGS, TITLES
+from edgekit.models.recommender.ratings import RATINGS, TITLES, samples
 from edgekit.models.recommender.shapes import ITEMS, PARAMETERS, WIDTH, towers_work
 from edgekit.numerics import weighing
 
@@ -63,12 +63,6 @@ def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
-def _samples(folder: Path) -> Sequence[core.Sample]:
-    from edgekit.models.recommender.ratings import samples
-
-    return samples(folder / RATINGS.files[0].name)
-
-
 _BESIDE = package_data.size(_GOLDEN, _LICENCE) + (_TABLE.size or 0) + (TITLES.size or 0) + _REFERENCE
 
 _MODEL = core.Model(
@@ -100,7 +94,7 @@ _MODEL = core.Model(
             "likes of MovieLens 100k",
             "LicenseRef-GroupLens",
             "persons whom no training saw, of the ratings that recbole 1.2.1 ships: fetched, for research use",
-            _samples,
+            lambda folder: samples(folder / RATINGS.files[0].name),
             sources=(RATINGS,),
         ),
     ),

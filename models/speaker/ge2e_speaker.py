@@ -9,6 +9,8 @@ from typing import Any
 
 from edgekit import core
 from edgekit.common import package_data
+from edgekit.models.common.own import package_source
+from edgekit.models.speaker.pipeline import Ge2eVerifier
 from edgekit.models.speaker.shapes import GE2E, N_FFT, SAMPLE_RATE, ge2e_work
 from edgekit.numerics import weighing
 from edgekit.tasks.audio_speaker_verification.trials import operate
@@ -26,18 +28,11 @@ _THRESHOLD = 0.758
 _GOLDEN, _LICENCE = "data/golden/jfk.flac", "data/licences/ge2e-licence.txt"
 #: Stretches of the golden clip of 11 s; bytes of what fp32 made of it.
 _GOLDEN_STRETCHES, _REFERENCE = 13, 12_000
-_SOURCE = core.Source(
-    uri="pypi://Resemblyzer",
-    revision="0.1.4",
-    licence="Apache-2.0",
-    files=(
-        core.SourceFile(
-            "pretrained.pt",
-            "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
-            17_090_379,
-            ("pypi://Resemblyzer@0.1.4/resemblyzer/pretrained.pt",),
-        ),
-    ),
+_SOURCE = package_source(
+    "pypi://Resemblyzer@0.1.4/resemblyzer/pretrained.pt",
+    "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+    17_090_379,
+    "Apache-2.0",
 )
 
 
@@ -73,12 +68,6 @@ def _prepare_singly(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, A
     return {**facts, "stretch": {**facts["stretch"], "batch": 1}}
 
 
-def _pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
-    from edgekit.models.speaker.pipeline import Ge2eVerifier
-
-    return Ge2eVerifier(parts, folder, facts)
-
-
 def _parts(stretches: int | str, axes: Mapping[str, core.Axis]) -> tuple[core.Part, ...]:
     audio, loudness = (
         core.TensorSpec("audio", "float32", (stretches, _SAMPLES)),
@@ -103,7 +92,7 @@ _MODEL = core.Model(
     network=core.Network(parts=_parts("stretches", {"stretches": core.Axis(1, _MOST, 3)}), parameters=_PARAMETERS),
     task=core.Usage(
         name="audio-speaker-verification",
-        predictor=_pipeline,
+        predictor=Ge2eVerifier,
         golden=_GOLDEN,
         evaluation=core.Evaluation("eer", worst=0.05, drop=0.003, minimum=500, also=("mindcf",)),
         calibration=16,
