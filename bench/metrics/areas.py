@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, widen
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 #: The class of pixels that do not count.
 IGNORED = 255
@@ -49,8 +46,6 @@ def areas(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en"
 
 def mean_iou(pairs: Sequence[Pair]) -> float:
     """Mean over the classes that occur. Raises ZeroDivisionError if none does."""
-    import numpy as np
-
     counts = sum((pair.counts for pair in pairs if isinstance(pair, Areas)), np.zeros((2, _CLASSES), np.int64))
     present = counts[1] > 0
     if not present.any():
@@ -65,8 +60,6 @@ def difference(candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequ
 
 
 def _areas(output: Any, truth: Any) -> Areas:
-    import numpy as np
-
     mine, wanted = np.asarray(output), np.asarray(truth)
     if mine.shape != wanted.shape or mine.ndim != 2:
         raise BadInput(f"a mask of {list(wanted.shape)} pixels does not fit an answer of {list(mine.shape)}.")

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, widen
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from edgekit.common.lazy import NDArray, np
 
 _OVERLAPS = tuple(0.5 + 0.05 * step for step in range(10))
 _RECALLS = 101
@@ -96,8 +93,6 @@ def _scene(output: Any, truth: Any) -> Scene:
 
 
 def _class(found: list[Any], truths: list[Any]) -> _Class:
-    import numpy as np
-
     scores = np.array([float(box["score"]) for box in found], np.float64)
     best = np.argsort(-scores, kind="mergesort")[:_MOST]
     truths = sorted(truths, key=lambda box: bool(box.get("crowd")))
@@ -130,8 +125,6 @@ def _match(row: NDArray[Any], taken: NDArray[Any], crowd: NDArray[Any], least: f
 
 def _table(found: list[Any], truths: list[Any], crowd: NDArray[Any]) -> NDArray[Any]:
     """Overlaps [found, truths]; with a crowd, the share of the box that lies in it."""
-    import numpy as np
-
     from edgekit.numerics.boxes import overlaps
 
     table = overlaps(found, truths)
@@ -148,8 +141,6 @@ def _table(found: list[Any], truths: list[Any], crowd: NDArray[Any]) -> NDArray[
 
 
 def _mean(pairs: Sequence[Pair], levels: slice) -> float:
-    import numpy as np
-
     held: dict[str, list[_Class]] = {}
     for pair in pairs:
         for label, boxes in getattr(pair, "classes", {}).items():
@@ -161,8 +152,6 @@ def _mean(pairs: Sequence[Pair], levels: slice) -> float:
 
 
 def _of_class(parts: Sequence[_Class], levels: slice) -> float:
-    import numpy as np
-
     scores = np.concatenate([part.scores for part in parts])
     order = np.argsort(-scores, kind="mergesort")
     right, ignored = (

@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any
 from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Estimate, Pair, widen
 from edgekit.bench.statistics.proportion import CONFIDENCE
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, need
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.float64]
 
 #: NIST's convention since 2010: a trial in a hundred is of the same speaker; a miss and a false alarm cost the same.
@@ -125,8 +123,6 @@ def by_speaker(
 
 def _speakers(names: Sequence[str]) -> tuple[Any, Any, int]:
     """Numbers of the first and the second speaker of every trial, and how many speakers there are."""
-    import numpy as np
-
     known: dict[str, int] = {}
     sides: tuple[list[int], list[int]] = ([], [])
     for name in names:
@@ -154,8 +150,6 @@ class _Trials:
 
     def _rates(self, weights: Floats | None) -> tuple[Floats, Floats]:
         """Misses and false alarms at every threshold, from accepting everything to accepting nothing."""
-        import numpy as np
-
         weight = np.ones(len(self._targets)) if weights is None else weights[self._order]
         below = [np.cumsum(weight * kind)[self._ends] for kind in (self._targets, 1.0 - self._targets)]
         if not all(len(sums) and sums[-1] > 0 for sums in below):

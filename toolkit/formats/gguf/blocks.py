@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekit.common.lazy import NDArray
 from edgekit.formats.gguf.types import GGML_TYPES
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.float32]
     Bytes = NDArray[np.uint8]
 

@@ -8,14 +8,12 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import hash_file
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Evidence, Sample
 from edgekit.sources import cache_folder
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _NOISE = "Noise shaped like the inputs: no real sample is known."
 
@@ -44,8 +42,6 @@ def publish_folder(fresh: Path, place: Path) -> Path:
 
 def keep(samples: Iterable[Mapping[str, NDArray[Any]]], folder: Path) -> None:
     """Write the samples into `folder`, in their order."""
-    import numpy as np
-
     folder.mkdir(parents=True, exist_ok=True)
     for i, sample in enumerate(samples):
         with (folder / f"{i:04}.npz").open("wb") as file:
@@ -59,7 +55,6 @@ def files(folder: Path) -> list[Path]:
 
 def pictures(folder: Path) -> list[Path]:
     """The samples in `folder`, of one input that is a picture's bytes (uint8 [1, height, width, 3]), as .png files."""
-    import numpy as np
     from PIL import Image
 
     place = folder.with_name(f"{folder.name}-pictures")

@@ -7,15 +7,13 @@ import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import edgekit
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Axis, TensorSpec
 from edgekit.errors import BadInput, boundary
 from edgekit.importers.common import stored
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Half of them calibrate: static int8 takes at least 8 different ones.
 SAMPLES = 16
@@ -47,8 +45,6 @@ def noise(
     Raises:
         BadInput: an input is too large.
     """
-    import numpy as np
-
     sample = {}
     for spec in inputs:
         random = np.random.default_rng([seed, zlib.crc32(spec.name.encode())])

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np, torch
 from edgekit.core import Axis, Checkpoint, ImportOptions, Inspection, Model, Part, Progress, TensorSpec
 from edgekit.errors import BadInput, ParityFailed, Unsupported
 from edgekit.formats.onnx import Opened, load, open_file
@@ -15,9 +16,6 @@ from edgekit.importers.common import stored
 from edgekit.importers.common.declared import Import, declare_import
 from edgekit.importers.onnx_file.axes import Axes, axes_of, open_axes
 from edgekit.importers.onnx_file.trial import Trial, plain_name, run_trial_once
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _TASK = "tensors"
 #: The largest relative error of a translated graph against onnxruntime on the original.
@@ -214,8 +212,6 @@ def _module(
     Args:
         scalars: places of the inputs without axes that get one; None: every tensor stays as it is.
     """
-    import torch
-
     from edgekit.common.processors import usable_processors
     from edgekit.formats.onnx.translation import Widened, translate
     from edgekit.runtimes.onnxruntime.runner import OnnxRunner
@@ -245,8 +241,6 @@ def _module(
 def _error(made: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> float:
     """The largest error of an output, relative to its root mean square, or to 0.01 where that is smaller: what is
     nearly zero everywhere (a probability) has no digits to lose."""
-    import numpy as np
-
     errors = [0.0]
     for left, right in zip(made, wanted, strict=True):
         if left.shape != right.shape:

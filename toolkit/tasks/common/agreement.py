@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Agreement, Prediction
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.float64]
 
 _RANKS = "rank correlation of similarities"
@@ -112,8 +110,6 @@ def array_distances(
 
     Infinite where an answer has another shape, or is not finite.
     """
-    import numpy as np
-
     far = []
     for answer, wanted in zip(answers, reference, strict=True):
         mine, other = np.asarray(answer, np.float64), np.asarray(wanted, np.float64)
@@ -144,8 +140,6 @@ def rank_correlation(answers: Sequence[Any], reference: Sequence[Any]) -> float:
     Raises:
         BadInput: fewer than three samples, which have no order of pairs.
     """
-    import numpy as np
-
     if len(answers) != len(reference) or len(answers) < 3:
         raise BadInput(f"{len(answers)} vectors have no order of similarities to compare: three at least.")
     above = np.triu_indices(len(answers), 1)
@@ -166,8 +160,6 @@ def rank_correlation(answers: Sequence[Any], reference: Sequence[Any]) -> float:
 
 def _cosines(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
     """Of each pair; -1.0 where lengths differ or a value is not finite."""
-    import numpy as np
-
     cosines = []
     for answer, wanted in zip(answers, reference, strict=True):
         if len(answer) != len(wanted):
@@ -181,8 +173,6 @@ def _cosines(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
 
 def _unit(vectors: Floats) -> Floats:
     """Rows of length 1; a row of zeros becomes not a number."""
-    import numpy as np
-
     with np.errstate(invalid="ignore", divide="ignore"):
         unit: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit
@@ -190,8 +180,6 @@ def _unit(vectors: Floats) -> Floats:
 
 def _ranks(values: Floats) -> Floats:
     """Ranks from 0; equal values share the mean of theirs."""
-    import numpy as np
-
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     mean: Floats = (ends - counts + ends - 1) / 2.0

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Labels of an answer's ranking that metrics use.
 _RANKED = 10
@@ -33,8 +31,6 @@ def rank_labels(
     Args:
         values: of every label. activation: "softmax" or "sigmoid" if they are logits, "none" if they are the answer.
     """
-    import numpy as np
-
     scores: NDArray[Any] = np.asarray(values, np.float32).reshape(-1)
     if len(scores) != len(labels):
         raise BadInput(f"the network has {len(scores)} scores for {len(labels)} labels.")

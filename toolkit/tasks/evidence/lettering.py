@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Evidence, Sample, Source, SourceFile
 from edgekit.tasks.evidence.texts import SENTENCES
 
@@ -69,7 +70,6 @@ class _Look:
 
 def render_text(lines: Sequence[str], font: Any, look: _Look, seed: int = 0) -> Any:
     """Lines of text in a PIL image of 640 x 480 pixels."""
-    import numpy as np
     from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
     letters, paper = look.colours
@@ -90,8 +90,6 @@ def render_text(lines: Sequence[str], font: Any, look: _Look, seed: int = 0) -> 
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
-    import numpy as np
-
     sentences = [str(sample.input) for sample in SENTENCES.samples(folder)]
     middle, samples = len(sentences) // 2, list[Sample]()
     for half, fonts in enumerate(_FONTS):

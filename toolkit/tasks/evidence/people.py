@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Evidence, Sample
 
 _PERSONS = (("astronaut-1", "astronaut-2"), ("hopper-1", "obama-1"))
@@ -54,8 +55,6 @@ def _views() -> dict[str, _Change]:
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
-    import numpy as np
-
     from edgekit.tasks.common.pictures import open_image
     from edgekit.tasks.evidence.stored import halves
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.tasks.common.agreement import array_distances
 
 
@@ -16,15 +17,11 @@ def divergences(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]
     Args:
         answers, reference: of each structure the log-probabilities, [residues][letters].
     """
-    import numpy as np
-
     return array_distances(answers, reference, lambda mine, other: (np.exp(other) * (other - mine)).sum(1).mean())
 
 
 def figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
     """The mean divergence of a structure, and the share of residues whose most probable letter is the reference's."""
-    import numpy as np
-
     far = divergences(answers, reference)
     pairs = [
         (np.argmax(answer, 1), np.argmax(wanted, 1))

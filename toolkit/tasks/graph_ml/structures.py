@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import read_text
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.folders import need_files
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 #: Atoms of a residue's backbone, in order.
 ATOMS = ("N", "CA", "C", "O")
@@ -61,8 +58,6 @@ def read_structures(file: Traversable) -> Sequence[Sample]:
 
     NAME is ENTRY-CHAIN; the entry is the source.
     """
-    import numpy as np
-
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         held = dict(arrays)
     names = list(dict.fromkeys(key.partition(".")[0] for key in held))
@@ -85,8 +80,6 @@ def structure_of(sample: Any, chain: str = "") -> Structure:
     Raises:
         BadInput: it cannot be read, or holds no residue with a whole backbone.
     """
-    import numpy as np
-
     whole = sample if isinstance(sample, Structure) else _of_file(sample)
     at = [i for i, name in enumerate(whole.chains) if chain in ("", name)]
     if not at:
@@ -103,8 +96,6 @@ def structure_of(sample: Any, chain: str = "") -> Structure:
 
 
 def _of_file(sample: Any) -> Structure:
-    import numpy as np
-
     if not isinstance(sample, (str, Path)) and not hasattr(sample, "read_text"):
         raise BadInput(f"a sample is a .pdb file, not {type(sample).__name__}.")
     if isinstance(sample, (str, Path)):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Runner, Sample
 from edgekit.tasks.common.folders import plain_samples
 from edgekit.tasks.common.pictures import images_below, pixels_of
@@ -24,8 +25,6 @@ class Views(Embedder):
 
     def vector(self, sample: Any) -> tuple[Vector, list[str]]:
         """Of a file, or an array uint8 [height, width, 3] of any size."""
-        import numpy as np
-
         pixels, notes = pixels_of(sample, self._rule, *self._size)
         image, output = self._network.inputs[0], self._network.outputs[0]
         return unit(self._network({image.name: np.ascontiguousarray(pixels)[None]})[output.name]), notes

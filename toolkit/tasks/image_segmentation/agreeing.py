@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Prediction
 from edgekit.tasks.image_segmentation.segmenter import runs_of
 
@@ -17,8 +18,6 @@ _LEAST = 0.002
 
 def answer(prediction: Prediction) -> list[int]:
     """The classes at the middles of 64 x 64 cells, as runs: class, length, class, length .."""
-    import numpy as np
-
     classes = np.asarray(prediction.metric_input)
     rows, columns = (((np.arange(_SIDE) + 0.5) * size / _SIDE).astype(int) for size in classes.shape)
     return runs_of(classes[rows][:, columns])
@@ -44,8 +43,6 @@ def figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, fl
 
 
 def _overlaps(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
-    import numpy as np
-
     overlaps = []
     for sides in zip(answers, reference, strict=True):
         mine, wanted = (np.repeat(np.array(runs[::2], int), np.array(runs[1::2], int)) for runs in sides)

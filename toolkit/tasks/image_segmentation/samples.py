@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.folders import need_files, plain_samples
 from edgekit.tasks.common.pictures import images_below, open_image
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _IMAGES, _MASKS = "images", "masks"
 _IGNORED = 255
@@ -35,7 +32,6 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
 
 
 def _mask(file: Path, picture: Path, classes: int) -> NDArray[np.uint8]:
-    import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     if not file.is_file():

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import read_text
+from edgekit.common.lazy import Floats, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.tasks.common.labels import top_of
 from edgekit.tasks.recommendation.histories import liked_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
 
 #: Items of an answer that metrics use at least.
 _RANKED = 10
@@ -50,8 +45,6 @@ class Recommender(Predictor):
         Raises:
             BadInput: no id is an item's, or an option is unknown or no number.
         """
-        import numpy as np
-
         top = top_of(options, _RANKED, "items")
         vectors, titles = self._vectors, self._titles
         liked = liked_of(sample)
@@ -79,8 +72,6 @@ class Recommender(Predictor):
 
 def _vectors(file: Path, items: Any) -> Floats:
     """The table in `file`. Raises BadInput if it is of another number of items."""
-    import numpy as np
-
     try:
         table = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as exc:

@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import need_file
+from edgekit.common.lazy import Floats, np
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.agreement import array_distances
 from edgekit.tasks.common.folders import need_files
 from edgekit.tasks.tensors.arrays import read
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
 
 #: The array of observations in a file: [steps, numbers], or [stretches, steps, numbers].
 NAME = "observations"
@@ -39,8 +34,6 @@ def stretches(file: Traversable, name: str, episodes: int) -> Sequence[Sample]:
 
     They are of so many `episodes`, one after the other, each with as many.
     """
-    import numpy as np
-
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         whole = arrays[NAME].astype(np.float32)
     return [
@@ -59,8 +52,6 @@ def observations_in(sample: Any) -> Floats:
     Raises:
         BadInput: it cannot be read, is empty, has more than two axes, or holds numbers that are not finite.
     """
-    import numpy as np
-
     if isinstance(sample, (str, Path)):
         sample = _of_file(Path(sample))
     try:
@@ -75,8 +66,6 @@ def observations_in(sample: Any) -> Floats:
 
 
 def _of_file(file: Path) -> Any:
-    import numpy as np
-
     need_file(file)
     if file.suffix == ".csv":
         try:

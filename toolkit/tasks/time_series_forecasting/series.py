@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common.files import need_file
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.folders import need_files
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.float64]
 
 #: Most bytes of a file; most steps of which a series' end is used.
@@ -34,8 +32,6 @@ def series_of(sample: Any, column: str = "") -> Floats:
     Raises:
         BadInput: it cannot be read, holds no such column, something that is no number, or nothing.
     """
-    import numpy as np
-
     if isinstance(sample, (str, Path)):
         return _of_file(Path(sample), column)
     try:
@@ -48,8 +44,6 @@ def series_of(sample: Any, column: str = "") -> Floats:
 
 
 def _of_file(file: Path, column: str) -> Floats:
-    import numpy as np
-
     need_file(file)
     if file.stat().st_size > _LARGEST:
         raise BadInput(f"{file.name} has {file.stat().st_size} bytes; a table has at most {_LARGEST}.")

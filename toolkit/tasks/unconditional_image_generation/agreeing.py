@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.tasks.common.agreement import array_distances
 
 
@@ -14,8 +15,6 @@ def distances(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
 
     Infinite where an answer has another length, or is not finite, or the reference's pictures are all the same.
     """
-    import numpy as np
-
     rows = [np.asarray(row, np.float64) for row in reference]
     apart = [float(np.linalg.norm(a - b)) for i, a in enumerate(rows) for b in rows[:i] if a.shape == b.shape]
     unit = sum(apart) / len(apart) if apart else 0.0

@@ -5,18 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import Floats, np
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.folders import plain_samples
 from edgekit.tasks.tensors.arrays import read
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
 
 #: The array in a file: float32 [pictures, channels, height, width].
 NAME = "noise"
@@ -34,8 +29,6 @@ def samples(folder: Path) -> Sequence[Sample]:
 
 def sample_noise(seed: int, shape: Sequence[int]) -> Floats:
     """Numbers of a normal distribution, the same for the same seed (numpy's PCG64)."""
-    import numpy as np
-
     noise: Floats = np.random.default_rng(seed).standard_normal(tuple(shape), dtype=np.float32)
     return noise
 
@@ -50,8 +43,6 @@ def noise_of(sample: Any, shape: Sequence[int], count: int) -> Floats:
     Raises:
         BadInput: it is none of these, has another shape, or holds a number that is not finite.
     """
-    import numpy as np
-
     if isinstance(sample, str) and re.fullmatch(r"[0-9]{1,10}", sample):
         sample = int(sample)
     if isinstance(sample, int) and not isinstance(sample, bool):

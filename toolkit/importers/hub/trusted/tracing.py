@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.lazy import torch
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.importers.common import stored
@@ -75,7 +76,6 @@ def _kind(settings: Any) -> str:
 
 def _wrap_network(network: Any, names: list[str]) -> Any:
     """The network with these inputs, in order, and every output that is a tensor."""
-    import torch
 
     class Plain(torch.nn.Module):
         def __init__(self) -> None:
