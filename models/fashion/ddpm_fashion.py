@@ -55,6 +55,8 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
+_NOISY, _VELOCITY, _PICTURE = (TensorSpec(name, "float32", _SHAPE) for name in ("noisy", "velocity", "picture"))
+_VECTOR = TensorSpec("features", "float32", (1, WIDTH))
 MODEL = Model(
     identity=Identity(
         name="ddpm-fashion",
@@ -66,21 +68,8 @@ MODEL = Model(
     weights=Weights(sources=(_SOURCE,), prepare=_prepare, companions={_JUDGE: WEIGHTS}),
     network=Network(
         parts=(
-            Part(
-                "network",
-                (TensorSpec("noisy", "float32", _SHAPE), TensorSpec("angle", "float32", (1,))),
-                (TensorSpec("velocity", "float32", _SHAPE),),
-                {},
-                _network,
-            ),
-            Part(
-                "features",
-                (TensorSpec("picture", "float32", _SHAPE),),
-                (TensorSpec("features", "float32", (1, WIDTH)),),
-                {},
-                _features,
-                quantize=False,
-            ),
+            Part("network", (_NOISY, TensorSpec("angle", "float32", (1,))), (_VELOCITY,), {}, _network),
+            Part("features", (_PICTURE,), (_VECTOR,), {}, _features, quantize=False),
         ),
         parameters=parameters_of(unet_layers()) + vit_parameters(),
     ),

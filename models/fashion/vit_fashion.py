@@ -44,6 +44,8 @@ def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
+_PIXELS = core.TensorSpec("pixels", "uint8", (1, SIDE, SIDE, 3))
+_LOGITS = core.TensorSpec("logits", "float32", (1, len(LABELS)))
 MODEL = core.Model(
     identity=core.Identity(
         name="vit-fashion",
@@ -54,16 +56,7 @@ MODEL = core.Model(
     ),
     weights=core.Weights(sources=(WEIGHTS,), prepare=_prepare),
     network=core.Network(
-        parts=(
-            core.Part(
-                "network",
-                (core.TensorSpec("pixels", "uint8", (1, SIDE, SIDE, 3)),),
-                (core.TensorSpec("logits", "float32", (1, len(LABELS))),),
-                {},
-                _build,
-            ),
-        ),
-        parameters=vit_parameters(),
+        parts=(core.Part("network", (_PIXELS,), (_LOGITS,), {}, _build),), parameters=vit_parameters()
     ),
     task=core.Usage(
         name="image-classification",

@@ -52,23 +52,15 @@ def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
+_AUDIO = core.TensorSpec("audio", "float32", (1, WINDOW, 1))
+_NOTE, _ONSET = (core.TensorSpec(name, "float32", (1, MOMENTS, KEYS)) for name in ("note", "onset"))
 MODEL = core.Model(
     identity=core.Identity(name="basic-pitch", family="music", licence="Apache-2.0", licence_text=_LICENCE),
     weights=core.Weights(sources=(_SOURCE,), prepare=_prepare),
     network=core.Network(
         parts=(
-            core.Part(
-                "network",
-                (core.TensorSpec("audio", "float32", (1, WINDOW, 1)),),
-                (
-                    core.TensorSpec("note", "float32", (1, MOMENTS, KEYS)),
-                    core.TensorSpec("onset", "float32", (1, MOMENTS, KEYS)),
-                ),
-                {},
-                _build,
-                # 144 kB of weights: nothing to gain. In 8 bits activations are 13 % away, in half precision 2.4 %.
-                quantize=False,
-            ),
+            # 144 kB of weights: nothing to gain. In 8 bits activations are 13 % away, in half precision 2.4 %.
+            core.Part("network", (_AUDIO,), (_NOTE, _ONSET), {}, _build, quantize=False),
         ),
         parameters=_PARAMETERS,
     ),

@@ -47,6 +47,8 @@ def declare_model(
         return {"observation": robot.observations, "action": robot.actions, "limit": 1.0}
 
     more = package_data.size(_LICENCE, golden) + round(_JUDGED * robot.actions * _NUMBER) + _MORE
+    observation = core.TensorSpec("observation", "float32", (1, robot.observations))
+    action = core.TensorSpec("action", "float32", (1, robot.actions))
     model = core.Model(
         identity=core.Identity(name=name, family="policy", licence="Zlib", licence_text=_LICENCE),
         weights=core.Weights(
@@ -55,15 +57,8 @@ def declare_model(
         ),
         network=core.Network(
             parts=(
-                core.Part(
-                    "network",
-                    (core.TensorSpec("observation", "float32", (1, robot.observations)),),
-                    (core.TensorSpec("action", "float32", (1, robot.actions)),),
-                    {},
-                    build,
-                    # As near to fp32 as in blocks, whose size of 128 no layer is a multiple of: half the bytes.
-                    int8="calls",
-                ),
+                # As near to fp32 as in blocks, whose size of 128 no layer is a multiple of: half the bytes.
+                core.Part("network", (observation,), (action,), {}, build, int8="calls"),
             ),
             parameters=robot.parameters,
         ),

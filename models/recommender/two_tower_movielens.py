@@ -65,6 +65,8 @@ def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
 
 _BESIDE = package_data.size(_GOLDEN, _LICENCE) + (_TABLE.size or 0) + (TITLES.size or 0) + _REFERENCE
 
+_HISTORY = core.TensorSpec("history", "float32", (1, ITEMS))
+_VECTOR = core.TensorSpec("vector", "float32", (1, WIDTH))
 _MODEL = core.Model(
     identity=core.Identity(
         name="two-tower-movielens",
@@ -74,18 +76,7 @@ _MODEL = core.Model(
         note="edgekit's own, made by `make train`: to try recommenders on a device; films up to 1998, research use",
     ),
     weights=core.Weights(sources=(_SOURCE,), prepare=_prepare, assets=(_TABLE.name, TITLES.name)),
-    network=core.Network(
-        parts=(
-            core.Part(
-                "network",
-                (core.TensorSpec("history", "float32", (1, ITEMS)),),
-                (core.TensorSpec("vector", "float32", (1, WIDTH)),),
-                {},
-                _build,
-            ),
-        ),
-        parameters=PARAMETERS,
-    ),
+    network=core.Network(parts=(core.Part("network", (_HISTORY,), (_VECTOR,), {}, _build),), parameters=PARAMETERS),
     task=core.Usage(
         name="recommendation",
         golden=_GOLDEN,

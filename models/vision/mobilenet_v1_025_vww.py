@@ -7,7 +7,7 @@ there. Accuracy on its own test set, published for int8: 84.6 %; here: not measu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,20 +39,9 @@ def _network(checkpoint: core.Checkpoint) -> Any:
     return network(checkpoint)
 
 
-_FLOAT = core.Part(
-    "network",
-    (core.TensorSpec("pixels", "uint8", (1, _SIDE, _SIDE, 3)),),
-    (core.TensorSpec("scores", "float32", (1, 2)),),
-    {},
-    _network,
-)
-_CHIP = core.Part(
-    "network",
-    (core.TensorSpec("pixels", "int8", (1, _SIDE, _SIDE, 3)),),
-    (core.TensorSpec("scores", "int8", (1, 2)),),
-    {},
-    None,
-)
+def _part(pixels: str, scores: str, build: Callable[[core.Checkpoint], Any] | None) -> core.Part:
+    image, answer = core.TensorSpec("pixels", pixels, (1, _SIDE, _SIDE, 3)), core.TensorSpec("scores", scores, (1, 2))
+    return core.Part("network", (image,), (answer,), {}, build)
 
 
 _FACTS = {"height": _SIDE, "width": _SIDE, "channels": "RGB", "labels": list(_LABELS)}
@@ -78,7 +67,7 @@ _MODEL = core.Model(
         assets=(),
         prepare=_prepare,
     ),
-    network=core.Network(parts=(_FLOAT,), parameters=_PARAMETERS),
+    network=core.Network(parts=(_part("uint8", "float32", _network),), parameters=_PARAMETERS),
     task=core.Usage(
         name="image-classification",
         golden=_GOLDEN,
@@ -97,7 +86,7 @@ _READY = replace(
         ),
         prepare=lambda checkpoint, folder: {**_FACTS, "scale": 1 / 256, "zero_point": -128},
     ),
-    network=replace(_MODEL.network, parts=(_CHIP,), parameters=219_730),
+    network=replace(_MODEL.network, parts=(_part("int8", "int8", None),), parameters=219_730),
     task=replace(_MODEL.task, calibration=0),
 )
 MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"integers": weighing.on_chips(_READY, _FLASH, _RAM)}))

@@ -41,7 +41,12 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
     shape = OpenSettings()
     works = openwakeword_work(shape, _CALLS)
     files = tuple(core.SourceFile(*entry, (f"{_PACKAGE}/{entry[0]}",)) for entry in (*_SHARED, (file, sha256, size)))
-    frames = (1, shape.step, shape.mels), (1, shape.frames, shape.mels)
+    audio = core.TensorSpec("audio", "float32", (1, shape.samples))
+    frames = core.TensorSpec("frames", "float32", (1, shape.step, shape.mels))
+    window = core.TensorSpec("window", "float32", (1, shape.frames, shape.mels))
+    embedding = core.TensorSpec("embedding", "float32", (1, shape.features))
+    embeddings = core.TensorSpec("embeddings", "float32", (1, shape.embeddings, shape.features))
+    logits = core.TensorSpec("logits", "float32", (1, 2))
     return core.Model(
         identity=core.Identity(
             name=f"openwakeword-{phrase}", family="openwakeword", licence="Apache-2.0", licence_text=_LICENCE
@@ -53,31 +58,10 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
         ),
         network=core.Network(
             parts=(
-                core.Part(
-                    "frontend",
-                    (core.TensorSpec("audio", "float32", (1, shape.samples)),),
-                    (core.TensorSpec("frames", "float32", frames[0]),),
-                    {},
-                    _frontend,
-                    quantize=False,
-                    kind="frontend",
-                ),
-                core.Part(
-                    "embedding",
-                    (core.TensorSpec("window", "float32", frames[1]),),
-                    (core.TensorSpec("embedding", "float32", (1, shape.features)),),
-                    {},
-                    _embedding,
-                    # It has one channel in and 216 weights; alone in int8 it makes a third of the error of all.
-                    float_layers=("layers.0.conv",),
-                ),
-                core.Part(
-                    "head",
-                    (core.TensorSpec("embeddings", "float32", (1, shape.embeddings, shape.features)),),
-                    (core.TensorSpec("logits", "float32", (1, 2)),),
-                    {},
-                    lambda checkpoint: _head(checkpoint, file),
-                ),
+                core.Part("frontend", (audio,), (frames,), {}, _frontend, quantize=False, kind="frontend"),
+                # Its first layer has 216 weights and one channel in; alone in int8 it makes a third of all the error.
+                core.Part("embedding", (window,), (embedding,), {}, _embedding, float_layers=("layers.0.conv",)),
+                core.Part("head", (embeddings,), (logits,), {}, lambda checkpoint: _head(checkpoint, file)),
             ),
             parameters=parameters,
         ),

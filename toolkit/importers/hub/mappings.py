@@ -25,27 +25,14 @@ _TABLES = {
 #: Classes that no table of transformers names for these tasks.
 _ALSO = {
     "image-feature-extraction": (
-        "CLIPVisionModelWithProjection",
-        "CLIPVisionModel",
-        "CLIPModel",
-        "SiglipModel",
-        "SiglipVisionModel",
-        "Siglip2Model",
-        "ChineseCLIPModel",
+        "CLIPVisionModelWithProjection", "CLIPVisionModel", "CLIPModel", "SiglipModel", "SiglipVisionModel",
+        "Siglip2Model", "ChineseCLIPModel",
     ),
     "feature-extraction": (
-        "CLIPTextModelWithProjection",
-        "CLIPModel",
-        "SiglipModel",
-        "SiglipTextModel",
-        "ModernBertModel",
-        "MPNetModel",
-        "XLMRobertaModel",
-        "CamembertModel",
-        "NomicBertModel",
-        "EuroBertModel",
+        "CLIPTextModelWithProjection", "CLIPModel", "SiglipModel", "SiglipTextModel", "ModernBertModel", "MPNetModel",
+        "XLMRobertaModel", "CamembertModel", "NomicBertModel", "EuroBertModel",
     ),
-}
+}  # fmt: skip
 #: T5's whole network has an encoder that feature extraction may take.
 _ENCODERS = {"T5ForConditionalGeneration": "T5EncoderModel", "MT5ForConditionalGeneration": "MT5EncoderModel"}
 
