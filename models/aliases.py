@@ -12,8 +12,6 @@ from edgekit.core import Model
 from edgekit.formats.gguf.language import language_model
 from edgekit.formats.gguf.shapes import Shape
 
-__all__ = ["alias"]
-
 
 @functools.cache
 def alias(name: str) -> Model:

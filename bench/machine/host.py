@@ -17,19 +17,6 @@ from typing import Any, NamedTuple
 
 from edgekit.errors import DISTRIBUTION
 
-__all__ = [
-    "IDENTITY",
-    "Times",
-    "busy_warning",
-    "cpu_affinity",
-    "cpu_times",
-    "describe",
-    "differences",
-    "load_average",
-    "state",
-    "versions",
-]
-
 #: What must be equal for two reports to come from machines of the same kind.
 IDENTITY = ("cpu", "architecture", "cores", "affinity", "quota", "memory", "system")
 

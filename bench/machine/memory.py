@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["Memory", "Sampler", "current", "peak"]
-
 
 @dataclass(frozen=True)
 class Memory:

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 
 from edgekit.errors import BadInput, need
 
-__all__ = ["read_bandwidth", "share"]
-
 #: Bytes that each thread reads in one pass: far more than any cache holds.
 _BYTES = 256 << 20
 

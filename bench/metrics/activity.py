@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
-
-__all__ = ["frames"]
 
 #: Frames a second: finer than any detector's own, so that its frames need not be known.
 _RATE = 100
@@ -26,9 +25,7 @@ def frames(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en
     Raises:
         BadInput: lengths differ, or a sample has no truth.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
-    return [_pair(output, truth, at) for at, (output, truth) in enumerate(zip(outputs, truths, strict=True))]
+    return [_pair(output, truth, at) for at, (output, truth) in enumerate(side_by_side(outputs, truths))]
 
 
 def _pair(output: Mapping[str, Any], truth: Any, at: int) -> Pair:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
-
-__all__ = ["right"]
 
 
 def right(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
@@ -22,11 +21,10 @@ def right(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en"
     Raises:
         BadInput: lengths differ, or a question has no right answer.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
+    pairs = side_by_side(outputs, truths)
     if not all(truths):
         raise BadInput("a question has no right answer.")
-    return [(_right(output, truth), 1.0) for output, truth in zip(outputs, truths, strict=True)]
+    return [(_right(output, truth), 1.0) for output, truth in pairs]
 
 
 def _right(output: Any, truth: Any) -> float:

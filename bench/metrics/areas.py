@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, widen
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["IGNORED", "Areas", "areas", "difference", "mean_iou"]
 
 #: The class of pixels that do not count.
 IGNORED = 255
@@ -44,17 +40,12 @@ def areas(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en"
     Raises:
         BadInput: lengths or sizes differ, or a picture has no truth.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
-    if any(truth is None for truth in truths):
-        raise BadInput("a picture has no truth; mean IoU needs a mask for each.")
-    return [_areas(output, truth) for output, truth in zip(outputs, truths, strict=True)]
+    pairs = side_by_side(outputs, truths, "a picture has no truth; mean IoU needs a mask for each.")
+    return [_areas(output, truth) for output, truth in pairs]
 
 
 def mean_iou(pairs: Sequence[Pair]) -> float:
     """Mean over the classes that occur. Raises ZeroDivisionError if none does."""
-    import numpy as np
-
     counts = sum((pair.counts for pair in pairs if isinstance(pair, Areas)), np.zeros((2, _CLASSES), np.int64))
     present = counts[1] > 0
     if not present.any():
@@ -69,8 +60,6 @@ def difference(candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequ
 
 
 def _areas(output: Any, truth: Any) -> Areas:
-    import numpy as np
-
     mine, wanted = np.asarray(output), np.asarray(truth)
     if mine.shape != wanted.shape or mine.ndim != 2:
         raise BadInput(f"a mask of {list(wanted.shape)} pixels does not fit an answer of {list(mine.shape)}.")

@@ -9,16 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, widen
-from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["Scene", "average_precision", "average_precision_at_half", "difference", "scenes"]
+from edgekit.common.lazy import NDArray, np
 
 _OVERLAPS = tuple(0.5 + 0.05 * step for step in range(10))
 _RECALLS = 101
@@ -67,11 +62,8 @@ def scenes(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en
     Raises:
         BadInput: lengths differ, or a picture has no truth (that nothing is there is an empty list).
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
-    if any(truth is None for truth in truths):
-        raise BadInput("a picture has no truth; mean average precision needs a list of boxes for each.")
-    return [_scene(output, truth) for output, truth in zip(outputs, truths, strict=True)]
+    lacking = "a picture has no truth; mean average precision needs a list of boxes for each."
+    return [_scene(output, truth) for output, truth in side_by_side(outputs, truths, lacking)]
 
 
 def average_precision(pairs: Sequence[Pair]) -> float:
@@ -101,8 +93,6 @@ def _scene(output: Any, truth: Any) -> Scene:
 
 
 def _class(found: list[Any], truths: list[Any]) -> _Class:
-    import numpy as np
-
     scores = np.array([float(box["score"]) for box in found], np.float64)
     best = np.argsort(-scores, kind="mergesort")[:_MOST]
     truths = sorted(truths, key=lambda box: bool(box.get("crowd")))
@@ -135,8 +125,6 @@ def _match(row: NDArray[Any], taken: NDArray[Any], crowd: NDArray[Any], least: f
 
 def _table(found: list[Any], truths: list[Any], crowd: NDArray[Any]) -> NDArray[Any]:
     """Overlaps [found, truths]; with a crowd, the share of the box that lies in it."""
-    import numpy as np
-
     from edgekit.numerics.boxes import overlaps
 
     table = overlaps(found, truths)
@@ -153,8 +141,6 @@ def _table(found: list[Any], truths: list[Any], crowd: NDArray[Any]) -> NDArray[
 
 
 def _mean(pairs: Sequence[Pair], levels: slice) -> float:
-    import numpy as np
-
     held: dict[str, list[_Class]] = {}
     for pair in pairs:
         for label, boxes in getattr(pair, "classes", {}).items():
@@ -166,8 +152,6 @@ def _mean(pairs: Sequence[Pair], levels: slice) -> float:
 
 
 def _of_class(parts: Sequence[_Class], levels: slice) -> float:
-    import numpy as np
-
     scores = np.concatenate([part.scores for part in parts])
     order = np.argsort(-scores, kind="mergesort")
     right, ignored = (

@@ -18,13 +18,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics import mcnemar
 from edgekit.bench.statistics.paired import Estimate, Pair
 from edgekit.bench.statistics.proportion import CONFIDENCE
 from edgekit.errors import BadInput
 from edgekit.numerics.alarms import NOTHING, lowest
-
-__all__ = ["PER_HOUR", "Clip", "absent", "clips", "difference", "doubt", "frr", "threshold"]
 
 #: False alarms an hour that are allowed: openWakeWord's and microWakeWord's own goal.
 PER_HOUR = 0.5
@@ -69,9 +68,7 @@ def clips(
     Raises:
         BadInput: lengths differ, a truth or scores are missing, a sound lasts no time, or all or none has the phrase.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
-    for at, (output, truth) in enumerate(zip(outputs, truths, strict=True)):
+    for at, (output, truth) in enumerate(side_by_side(outputs, truths)):
         if truth is None or not hasattr(output, "strongest"):
             raise BadInput(f"sound {at} has no {'truth' if truth is None else 'scores of events'}; FRR needs them.")
         if not 0 < output.seconds < math.inf:

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
-
-__all__ = ["weighted_quantile_loss"]
 
 
 def weighted_quantile_loss(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
@@ -22,9 +21,7 @@ def weighted_quantile_loss(outputs: Sequence[Any], truths: Sequence[Any], *, lan
     Raises:
         BadInput: lengths differ, a sample has no truth, or fewer rows than the truth has steps.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
-    return [_pair(output, truth) for output, truth in zip(outputs, truths, strict=True)]
+    return [_pair(output, truth) for output, truth in side_by_side(outputs, truths)]
 
 
 def _pair(output: Any, truth: Any) -> Pair:

@@ -6,10 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Pair
-from edgekit.errors import BadInput
-
-__all__ = ["count_matches", "onset_f1"]
 
 #: A note is heard if its onset is at most this many seconds away (MIREX; mir_eval's default).
 _NEAR = 0.05
@@ -27,14 +25,8 @@ def onset_f1(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "
     Raises:
         BadInput: lengths differ, or a sample has no truth.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
-    if any(truth is None for truth in truths):
-        raise BadInput("a sample has no truth; the F1 of notes needs the notes of each.")
-    return [
-        (2.0 * count_matches(output, truth), float(len(output) + len(truth)))
-        for output, truth in zip(outputs, truths, strict=True)
-    ]
+    pairs = side_by_side(outputs, truths, "a sample has no truth; the F1 of notes needs the notes of each.")
+    return [(2.0 * count_matches(output, truth), float(len(output) + len(truth))) for output, truth in pairs]
 
 
 def count_matches(output: Sequence[Mapping[str, Any]], truth: Sequence[Mapping[str, Any]]) -> int:

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
-
-__all__ = ["pck"]
 
 _SHARE = 0.2
 
@@ -25,12 +24,9 @@ def pck(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") 
     Raises:
         BadInput: lengths differ, a picture has no truth, or another number of points.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
-    if any(truth is None for truth in truths):
-        raise BadInput("a picture has no truth; PCK needs a list of objects for each.")
+    lacking = "a picture has no truth; PCK needs a list of objects for each."
     pairs: list[Pair] = []
-    for output, truth in zip(outputs, truths, strict=True):
+    for output, truth in side_by_side(outputs, truths, lacking):
         near = [max((_near(found["points"], wanted) for found in output), default=0) for wanted in truth]
         labelled = [sum(point is not None for point in wanted["points"]) for wanted in truth]
         pairs.append((float(sum(near)), float(sum(labelled))))

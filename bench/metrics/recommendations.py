@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
-
-__all__ = ["recall"]
 
 _FIRST = 10
 
@@ -22,10 +21,8 @@ def recall(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en
     Raises:
         BadInput: lengths differ, or a person has no later choice.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
     pairs: list[Pair] = []
-    for output, truth in zip(outputs, truths, strict=True):
+    for output, truth in side_by_side(outputs, truths):
         if not truth:
             raise BadInput("a person has no later choice; recall needs one at least for each.")
         later = set(truth)

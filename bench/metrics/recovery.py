@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Pair
 from edgekit.errors import BadInput
-
-__all__ = ["recovery"]
 
 
 def recovery(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
@@ -20,10 +19,8 @@ def recovery(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "
     Raises:
         BadInput: lengths differ, or a structure has no sequence.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
     pairs: list[Pair] = []
-    for output, truth in zip(outputs, truths, strict=True):
+    for output, truth in side_by_side(outputs, truths):
         if not isinstance(truth, str) or len(truth) != len(output["sequence"]):
             raise BadInput("a structure has no native sequence, or one of another length.")
         both = [(mine, native) for mine, native in zip(output["sequence"], truth, strict=True) if native != "X"]

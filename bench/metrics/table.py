@@ -28,6 +28,7 @@ from edgekit.bench.metrics import (
     recovery,
     verification,
 )
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics import mcnemar
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, ratio, widen
 from edgekit.errors import BadInput, UnknownName, need
@@ -130,8 +131,7 @@ def top5(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en")
 
 
 def _among_first(count: int, outputs: Sequence[Any], truths: Sequence[Any]) -> list[Pair]:
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
+    side_by_side(outputs, truths)
     rankings, right = ([_ranking(value) for value in values] for values in (outputs, truths))
     if any(truth[0] is None for truth in right):
         raise BadInput("a sample has no truth; accuracy needs a truth for each.")
@@ -268,8 +268,7 @@ def format_value(metric: Metric, value: float | None, form: str = "") -> str:
 
 
 def _check(outputs: Sequence[Any], truths: Sequence[Any]) -> None:
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
+    side_by_side(outputs, truths)
     for kind, texts in (("output", outputs), ("truth", truths)):
         for at, text in enumerate(texts):
             if not isinstance(text, str):

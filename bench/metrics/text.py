@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from edgekit.bench.statistics.paired import Estimate, mean_by_source, share_by_source
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Distance", "Scored", "chunks", "distance", "perplexity"]
 
 
 class Scored(Protocol):
@@ -74,8 +70,6 @@ def perplexity(scores: Sequence[Scored]) -> tuple[float, float]:
 
 def distance(scores: Sequence[Scored]) -> Distance:
     """See `Distance`. Raises BadInput where no reference was beside, or nothing was scored."""
-    import numpy as np
-
     divergences, tops = [score.kld for score in scores], [score.same_top for score in scores]
     if not scores or any(value is None for value in (*divergences, *tops)):
         raise BadInput("these scores were made without a reference to compare with.")

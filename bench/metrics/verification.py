@@ -12,17 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Estimate, Pair, widen
 from edgekit.bench.statistics.proportion import CONFIDENCE
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, need
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.float64]
-
-__all__ = ["P_TARGET", "by_speaker", "eer", "eer_by_speaker", "min_dcf", "trials"]
 
 #: NIST's convention since 2010: a trial in a hundred is of the same speaker; a miss and a false alarm cost the same.
 P_TARGET = 0.01
@@ -38,10 +35,8 @@ def trials(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en
     Raises:
         BadInput: lengths differ, a score is no number, or a truth is missing.
     """
-    if len(outputs) != len(truths):
-        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
     pairs: list[Pair] = []
-    for at, (score, truth) in enumerate(zip(outputs, truths, strict=True)):
+    for at, (score, truth) in enumerate(side_by_side(outputs, truths)):
         if truth is None:
             raise BadInput(f"trial {at} has no truth; verification needs a truth for each.")
         if not isinstance(score, (int, float)) or score != score:
@@ -128,8 +123,6 @@ def by_speaker(
 
 def _speakers(names: Sequence[str]) -> tuple[Any, Any, int]:
     """Numbers of the first and the second speaker of every trial, and how many speakers there are."""
-    import numpy as np
-
     known: dict[str, int] = {}
     sides: tuple[list[int], list[int]] = ([], [])
     for name in names:
@@ -157,8 +150,6 @@ class _Trials:
 
     def _rates(self, weights: Floats | None) -> tuple[Floats, Floats]:
         """Misses and false alarms at every threshold, from accepting everything to accepting nothing."""
-        import numpy as np
-
         weight = np.ones(len(self._targets)) if weights is None else weights[self._order]
         below = [np.cumsum(weight * kind)[self._ends] for kind in (self._targets, 1.0 - self._targets)]
         if not all(len(sums) and sums[-1] > 0 for sums in below):

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Answer", "Failure", "Outcome", "failure"]
-
 Outcome = Literal["failed", "crashed", "hung", "out of memory", "not measured"]
 
 

@@ -25,8 +25,6 @@ from edgekit.bench.processes.worker import Job
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Setup", "hung", "kill", "once", "outcome", "start_child"]
-
 _RUNS = "See whether the bundle runs at all: edgekit run BUNDLE INPUT"
 
 

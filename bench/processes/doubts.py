@@ -10,8 +10,6 @@ from edgekit.bench.processes.answers import Answer
 from edgekit.bench.statistics.repeated import MAD_TO_SD, mad, median, spread
 from edgekit.core import Measurement
 
-__all__ = ["STEADIER", "doubts", "unstable"]
-
 #: How the last warning begins, which says what to do about the others.
 STEADIER = "for a steadier result: "
 

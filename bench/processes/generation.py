@@ -27,8 +27,6 @@ from edgekit.bench.processes.answers import Answer
 from edgekit.bench.processes.run import check_answer
 from edgekit.common.processors import usable_processors
 
-__all__ = ["PLAIN", "Job", "main", "measure", "perform", "shares_processor", "sweep", "timed_values"]
-
 #: llama-bench's own two tests: name -> arguments of ``speed``.
 PLAIN: Mapping[str, Mapping[str, int]] = {"pp512": {"prompt": 512}, "tg128": {"generate": 128}}
 #: Tokens that are generated after a long text.

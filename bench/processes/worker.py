@@ -31,20 +31,6 @@ from edgekit.core import Prediction, Predictor, Runner
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "FEWEST",
-    "MOST",
-    "Job",
-    "Loader",
-    "Recorder",
-    "answering",
-    "main",
-    "obey",
-    "part_calls",
-    "perform",
-    "warm_up",
-]
-
 #: Measured rounds by default: at least three show a spread, and 500 show a 99th percentile.
 FEWEST, MOST = 3, 500
 

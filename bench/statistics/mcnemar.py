@@ -19,8 +19,6 @@ from edgekit.bench.statistics.paired import Estimate, Pair
 from edgekit.bench.statistics.proportion import CONFIDENCE
 from edgekit.errors import BadInput
 
-__all__ = ["difference", "only_one_right", "p_value"]
-
 #: Halvings of an interval of length 1: to the last digit of a float.
 _HALVINGS = 60
 

@@ -20,16 +20,6 @@ from edgekit.bench.statistics.proportion import CONFIDENCE, largest_unseen, lowe
 from edgekit.bench.statistics.student import quantile
 from edgekit.errors import BadInput
 
-__all__ = [
-    "Estimate",
-    "Pair",
-    "mean_by_source",
-    "paired_bootstrap",
-    "ratio",
-    "share_by_source",
-    "widen",
-]
-
 #: One sample's (error, weight), such as (word errors, reference words).
 Pair = tuple[float, float]
 Aggregate = Callable[[Sequence[Pair]], float]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["CONFIDENCE", "largest_unseen", "lower_bound"]
-
 #: Of every interval that a verdict rests on, two-sided: each of its ends holds with 97.5 %.
 CONFIDENCE = 0.95
 

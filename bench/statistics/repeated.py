@@ -16,20 +16,6 @@ from statistics import NormalDist, fmean
 
 from edgekit.bench.statistics.student import quantile
 
-__all__ = [
-    "MAD_TO_SD",
-    "expanded_tail",
-    "interval",
-    "mad",
-    "median",
-    "middle",
-    "percentile",
-    "pool",
-    "ratio",
-    "ratio_interval",
-    "spread",
-]
-
 #: MAD times this estimates the standard deviation of normal data (1 / Phi^-1(3/4)).
 MAD_TO_SD = 1.4826
 

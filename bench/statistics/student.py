@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["quantile"]
-
 
 def quantile(confidence: float, freedom: int) -> float:
     """The t for which a share `confidence` of Student's distribution lies within -t to t; `freedom` is a whole number.

@@ -11,8 +11,6 @@ from torch import nn
 
 from edgekit.errors import BadInput
 
-__all__ = ["load_tensors"]
-
 _Module = TypeVar("_Module", bound=nn.Module)
 
 

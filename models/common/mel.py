@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["mel_filters"]
-
 
 def mel_filters(mels: int, sample_rate: int = 16_000, n_fft: int = 400) -> NDArray[np.float32]:
     """Slaney-style mel filterbank, 0 Hz to half of `sample_rate`, area-normalised, as librosa and the original make it.

@@ -8,13 +8,14 @@ judged by the features of vit-fashion, a part that an app does without.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
-from edgekit.core import Checkpoint, Evidence, Identity, Model, Network, Part, Sample, TensorSpec, Usage, Weights
+from edgekit.core import Checkpoint, Evidence, Identity, Model, Network, Part, TensorSpec, Usage, Weights
 from edgekit.models.common.own import own_file, own_source
+from edgekit.models.fashion.pictures import noises
 from edgekit.models.fashion.shapes import SIDE, STEPS, WIDTH, parameters_of, unet_layers, unet_works, vit_parameters
 from edgekit.models.fashion.vit_fashion import WEIGHTS
 from edgekit.numerics import weighing
@@ -54,12 +55,8 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
-def _samples(folder: Path) -> Sequence[Sample]:
-    from edgekit.models.fashion.pictures import noises
-
-    return noises(_NOISES, _SHAPE[1:])
-
-
+_NOISY, _VELOCITY, _PICTURE = (TensorSpec(name, "float32", _SHAPE) for name in ("noisy", "velocity", "picture"))
+_VECTOR = TensorSpec("features", "float32", (1, WIDTH))
 MODEL = Model(
     identity=Identity(
         name="ddpm-fashion",
@@ -71,21 +68,8 @@ MODEL = Model(
     weights=Weights(sources=(_SOURCE,), prepare=_prepare, companions={_JUDGE: WEIGHTS}),
     network=Network(
         parts=(
-            Part(
-                "network",
-                (TensorSpec("noisy", "float32", _SHAPE), TensorSpec("angle", "float32", (1,))),
-                (TensorSpec("velocity", "float32", _SHAPE),),
-                {},
-                _network,
-            ),
-            Part(
-                "features",
-                (TensorSpec("picture", "float32", _SHAPE),),
-                (TensorSpec("features", "float32", (1, WIDTH)),),
-                {},
-                _features,
-                quantize=False,
-            ),
+            Part("network", (_NOISY, TensorSpec("angle", "float32", (1,))), (_VELOCITY,), {}, _network),
+            Part("features", (_PICTURE,), (_VECTOR,), {}, _features, quantize=False),
         ),
         parameters=parameters_of(unet_layers()) + vit_parameters(),
     ),
@@ -96,7 +80,7 @@ MODEL = Model(
             "noise",
             "CC0-1.0",
             f"{_NOISES} draws from a normal distribution, what every picture is made of",
-            _samples,
+            lambda folder: noises(_NOISES, _SHAPE[1:]),
         ),
     ),
     costs=weighing.costs(unet_works(_PICTURES), package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),

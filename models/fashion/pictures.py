@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.common import package_data
+from edgekit.common.lazy import np
 from edgekit.core import Sample
 from edgekit.models.fashion.shapes import LABELS
-
-__all__ = ["noises", "samples"]
 
 _FILE = "fashion/pictures.npz"
 
 
 def samples() -> Sequence[Sample]:
     """The pictures as uint8 [28, 28, 3], with their labels."""
-    import numpy as np
-
     with package_data.stream_of(_FILE).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         grey, labels = arrays["grey"], arrays["labels"]
     colours = np.repeat(grey[..., None], 3, 3)

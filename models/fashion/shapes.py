@@ -5,28 +5,6 @@ from __future__ import annotations
 from edgekit.core import Work
 from edgekit.numerics.layers import Layer, convolution, linear, work
 
-__all__ = [
-    "ANGLES",
-    "BLOCKS",
-    "DEPTH",
-    "FEED",
-    "HEADS",
-    "LABELS",
-    "SIDE",
-    "STEM",
-    "STEPS",
-    "TOKENS",
-    "TOPS",
-    "UNET",
-    "WIDTH",
-    "parameters_of",
-    "unet_layers",
-    "unet_works",
-    "vit_layers",
-    "vit_parameters",
-    "vit_work",
-]
-
 #: Pixels of a side, and the classes in the data's order.
 SIDE = 28
 LABELS = (

@@ -18,8 +18,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.fashion.shapes import ANGLES, BLOCKS, TOPS, UNET
 
-__all__ = ["Unet", "fuse_norms", "unet"]
-
 
 class _Block(nn.Module):
     """Two convolutions that know the angle, added to what they read.

@@ -16,8 +16,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.fashion.shapes import DEPTH, FEED, HEADS, LABELS, STEM, TOKENS, WIDTH
 
-__all__ = ["Classifier", "Features", "Trunk", "classifier", "features", "fuse_norms"]
-
 #: Mean and deviation of the grey values of the training pictures, of 1.
 _MEAN, _DEVIATION = 0.286, 0.353
 

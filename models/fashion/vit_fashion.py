@@ -6,29 +6,16 @@ edgekit's own weights, trained by `make train` (training/vit_fashion.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evaluation,
-    Evidence,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Sample,
-    TensorSpec,
-    Usage,
-    Weights,
-)
 from edgekit.models.common.own import own_file, own_source
+from edgekit.models.fashion.pictures import samples
 from edgekit.models.fashion.shapes import LABELS, SIDE, vit_parameters, vit_work
 from edgekit.numerics import weighing
-
-__all__ = ["MODEL", "WEIGHTS"]
 
 _GOLDEN, _LICENCE = "fashion/ankle-boot.png", "data/licences/fashion-licence.txt"
 #: Bytes of fp32's outputs for the golden input, of its answers, and of hashes of what was judged.
@@ -39,13 +26,13 @@ WEIGHTS = own_source(
 )
 
 
-def _build(checkpoint: Checkpoint) -> Any:
+def _build(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.fashion.vit import classifier
 
     return classifier(checkpoint.tensors)
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     _build(checkpoint)  # refuses other weights
     return {
         "height": SIDE,
@@ -57,45 +44,32 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
-def _samples(folder: Path) -> Sequence[Sample]:
-    from edgekit.models.fashion.pictures import samples
-
-    return samples()
-
-
-MODEL = Model(
-    identity=Identity(
+_PIXELS = core.TensorSpec("pixels", "uint8", (1, SIDE, SIDE, 3))
+_LOGITS = core.TensorSpec("logits", "float32", (1, len(LABELS)))
+MODEL = core.Model(
+    identity=core.Identity(
         name="vit-fashion",
         family="fashion",
         licence="Apache-2.0",
         licence_text=_LICENCE,
         note="edgekit's own, made by `make train`: to try transformers for vision; ten kinds of clothes",
     ),
-    weights=Weights(sources=(WEIGHTS,), prepare=_prepare),
-    network=Network(
-        parts=(
-            Part(
-                "network",
-                (TensorSpec("pixels", "uint8", (1, SIDE, SIDE, 3)),),
-                (TensorSpec("logits", "float32", (1, len(LABELS))),),
-                {},
-                _build,
-            ),
-        ),
-        parameters=vit_parameters(),
+    weights=core.Weights(sources=(WEIGHTS,), prepare=_prepare),
+    network=core.Network(
+        parts=(core.Part("network", (_PIXELS,), (_LOGITS,), {}, _build),), parameters=vit_parameters()
     ),
-    task=Usage(
+    task=core.Usage(
         name="image-classification",
         golden=_GOLDEN,
         labels=LABELS,
-        evaluation=Evaluation("accuracy", worst=0.9, drop=0.01, minimum=200, also=("top-5",)),
+        evaluation=core.Evaluation("accuracy", worst=0.9, drop=0.01, minimum=200, also=("top-5",)),
         calibration=100,
-        evidence=Evidence(
+        evidence=core.Evidence(
             "clothes",
             "MIT",
             "200 pictures of Fashion-MNIST, twenty of each kind: of the training pictures in the first half, of the "
             "test pictures in the second",
-            _samples,
+            lambda folder: samples(),
         ),
     ),
     costs=weighing.costs((vit_work(),), package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),

@@ -10,46 +10,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-)
+from edgekit.models.common.own import package_source
 from edgekit.models.forecasting.shapes import BINS, CONTEXT, FEATURES, HORIZON, LEVELS, PERIODS, fracast_work
 from edgekit.numerics import weighing
 
 _GOLDEN, _LICENCE, _REFERENCE = "data/golden/golden-series.csv", "data/licences/fracast-licence.txt", 40_000
-_SOURCE = Source(
-    uri="pypi://fracast",
-    revision="0.1.0",
-    licence="Apache-2.0",
-    files=(
-        SourceFile(
-            "fracast.safetensors",
-            "0d678f123f3d1f91c5065cca2b5d40eccc469360afc2381b27290486011ded2c",
-            344_412,
-            ("pypi://fracast@0.1.0/fracast/weights/model.safetensors",),
-        ),
-    ),
+_SOURCE = package_source(
+    "pypi://fracast@0.1.0/fracast/weights/model.safetensors",
+    "0d678f123f3d1f91c5065cca2b5d40eccc469360afc2381b27290486011ded2c",
+    344_412,
+    "Apache-2.0",
+    name="fracast.safetensors",
 )
 
 
-def _build(checkpoint: Checkpoint) -> Any:
+def _build(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.forecasting.network import network
 
     return network(checkpoint.tensors)
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     _build(checkpoint)  # refuses other weights
     return {
         "context": CONTEXT,
@@ -60,30 +43,22 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
-MODEL = Model(
-    identity=Identity(name="fracast", family="forecasting", licence="Apache-2.0", licence_text=_LICENCE),
-    weights=Weights(sources=(_SOURCE,), prepare=_prepare),
-    network=Network(
-        parts=(
-            Part(
-                "network",
-                (
-                    TensorSpec("features", "float32", (1, CONTEXT, FEATURES)),
-                    TensorSpec("fill", "float32", (1, HORIZON)),
-                ),
-                (TensorSpec("quantiles", "float32", (1, HORIZON, len(LEVELS))),),
-                {},
-                _build,
-            ),
-        ),
+_FEATURES = core.TensorSpec("features", "float32", (1, CONTEXT, FEATURES))
+_FILL = core.TensorSpec("fill", "float32", (1, HORIZON))
+_QUANTILES = core.TensorSpec("quantiles", "float32", (1, HORIZON, len(LEVELS)))
+MODEL = core.Model(
+    identity=core.Identity(name="fracast", family="forecasting", licence="Apache-2.0", licence_text=_LICENCE),
+    weights=core.Weights(sources=(_SOURCE,), prepare=_prepare),
+    network=core.Network(
+        parts=(core.Part("network", (_FEATURES, _FILL), (_QUANTILES,), {}, _build),),
         parameters=85_001,
         # 170 kB in half precision: int8 would save 80 kB.
         preferred="fp16",
     ),
-    task=Usage(
+    task=core.Usage(
         name="time-series-forecasting",
         golden=_GOLDEN,
-        evaluation=Evaluation("wql", worst=1.0, drop=0.005, minimum=20),
+        evaluation=core.Evaluation("wql", worst=1.0, drop=0.005, minimum=20),
     ),
     costs=weighing.costs(fracast_work(), package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
 )

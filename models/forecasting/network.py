@@ -29,8 +29,6 @@ from edgekit.models.forecasting.shapes import (
     WIDTH,
 )
 
-__all__ = ["Block", "Fracast", "GatedProduct", "HorizonFilter", "RootMeanSquare", "network"]
-
 _EPSILON = float(np.finfo(np.float32).eps)
 
 

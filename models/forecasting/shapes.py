@@ -5,20 +5,6 @@ from __future__ import annotations
 from edgekit.core import Work
 from edgekit.numerics.layers import Layer, convolution, linear, work
 
-__all__ = [
-    "BINS",
-    "CONTEXT",
-    "FEATURES",
-    "HORIZON",
-    "INNER",
-    "LEVELS",
-    "PERIODS",
-    "RECENCY",
-    "SEED",
-    "WIDTH",
-    "fracast_work",
-]
-
 #: Steps that the network sees and foretells; quantiles of each.
 CONTEXT, HORIZON, LEVELS = 2048, 48, (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 #: Channels; those inside of a gated product.

@@ -8,49 +8,34 @@ A model is one small file (see okay_nabu.py). Non-goals: training, and networks 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import (
-    Axis,
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Predictor,
-    Runner,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-)
+from edgekit import core
 from edgekit.errors import BadInput
 from edgekit.models.keyword.hearing.evidence import phrase_evidence, word_evidence
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 from edgekit.numerics import weighing
 from edgekit.tasks.audio_classification.samples import sounds
 
-__all__ = ["keyword_model", "wakeword_model"]
-
 _HOUR = 3600 * 16_000
 #: microWakeWord's networks, as this package distributes them.
 _WAKEWORDS = "pypi://pymicro-wakeword@2.5.0"
+
+_Settings = MfccSettings | MicroSettings
 
 
 def keyword_model(
     name: str,
     labels: tuple[str, ...],
-    sources: tuple[Source, ...],
+    sources: tuple[core.Source, ...],
     *,
     parameters: int,
     flash: Mapping[str, int],
     ram: Mapping[str, int],
-) -> Model:
+) -> core.Model:
     """The declaration of a network that tells words apart in one second of MFCC.
 
     Args:
@@ -59,43 +44,30 @@ def keyword_model(
     """
     settings, rules = MfccSettings(), KeywordRules(words=len(labels) - 2)
     detector = {"kind": "keyword", "labels": labels, "tables": lambda: {"levels": _mfcc().levels(settings)}}
-    audio = TensorSpec("audio", "int16", ("samples",))
-    frames = TensorSpec("features", "int8", ("frames", settings.features))
-    features = TensorSpec("window", "int8", (1, rules.frames, settings.features, 1))
-    model = Model(
-        identity=Identity(
+    frontend = _frontend(
+        "mfcc",
+        settings,
+        lambda checkpoint: _mfcc().Mfcc(settings),
+        lambda: _mfcc().tables(settings),
+        {**asdict(rules), **detector},
+    )
+    window = core.TensorSpec("window", "int8", (1, rules.frames, settings.features, 1))
+    scores = core.TensorSpec("scores", "int8", (1, len(labels)))
+    model = core.Model(
+        identity=core.Identity(
             name=name, family="keyword", licence="Apache-2.0", licence_text="data/licences/mlperf-tiny-licence.txt"
         ),
-        weights=Weights(
-            sources=sources, assets=(), prepare=lambda checkpoint, folder: _facts(checkpoint, labels, settings, rules)
+        weights=_weights(sources, labels, settings, rules),
+        network=core.Network(
+            parts=(frontend, core.Part("network", (window,), (scores,), {}, None)), parameters=parameters
         ),
-        network=Network(
-            parts=(
-                Part(
-                    "frontend",
-                    (audio,),
-                    (frames,),
-                    {"samples": Axis(settings.window, _HOUR, settings.rate)},
-                    lambda checkpoint: _mfcc().Mfcc(settings),
-                    quantize=False,
-                    kind="mfcc",
-                    settings={
-                        **asdict(settings),
-                        "tables": lambda: _mfcc().tables(settings),
-                        "detector": {**asdict(rules), **detector},
-                    },
-                ),
-                Part("network", (features,), (TensorSpec("scores", "int8", (1, len(labels))),), {}, None),
-            ),
-            parameters=parameters,
-        ),
-        task=Usage(
+        task=core.Usage(
             name="audio-classification",
             predictor=_keyword_pipeline,
             golden="data/golden/golden-yes.wav",
             labels=labels,
             evidence=word_evidence("data/golden/golden-words.flac", words=10, seconds=1.02),
-            evaluation=Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
+            evaluation=core.Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
         ),
         costs=weighing.costs(()),
     )
@@ -112,7 +84,7 @@ def wakeword_model(
     parameters: int,
     flash: Mapping[str, int],
     ram: Mapping[str, int],
-) -> Model:
+) -> core.Model:
     """The declaration of one of microWakeWord's phrases.
 
     Args:
@@ -123,41 +95,25 @@ def wakeword_model(
     """
     settings, rules = MicroSettings(), WakewordRules(cutoff)
     piece = f"{_WAKEWORDS}/pymicro_wakeword/models/{file}"
-    source = Source(piece, "2.5.0", "Apache-2.0", (SourceFile("network.tflite", sha256, size, (piece,)),))
-    detector = {"kind": "wakeword", "labels": (name,), "limit": rules.limit}
-    audio = TensorSpec("audio", "int16", ("samples",))
-    frames = TensorSpec("features", "int8", ("frames", settings.features))
-    features = TensorSpec("window", "int8", (1, rules.stride, settings.features))
-    model = Model(
-        identity=Identity(
+    source = core.Source(piece, "2.5.0", "Apache-2.0", (core.SourceFile("network.tflite", sha256, size, (piece,)),))
+    frontend = _frontend(
+        "micro-frontend",
+        settings,
+        lambda checkpoint: _micro_frontend().MicroFrontend(settings),
+        lambda: _micro_frontend().tables(settings),
+        {**asdict(rules), "kind": "wakeword", "labels": (name,), "limit": rules.limit},
+    )
+    window = core.TensorSpec("window", "int8", (1, rules.stride, settings.features))
+    probability = core.TensorSpec("probability", "uint8", (1, 1))
+    model = core.Model(
+        identity=core.Identity(
             name=name, family="keyword", licence="Apache-2.0", licence_text="data/licences/microwakeword-licence.txt"
         ),
-        weights=Weights(
-            sources=(source,),
-            assets=(),
-            prepare=lambda checkpoint, folder: _facts(checkpoint, (name,), settings, rules),
+        weights=_weights((source,), (name,), settings, rules),
+        network=core.Network(
+            parts=(frontend, core.Part("network", (window,), (probability,), {}, None)), parameters=parameters
         ),
-        network=Network(
-            parts=(
-                Part(
-                    "frontend",
-                    (audio,),
-                    (frames,),
-                    {"samples": Axis(settings.window, _HOUR, settings.rate)},
-                    lambda checkpoint: _micro_frontend().MicroFrontend(settings),
-                    quantize=False,
-                    kind="micro-frontend",
-                    settings={
-                        **asdict(settings),
-                        "tables": lambda: _micro_frontend().tables(settings),
-                        "detector": {**asdict(rules), **detector},
-                    },
-                ),
-                Part("network", (features,), (TensorSpec("probability", "uint8", (1, 1)),), {}, None),
-            ),
-            parameters=parameters,
-        ),
-        task=Usage(
+        task=core.Usage(
             name="audio-classification",
             predictor=_wakeword_pipeline,
             golden=f"data/golden/golden-{name}.wav",
@@ -167,6 +123,33 @@ def wakeword_model(
         costs=weighing.costs(()),
     )
     return weighing.on_chips(model, flash, ram)
+
+
+def _frontend(
+    kind: str, settings: _Settings, build: Callable[[core.Checkpoint], Any], tables: Callable[[], Any], detector: Any
+) -> core.Part:
+    """From samples to features: `tables` and the settings of its `detector` are for its C."""
+    return core.Part(
+        "frontend",
+        (core.TensorSpec("audio", "int16", ("samples",)),),
+        (core.TensorSpec("features", "int8", ("frames", settings.features)),),
+        {"samples": core.Axis(settings.window, _HOUR, settings.rate)},
+        build,
+        quantize=False,
+        kind=kind,
+        settings={**asdict(settings), "tables": tables, "detector": detector},
+    )
+
+
+def _weights(
+    sources: tuple[core.Source, ...], labels: tuple[str, ...], settings: _Settings, rules: KeywordRules | WakewordRules
+) -> core.Weights:
+    def prepare(checkpoint: core.Checkpoint, folder: Path) -> dict[str, Any]:
+        _check_quantization(checkpoint, settings)
+        sound = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels)}
+        return {**sound, "frontend": asdict(settings), "rules": asdict(rules)}
+
+    return core.Weights(sources=sources, assets=(), prepare=prepare)
 
 
 def _mfcc() -> Any:
@@ -181,18 +164,7 @@ def _micro_frontend() -> Any:
     return micro
 
 
-def _facts(
-    checkpoint: Checkpoint,
-    labels: tuple[str, ...],
-    settings: MfccSettings | MicroSettings,
-    rules: KeywordRules | WakewordRules,
-) -> dict[str, Any]:
-    _check_quantization(checkpoint, settings)
-    sound = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels)}
-    return {**sound, "frontend": asdict(settings), "rules": asdict(rules)}
-
-
-def _check_quantization(checkpoint: Checkpoint, settings: MfccSettings | MicroSettings) -> None:
+def _check_quantization(checkpoint: core.Checkpoint, settings: _Settings) -> None:
     """The frontend's features are quantized as the network expects them, or they mean something else to it."""
     from edgekit.formats import tflite
 
@@ -218,13 +190,13 @@ def _check_quantization(checkpoint: Checkpoint, settings: MfccSettings | MicroSe
         )
 
 
-def _keyword_pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+def _keyword_pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
     from edgekit.models.keyword.hearing.pipeline import KeywordSpotter
 
     return KeywordSpotter(parts, facts)
 
 
-def _wakeword_pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+def _wakeword_pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
     from edgekit.models.keyword.hearing.pipeline import WakewordSpotter
 
     return WakewordSpotter(parts, facts)

@@ -13,18 +13,10 @@ from typing import Any
 
 from edgekit.common import package_data
 from edgekit.core import Checkpoint, Evaluation, Model, Part, Source, TensorSpec
-from edgekit.models.keyword.shapes import (
-    KeywordRules,
-    MfccSettings,
-    MicroSettings,
-    WakewordRules,
-    ds_cnn_work,
-    micro_work,
-)
+from edgekit.models.keyword import shapes
+from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 from edgekit.numerics import weighing
 from edgekit.tasks.audio_classification.samples import phrases, word_samples
-
-__all__ = ["float_keyword_model", "operate", "ready_wakeword_model"]
 
 #: Looks at the golden words; bytes of what fp32 made of them, and of a streaming network's first calls.
 _LOOKS, _REFERENCE, _CALLS = 41, 4_600, 1_200
@@ -36,11 +28,9 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
     Args:
         sources: of the float weights. golden: a sound with enough looks to calibrate by, where nobody gives more.
     """
-    settings, rules = (
-        MfccSettings(),
-        KeywordRules(**_select_fields(chip.network.parts[0].settings["detector"], KeywordRules)),
-    )
-    labels: tuple[str, ...] = chip.network.parts[0].settings["detector"]["labels"]
+    detector = chip.network.parts[0].settings["detector"]
+    settings, rules = MfccSettings(), KeywordRules(**_select_fields(detector, KeywordRules))
+    labels: tuple[str, ...] = detector["labels"]
     samples = settings.window + (rules.frames - 1) * settings.step
     window = TensorSpec("window", "float32", (1, rules.frames, settings.features, 1))
 
@@ -54,39 +44,21 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
 
         return network(checkpoint, len(labels))
 
-    works = ds_cnn_work(settings, rules.frames, len(labels), _LOOKS)
+    works = shapes.ds_cnn_work(settings, rules.frames, len(labels), _LOOKS)
     more = package_data.size(golden, chip.identity.licence_text) + _REFERENCE
     facts = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels), "activation": "softmax"}
-    facts |= {
-        "frontend": asdict(settings),
-        "rules": asdict(rules),
-        "samples": samples,
-        "hop": rules.hop * settings.step,
-    }
+    facts |= {"frontend": asdict(settings), "rules": asdict(rules)}
+    facts |= {"samples": samples, "hop": rules.hop * settings.step}
+    audio = TensorSpec("audio", "float32", (1, samples))
+    logits = TensorSpec("logits", "float32", (1, len(labels)))
     return replace(
         chip,
         weights=replace(chip.weights, sources=sources, prepare=lambda checkpoint, folder: facts),
         network=replace(
             chip.network,
             parts=(
-                Part(
-                    "frontend",
-                    (TensorSpec("audio", "float32", (1, samples)),),
-                    (window,),
-                    {},
-                    frontend,
-                    False,
-                    "frontend",
-                ),
-                Part(
-                    "network",
-                    (window,),
-                    (TensorSpec("logits", "float32", (1, len(labels))),),
-                    {},
-                    network,
-                    True,
-                    "ds-cnn",
-                ),
+                Part("frontend", (audio,), (window,), {}, frontend, False, "frontend"),
+                Part("network", (window,), (logits,), {}, network, True, "ds-cnn"),
             ),
             integers=False,
             variants={"integers": chip},
@@ -105,10 +77,8 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
 
 def ready_wakeword_model(chip: Model) -> Model:
     """`chip`, a phrase whose network comes as int8 .tflite: the same file behind a frontend graph."""
-    settings, rules = (
-        MicroSettings(),
-        WakewordRules(**_select_fields(chip.network.parts[0].settings["detector"], WakewordRules)),
-    )
+    detector = chip.network.parts[0].settings["detector"]
+    settings, rules = MicroSettings(), WakewordRules(**_select_fields(detector, WakewordRules))
     samples = settings.window + (rules.stride - 1) * settings.step
     audio, noise = TensorSpec("audio", "float32", (1, samples)), TensorSpec("noise", "float32", (1, settings.features))
     window = TensorSpec("window", "int8", (1, rules.stride, settings.features))
@@ -141,7 +111,7 @@ def ready_wakeword_model(chip: Model) -> Model:
         ),
         weights=replace(chip.weights, prepare=prepare),
         task=replace(chip.task, samples=lambda folder: phrases(folder, chip.name), operate=operate),
-        costs=weighing.costs(lambda: micro_work(size, chip.network.parameters, (held - 44) // 2, rules), more),
+        costs=weighing.costs(lambda: shapes.micro_work(size, chip.network.parameters, (held - 44) // 2, rules), more),
     )
 
 

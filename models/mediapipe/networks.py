@@ -14,8 +14,6 @@ from edgekit.errors import BadInput
 from edgekit.formats import tflite
 from edgekit.formats.tflite.translation import Translated, translate_graph
 
-__all__ = ["AnchorDetector", "Landmarks", "Values", "anchors", "read", "values_of"]
-
 
 def read(
     checkpoint: Checkpoint, name: str, inputs: tuple[int, ...], outputs: tuple[tuple[int, ...], ...]

@@ -9,8 +9,6 @@ from typing import Any
 from edgekit.core import Checkpoint, Evaluation, Part, TensorSpec, Work
 from edgekit.models.mediapipe.family import File, Member
 
-__all__ = ["Detector", "Landmarks", "keypoints"]
-
 
 @dataclass(frozen=True)
 class Detector:
@@ -87,10 +85,7 @@ class Landmarks:
         return Part(
             "landmarks",
             (TensorSpec("crop", "uint8", (1, self.size, self.size, 3)),),
-            (
-                TensorSpec("places", "float32", (1, len(self.names), 2)),
-                TensorSpec("presence", "float32", (1, 1)),
-            ),
+            (TensorSpec("places", "float32", (1, len(self.names), 2)), TensorSpec("presence", "float32", (1, 1))),
             {},
             self._build,
         )

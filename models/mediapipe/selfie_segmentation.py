@@ -27,21 +27,15 @@ def _network(checkpoint: Checkpoint) -> Any:
     return Values(network, signed=False).eval()
 
 
+_PIXELS = TensorSpec("pixels", "uint8", (1, _SIZE, _SIZE, 3))
+_LOGITS = TensorSpec("logits", "float32", (1, _SIZE, _SIZE, 1))
 _LABELS = ("background", "person")
 MODEL = declare_model(
     Member(
         name="selfie-segmentation",
         task="image-segmentation",
         files=(_FILE,),
-        parts=(
-            Part(
-                "network",
-                (TensorSpec("pixels", "uint8", (1, _SIZE, _SIZE, 3)),),
-                (TensorSpec("logits", "float32", (1, _SIZE, _SIZE, 1)),),
-                {},
-                _network,
-            ),
-        ),
+        parts=(Part("network", (_PIXELS,), (_LOGITS,), {}, _network),),
         works=(
             Work(
                 "network",

@@ -11,8 +11,6 @@ from edgekit.formats.onnx import load, open_file
 from edgekit.formats.onnx.translation import translate
 from edgekit.models.music.shapes import KEYS, MOMENTS, WINDOW
 
-__all__ = ["BasicPitch", "network"]
-
 
 class BasicPitch(nn.Module):
     """``audio`` float32 [1, 43844, 1] -> ``note`` and ``onset`` float32 [1, 172, 88] in 0..1.

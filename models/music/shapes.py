@@ -5,8 +5,6 @@ from __future__ import annotations
 from edgekit.core import Work
 from edgekit.numerics.layers import Layer, convolution, work
 
-__all__ = ["FRAME", "KEYS", "MOMENTS", "OVERLAP", "PER_SECOND", "RATE", "WINDOW", "pitch_work"]
-
 #: Sample rate in Hz; samples of a frame, and of a window.
 RATE, FRAME, WINDOW = 22_050, 256, 43_844
 #: Frames that a window gives, and of them as many as two windows share; keys; whole frames of a second.

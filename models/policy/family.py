@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evidence,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Sample,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-)
 from edgekit.models.policy.shapes import Robot, policy_work
 from edgekit.numerics import weighing
-
-__all__ = ["declare_model"]
+from edgekit.tasks.reinforcement_learning.observations import stretches
 
 _LICENCE = "data/licences/bullet-licence.txt"
 #: The files are the same in every wheel; this one exists for every user, whatever machine it is fetched on.
@@ -39,7 +25,9 @@ _EPISODES = 8
 _Bytes = Mapping[str, int]
 
 
-def declare_model(name: str, robot: Robot, file: str, sha256: str, size: int, *, flash: _Bytes, ram: _Bytes) -> Model:
+def declare_model(
+    name: str, robot: Robot, file: str, sha256: str, size: int, *, flash: _Bytes, ram: _Bytes
+) -> core.Model:
     """The declaration of a robot's policy.
 
     Args:
@@ -49,50 +37,40 @@ def declare_model(name: str, robot: Robot, file: str, sha256: str, size: int, *,
     piece = _WHEEL.format(file)
     observations, golden = (f"policy/observations/{name}{end}.npz" for end in ("", "-golden"))
 
-    def build(checkpoint: Checkpoint) -> Any:
+    def build(checkpoint: core.Checkpoint) -> Any:
         from edgekit.models.policy.network import network
 
         return network(checkpoint, robot)
 
-    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    def prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
         build(checkpoint)  # refuses other weights
         return {"observation": robot.observations, "action": robot.actions, "limit": 1.0}
 
-    def samples(folder: Path) -> Sequence[Sample]:
-        from edgekit.tasks.reinforcement_learning.observations import stretches
-
-        return stretches(package_data.stream_of(observations), name, _EPISODES)
-
     more = package_data.size(_LICENCE, golden) + round(_JUDGED * robot.actions * _NUMBER) + _MORE
-    model = Model(
-        identity=Identity(name=name, family="policy", licence="Zlib", licence_text=_LICENCE),
-        weights=Weights(
-            sources=(Source(piece, "3.2.7", "Zlib", (SourceFile("policy.py", sha256, size, (piece,)),)),),
+    observation = core.TensorSpec("observation", "float32", (1, robot.observations))
+    action = core.TensorSpec("action", "float32", (1, robot.actions))
+    model = core.Model(
+        identity=core.Identity(name=name, family="policy", licence="Zlib", licence_text=_LICENCE),
+        weights=core.Weights(
+            sources=(core.Source(piece, "3.2.7", "Zlib", (core.SourceFile("policy.py", sha256, size, (piece,)),)),),
             prepare=prepare,
         ),
-        network=Network(
+        network=core.Network(
             parts=(
-                Part(
-                    "network",
-                    (TensorSpec("observation", "float32", (1, robot.observations)),),
-                    (TensorSpec("action", "float32", (1, robot.actions)),),
-                    {},
-                    build,
-                    # As near to fp32 as in blocks, whose size of 128 no layer is a multiple of: half the bytes.
-                    int8="calls",
-                ),
+                # As near to fp32 as in blocks, whose size of 128 no layer is a multiple of: half the bytes.
+                core.Part("network", (observation,), (action,), {}, build, int8="calls"),
             ),
             parameters=robot.parameters,
         ),
-        task=Usage(
+        task=core.Usage(
             name="reinforcement-learning",
             golden=golden,
-            evidence=Evidence(
+            evidence=core.Evidence(
                 f"observations of {name}",
                 "Zlib",
                 "64 stretches of 10 steps of the fp32 policy in pybullet's own simulator, of eight episodes, recorded "
                 "for edgekit (tests/peers/compare_policies.py --record)",
-                samples,
+                lambda folder: stretches(package_data.stream_of(observations), name, _EPISODES),
             ),
         ),
         costs=weighing.costs(policy_work(robot, _STEPS), more),

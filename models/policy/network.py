@@ -18,8 +18,6 @@ from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.models.policy.shapes import HIDDEN, Robot
 
-__all__ = ["Policy", "network"]
-
 _LAYERS = ("dense1", "dense2", "final")
 
 

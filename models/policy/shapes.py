@@ -8,8 +8,6 @@ from itertools import pairwise
 from edgekit.core import Work
 from edgekit.numerics.layers import linear, work
 
-__all__ = ["HIDDEN", "Robot", "policy_work"]
-
 #: Widths between the observation and the action.
 HIDDEN = (128, 64)
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from edgekit.common.lazy import onnx
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats.onnx import load, open_file
 from edgekit.formats.onnx.translation import translate
-
-if TYPE_CHECKING:
-    import onnx
-
-__all__ = ["PaddleNetwork", "characters", "network"]
 
 #: Key of the recogniser's metadata that lists its characters, one a line.
 _CHARACTERS = "character"

@@ -12,21 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-    Work,
-)
 from edgekit.errors import BadInput
 from edgekit.numerics import weighing
 
@@ -40,12 +27,12 @@ _DETECTOR, _TURN, _RECOGNISER = (
     "ch_PP-OCRv4_rec_infer.onnx",
 )
 _PACKAGE = "pypi://rapidocr-onnxruntime@1.4.4/rapidocr_onnxruntime/models/"
-_SOURCE = Source(
+_SOURCE = core.Source(
     uri="pypi://rapidocr-onnxruntime",
     revision="1.4.4",
     licence="Apache-2.0",
     files=tuple(
-        SourceFile(name, sha256, size, (_PACKAGE + name,))
+        core.SourceFile(name, sha256, size, (_PACKAGE + name,))
         for name, sha256, size in (
             (_DETECTOR, "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9", 4_745_517),
             (_TURN, "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c", 585_532),
@@ -55,41 +42,41 @@ _SOURCE = Source(
 )
 
 
-def _build(checkpoint: Checkpoint, name: str, size: tuple[int, int], output: tuple[int, ...]) -> Any:
+def _build(checkpoint: core.Checkpoint, name: str, size: tuple[int, int], output: tuple[int, ...]) -> Any:
     from edgekit.models.ppocr.networks import network
 
     return network(checkpoint, name, size, output)
 
 
-def _part(name: str, file: str, picture: TensorSpec, answer: TensorSpec) -> Part:
+def _part(name: str, file: str, picture: core.TensorSpec, answer: core.TensorSpec) -> core.Part:
     _, height, width, _ = (int(axis) for axis in picture.shape)
     output = tuple(int(axis) for axis in answer.shape[1:])
-    return Part(name, (picture,), (answer,), {}, partial(_build, name=file, size=(height, width), output=output))
+    return core.Part(name, (picture,), (answer,), {}, partial(_build, name=file, size=(height, width), output=output))
 
 
 _PARTS = (
     _part(
         "detector",
         _DETECTOR,
-        TensorSpec("pixels", "uint8", (1, _SIDE, _SIDE, 3)),
-        TensorSpec("chances", "float32", (1, _SIDE, _SIDE)),
+        core.TensorSpec("pixels", "uint8", (1, _SIDE, _SIDE, 3)),
+        core.TensorSpec("chances", "float32", (1, _SIDE, _SIDE)),
     ),
     _part(
         "turn",
         _TURN,
-        TensorSpec("line", "uint8", (1, _HEIGHT, _TURN_WIDTH, 3)),
-        TensorSpec("probabilities", "float32", (1, 2)),
+        core.TensorSpec("line", "uint8", (1, _HEIGHT, _TURN_WIDTH, 3)),
+        core.TensorSpec("probabilities", "float32", (1, 2)),
     ),
     _part(
         "recogniser",
         _RECOGNISER,
-        TensorSpec("line", "uint8", (1, _HEIGHT, _WIDTH, 3)),
-        TensorSpec("logits", "float32", (1, _STEPS, _CLASSES)),
+        core.TensorSpec("line", "uint8", (1, _HEIGHT, _WIDTH, 3)),
+        core.TensorSpec("logits", "float32", (1, _STEPS, _CLASSES)),
     ),
 )
 #: Counted in a run; one picture, and the lines of the golden one.
 _WORKS = (
-    Work(
+    core.Work(
         "detector",
         "convolution",
         macs=3_044_273_984,
@@ -100,7 +87,7 @@ _WORKS = (
         activations=97_800_000,
         small=11_936,
     ),
-    Work(
+    core.Work(
         "turn",
         "convolution",
         macs=16_315_376,
@@ -111,7 +98,7 @@ _WORKS = (
         activations=307_200,
         small=25_936,
     ),
-    Work(
+    core.Work(
         "recogniser",
         "convolution",
         macs=702_469_440,
@@ -125,7 +112,7 @@ _WORKS = (
 )
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     from edgekit.models.ppocr.networks import characters
 
     for part in _PARTS:
@@ -147,20 +134,20 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
-MODEL = Model(
-    identity=Identity(name="pp-ocr-v4", family="ppocr", licence="Apache-2.0", licence_text=_LICENCE),
-    weights=Weights(sources=(_SOURCE,), prepare=_prepare),
-    network=Network(
+MODEL = core.Model(
+    identity=core.Identity(name="pp-ocr-v4", family="ppocr", licence="Apache-2.0", licence_text=_LICENCE),
+    weights=core.Weights(sources=(_SOURCE,), prepare=_prepare),
+    network=core.Network(
         parts=_PARTS,
         parameters=3_986_162,
         # Choosing the layers that int8 spares takes long: it is made on demand.
         preferred="fp16",
     ),
-    task=Usage(
+    task=core.Usage(
         name="image-to-text",
         golden=_GOLDEN,
         calibration=16,
-        evaluation=Evaluation("cer", worst=0.15, drop=0.01, minimum=20),
+        evaluation=core.Evaluation("cer", worst=0.15, drop=0.01, minimum=20),
     ),
     costs=weighing.costs(_WORKS, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
 )

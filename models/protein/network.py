@@ -19,8 +19,6 @@ from edgekit.errors import BadInput
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.protein.shapes import BINS, DISTANCES, FEED, LAYERS, LETTERS, NEIGHBOURS, PLACES, WIDTH
 
-__all__ = ["Geometry", "Messages", "network"]
-
 #: The squared distance of what is filling, in square angstroms; each place a little farther, so that none is a tie.
 _FAR = 4e6
 #: Messages are summed and made smaller by this.
@@ -28,32 +26,9 @@ _SCALE = 30.0
 #: The atoms in the order of `Geometry`, and the pairs in the order of the weights.
 _ATOMS = ("Ca", "N", "C", "O", "Cb")
 _PAIRS = [
-    "Ca-Ca",
-    "N-N",
-    "C-C",
-    "O-O",
-    "Cb-Cb",
-    "Ca-N",
-    "Ca-C",
-    "Ca-O",
-    "Ca-Cb",
-    "N-C",
-    "N-O",
-    "N-Cb",
-    "Cb-C",
-    "Cb-O",
-    "O-C",
-    "N-Ca",
-    "C-Ca",
-    "O-Ca",
-    "Cb-Ca",
-    "C-N",
-    "O-N",
-    "Cb-N",
-    "C-Cb",
-    "O-Cb",
-    "C-O",
-]
+    "Ca-Ca", "N-N", "C-C", "O-O", "Cb-Cb", "Ca-N", "Ca-C", "Ca-O", "Ca-Cb", "N-C", "N-O", "N-Cb", "Cb-C", "Cb-O", "O-C",
+    "N-Ca", "C-Ca", "O-Ca", "Cb-Ca", "C-N", "O-N", "Cb-N", "C-Cb", "O-Cb", "C-O",
+]  # fmt: skip
 
 
 class Geometry(nn.Module):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from edgekit.core import Work
 from edgekit.numerics.layers import Layer, linear, work
 
-__all__ = ["BINS", "DISTANCES", "FEED", "LAYERS", "LETTERS", "NEIGHBOURS", "PARAMETERS", "PLACES", "WIDTH", "mpnn_work"]
-
 #: Neighbours of a residue; numbers of a node and of an edge, and of the layer between; layers of each half.
 NEIGHBOURS, WIDTH, FEED, LAYERS = 48, 128, 512, 3
 #: Distances of an edge (5 atoms to 5 atoms), and bins of each; places of a neighbour along the chain; amino acids.
@@ -25,10 +23,5 @@ def mpnn_work(residues: int) -> tuple[Work, ...]:
     layers += [linear(WIDTH, LETTERS, residues)]
     return (
         work("geometry", "vector", [], macs=edges * DISTANCES * 3, held=edges * DISTANCES * 3, quantized=False),
-        work(
-            "network",
-            "attention",
-            [Layer(PLACES * WIDTH, 0, 0, 0), *layers],
-            tables=2 * WIDTH * (1 + 5 * LAYERS),
-        ),
+        work("network", "attention", [Layer(PLACES * WIDTH, 0, 0, 0), *layers], tables=2 * WIDTH * (1 + 5 * LAYERS)),
     )

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.recommender.shapes import HIDDEN, ITEMS, WIDTH
 
-__all__ = ["ItemTower", "PersonTower", "histories", "person_tower"]
-
 
 class PersonTower(nn.Module):
     """``history`` float32 [N, `ITEMS`] -> ``vector`` float32 [N, `WIDTH`].

@@ -15,8 +15,6 @@ from edgekit.core import Sample, Source, SourceFile
 from edgekit.errors import BadInput
 from edgekit.models.recommender.shapes import ITEMS
 
-__all__ = ["RATINGS", "TITLES", "is_held_out", "kinds_of", "likes", "samples"]
-
 _VERSION, _LICENCE = "1.2.1", "LicenseRef-GroupLens"
 _FOLDER = f"pypi://recbole@{_VERSION}/recbole/dataset_example/ml-100k"
 _LIKED, _HELD, _KNOWN, _FEWEST = 4.0, 5, 0.8, 10

@@ -5,8 +5,6 @@ from __future__ import annotations
 from edgekit.core import Work
 from edgekit.numerics.layers import linear, work
 
-__all__ = ["HIDDEN", "ITEMS", "PARAMETERS", "WIDTH", "towers_work"]
-
 #: Films of MovieLens 100k; width between the two products of the person's tower; numbers of a vector.
 ITEMS, HIDDEN, WIDTH = 1682, 64, 48
 #: Of the person's tower. The items' tower is not exported: its vectors are a table.

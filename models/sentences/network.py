@@ -17,8 +17,6 @@ from edgekit.models.common.filling import load_tensors
 from edgekit.models.sentences.shapes import Shape
 from edgekit.numerics.masking import MASKED
 
-__all__ = ["Bert", "network"]
-
 
 class _Layer(nn.Module):
     """Attention and the layer between, each added to what it read and normalised."""

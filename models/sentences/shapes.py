@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from edgekit.core import Work
 from edgekit.numerics.layers import Layer, linear, work
 
-__all__ = ["MINILM", "Shape", "bert_work"]
-
 
 @dataclass(frozen=True)
 class Shape:

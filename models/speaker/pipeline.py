@@ -7,19 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import Floats, NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.models.speaker.shapes import N_FFT, SAMPLE_RATE
 from edgekit.tasks.common.audio import Audio, open_audio
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
 
 #: A clip shorter than this (seconds) or more silent than this (root mean square, of full scale) holds no voice.
 _SHORTEST, _QUIETEST = 0.25, 1e-4
@@ -156,8 +151,6 @@ class SpeakerVerifier(Predictor):
             raise BadInput(f"{_name(sample)}: {exc.message}", hint=exc.hint) from exc
 
     def _voice(self, sample: Any, tell: Tell) -> Voice:
-        import numpy as np
-
         clip = _look(sample)
         notes = list(clip.notes)
         embeddings = list(self._embeddings(sample, clip, notes, tell))
@@ -184,8 +177,6 @@ class EcapaVerifier(SpeakerVerifier):
         self._least, self._most = (int(facts["window"][name]) for name in ("least", "most"))
 
     def _embeddings(self, sample: Any, clip: _Clip, notes: list[str], tell: Tell) -> Iterator[Floats]:
-        import numpy as np
-
         if clip.samples < self._least:
             notes.append(
                 f"only {clip.samples / SAMPLE_RATE:.1f} s of sound, repeated to {self._least / SAMPLE_RATE:.1f} s"
@@ -216,8 +207,6 @@ class Ge2eVerifier(SpeakerVerifier):
             raise ValueError("the stretches have no length")
 
     def _embeddings(self, sample: Any, clip: _Clip, notes: list[str], tell: Tell) -> Iterator[Floats]:
-        import numpy as np
-
         if clip.samples < self._frames * self._hop:
             notes.append(f"only {clip.samples / SAMPLE_RATE:.1f} s of sound, filled with silence to 1.6 s")
         audio = open_audio(sample, SAMPLE_RATE)
@@ -232,8 +221,6 @@ class Ge2eVerifier(SpeakerVerifier):
 
     def _stretch(self, audio: Audio, start: int) -> Floats:
         """The samples of a stretch and half a frame's around it; zeros before and behind the clip."""
-        import numpy as np
-
         around = N_FFT // 2
         before = max(0, around - start)
         size = (self._frames - 1) * self._hop + N_FFT
@@ -267,8 +254,6 @@ def _look(sample: Any) -> _Clip:
     Raises:
         BadInput: it cannot be read, is too short, or silent.
     """
-    import numpy as np
-
     audio, samples, power = open_audio(sample, SAMPLE_RATE), 0, 0.0
     while len(block := audio.window(samples, _BLOCK)):
         samples += len(block)

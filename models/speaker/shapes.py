@@ -7,19 +7,6 @@ from dataclasses import dataclass, replace
 from edgekit.core import Work
 from edgekit.numerics.layers import Layer, convolution, linear, work
 
-__all__ = [
-    "AURALIS",
-    "ECAPA",
-    "GE2E",
-    "N_FFT",
-    "SAMPLE_RATE",
-    "SPEECHBRAIN",
-    "EcapaShape",
-    "Filterbank",
-    "ecapa_work",
-    "ge2e_work",
-]
-
 SAMPLE_RATE = 16_000
 #: 25 ms, in each of these filterbanks.
 N_FFT = 400

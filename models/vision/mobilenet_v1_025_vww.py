@@ -7,25 +7,13 @@ there. Accuracy on its own test set, published for int8: 84.6 %; here: not measu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-)
 from edgekit.models.vision.shapes import v1_layers
 from edgekit.numerics import weighing
 from edgekit.numerics.layers import work
@@ -40,37 +28,26 @@ _URL = (
 _PARAMETERS = 210_850
 
 
-def _source(name: str, sha256: str, size: int) -> tuple[Source, ...]:
+def _source(name: str, sha256: str, size: int) -> tuple[core.Source, ...]:
     piece = f"{_URL}/{name}"
-    return (Source(piece, _REVISION, "Apache-2.0", (SourceFile("network.tflite", sha256, size, (piece,)),)),)
+    return (core.Source(piece, _REVISION, "Apache-2.0", (core.SourceFile("network.tflite", sha256, size, (piece,)),)),)
 
 
-def _network(checkpoint: Checkpoint) -> Any:
+def _network(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.vision.networks.mobilenet_v1 import network
 
     return network(checkpoint)
 
 
-_FLOAT = Part(
-    "network",
-    (TensorSpec("pixels", "uint8", (1, _SIDE, _SIDE, 3)),),
-    (TensorSpec("scores", "float32", (1, 2)),),
-    {},
-    _network,
-)
-_CHIP = Part(
-    "network",
-    (TensorSpec("pixels", "int8", (1, _SIDE, _SIDE, 3)),),
-    (TensorSpec("scores", "int8", (1, 2)),),
-    {},
-    None,
-)
+def _part(pixels: str, scores: str, build: Callable[[core.Checkpoint], Any] | None) -> core.Part:
+    image, answer = core.TensorSpec("pixels", pixels, (1, _SIDE, _SIDE, 3)), core.TensorSpec("scores", scores, (1, 2))
+    return core.Part("network", (image,), (answer,), {}, build)
 
 
 _FACTS = {"height": _SIDE, "width": _SIDE, "channels": "RGB", "labels": list(_LABELS)}
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     _network(checkpoint)  # refuses other weights
     return _FACTS
 
@@ -81,26 +58,21 @@ _FLASH = {"plain": 47_584, "dsp": 52_296, "helium": 50_552}
 _RAM = {"plain": 55_496, "dsp": 55_704, "helium": 56_788}
 _WORKS = (work("network", "convolution", v1_layers(len(_LABELS))),)
 
-_MODEL = Model(
-    identity=Identity(name="mobilenet-v1-025-vww", family="vision", licence="Apache-2.0", licence_text=_LICENCE),
-    weights=Weights(
+_MODEL = core.Model(
+    identity=core.Identity(name="mobilenet-v1-025-vww", family="vision", licence="Apache-2.0", licence_text=_LICENCE),
+    weights=core.Weights(
         sources=_source(
-            "vww_96_float.tflite",
-            "115bbc094d2119561320a21f01b6500a18bea8cc8589282ab007097bec8af38c",
-            866_284,
+            "vww_96_float.tflite", "115bbc094d2119561320a21f01b6500a18bea8cc8589282ab007097bec8af38c", 866_284
         ),
         assets=(),
         prepare=_prepare,
     ),
-    network=Network(
-        parts=(_FLOAT,),
-        parameters=_PARAMETERS,
-    ),
-    task=Usage(
+    network=core.Network(parts=(_part("uint8", "float32", _network),), parameters=_PARAMETERS),
+    task=core.Usage(
         name="image-classification",
         golden=_GOLDEN,
         labels=_LABELS,
-        evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
+        evaluation=core.Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
         calibration=100,
     ),
     costs=weighing.costs(_WORKS, package_data.size(_GOLDEN, _LICENCE)),
@@ -114,7 +86,7 @@ _READY = replace(
         ),
         prepare=lambda checkpoint, folder: {**_FACTS, "scale": 1 / 256, "zero_point": -128},
     ),
-    network=replace(_MODEL.network, parts=(_CHIP,), parameters=219_730),
+    network=replace(_MODEL.network, parts=(_part("int8", "int8", None),), parameters=219_730),
     task=replace(_MODEL.task, calibration=0),
 )
 MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"integers": weighing.on_chips(_READY, _FLASH, _RAM)}))

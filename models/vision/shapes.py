@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from edgekit.numerics.layers import Layer, convolution, linear
 
-__all__ = ["EFFICIENTNET", "V1_PAIRS", "V1_STEM", "V2", "V3_SMALL", "BlockShape", "Shape", "v1_layers"]
-
 #: Side of the pictures of ImageNet's networks, and of the visual wake words'.
 _SIDE, _V1_SIDE = 224, 96
 #: MobileNet v1 at a quarter of its width: channels of the first layer; channels and stride of each pair of layers.

@@ -21,8 +21,6 @@ from edgekit.numerics import weighing
 from edgekit.tasks.text_to_speech.manner import Manner
 from edgekit.tasks.text_to_speech.pieces import Alphabet
 
-__all__ = ["voice"]
-
 _GOLDEN = "data/golden/spoken.txt"
 #: Most ids and latent frames of a call; frames that are decoded at once, and those on either side that a sample depends
 #: on (32 of the flow, 11 of the generator).
@@ -53,10 +51,7 @@ def voice(identity: Identity, shape: Shape, source: Source) -> Model:
             assets=(settings.name,),
             prepare=lambda checkpoint, folder: _facts(checkpoint, folder / settings.name, shape),
         ),
-        network=Network(
-            parts=_parts(shape),
-            parameters=shape.parameters,
-        ),
+        network=Network(parts=_parts(shape), parameters=shape.parameters),
         task=Usage(name="text-to-speech", golden=_GOLDEN, calibration=8),
         costs=weighing.costs(works, more),
     )
@@ -83,10 +78,7 @@ def _parts(shape: Shape) -> tuple[Part, ...]:
         ),
         Part(
             "decoder",
-            (
-                TensorSpec("latents", floats, (1, shape.hidden, "frames")),
-                TensorSpec("mask", floats, (1, "frames")),
-            ),
+            (TensorSpec("latents", floats, (1, shape.hidden, "frames")), TensorSpec("mask", floats, (1, "frames"))),
             (TensorSpec("audio", floats, (1, "samples")),),
             {"frames": Axis(1, _FRAMES, 97, fixed=_FIXED)},
             lambda checkpoint: _networks().decoder(checkpoint, shape),

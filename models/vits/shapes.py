@@ -8,8 +8,6 @@ from math import prod
 from edgekit.core import Work
 from edgekit.numerics.layers import Layer, convolution, work
 
-__all__ = ["BINS", "DURATION_FLOWS", "MEDIUM", "STACK", "TAPS", "Shape"]
-
 #: Of the stochastic durations: layers of a separable convolution, taps, bins of a spline, flows that run in reverse
 #: (of four the first is of no use then).
 STACK, TAPS, BINS, DURATION_FLOWS = 3, 3, 10, (3, 5, 7)

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from edgekit.models.vits.shapes import Shape
 
-__all__ = ["Coupling", "Flow", "Generator", "Residual", "SoundDecoder", "Waves"]
-
 #: Slope of a rectifier below zero, and of the last.
 _SLOPE, _LAST_SLOPE = 0.1, 0.01
 

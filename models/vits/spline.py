@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["BOUND", "inverse_spline"]
-
 #: The spline lies in [-5, 5]; outside it is the identity.
 BOUND = 5.0
 #: Least width and height of a bin as a share of all, and least slope.

@@ -15,19 +15,6 @@ from torch import Tensor, nn
 from edgekit.models.vits.shapes import BINS, DURATION_FLOWS, STACK, TAPS, Shape
 from edgekit.models.vits.spline import inverse_spline
 
-__all__ = [
-    "Affine",
-    "Attention",
-    "Durations",
-    "Embedded",
-    "Encoder",
-    "FeedForward",
-    "Norm",
-    "Separable",
-    "SplineFlow",
-    "TextEncoder",
-]
-
 
 class Norm(nn.Module):
     """Layer normalisation over the channels of [1, channels, n]."""

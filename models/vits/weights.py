@@ -4,10 +4,11 @@ that the writer folded; these are known by the nodes that use them."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
+from edgekit.common.lazy import onnx
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats.onnx import load
@@ -16,11 +17,6 @@ from edgekit.models.common.filling import load_tensors
 from edgekit.models.vits.shapes import Shape
 from edgekit.models.vits.sound import SoundDecoder
 from edgekit.models.vits.text import TextEncoder
-
-if TYPE_CHECKING:
-    import onnx
-
-__all__ = ["decoder", "encoder"]
 
 _Module = TypeVar("_Module", bound=nn.Module)
 

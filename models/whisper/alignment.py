@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["alignment_heads"]
-
 #: (layers of the decoder, heads of a layer, size of the vocabulary) -> (layer, head) pairs. Sizes are unique but for
 #: large-v1 and -v2, which have the same; the heads are those of -v2.
 _HEADS: dict[tuple[int, int, int], tuple[tuple[int, int], ...]] = {

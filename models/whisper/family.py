@@ -10,24 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Axis,
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Predictor,
-    Runner,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-    Work,
-)
 from edgekit.errors import BadInput
 from edgekit.models.common.silero.part import FACTS, SOURCE, build, detector
 from edgekit.models.common.silero.shapes import silero_work
@@ -58,7 +42,7 @@ _WINDOWS_AT_ONCE, _FRAMES_AT_ONCE = 8, 1024
 _DETECTOR = "detector"
 
 #: Multilingual Whispers share one tokenizer; this package carries it beside whisper-base's weights.
-TOKENIZER = SourceFile(
+TOKENIZER = core.SourceFile(
     "tokenizer.json",
     "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
     2203239,
@@ -66,41 +50,42 @@ TOKENIZER = SourceFile(
 )
 
 
-def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+def _pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
     from edgekit.models.whisper.loop.pipeline import Transcriber
 
     return Transcriber(parts, folder, facts)
 
 
-USAGE = Usage(
+USAGE = core.Usage(
     name="automatic-speech-recognition",
     predictor=_pipeline,
     golden=_GOLDEN,
-    evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
+    evaluation=core.Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
     calibration=16,
 )
 
 
-def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
+def whisper(name: str, shape: Shape, sources: tuple[core.Source, ...]) -> core.Model:
     """The declaration of a size."""
-    return declare_model(Identity(name=name, family="whisper", licence="MIT", licence_text=_LICENCE), shape, sources)
+    return declare_model(
+        core.Identity(name=name, family="whisper", licence="MIT", licence_text=_LICENCE), shape, sources
+    )
 
 
-def declare_model(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (), hub: str = "") -> Model:
+def declare_model(
+    identity: core.Identity, shape: Shape, sources: tuple[core.Source, ...] = (), hub: str = ""
+) -> core.Model:
     """The declaration of a checkpoint, of pinned `sources` or at an address or in a folder (`hub`)."""
-    model = Model(
+    model = core.Model(
         identity=identity,
-        weights=Weights(
+        weights=core.Weights(
             sources=sources,
             hub=hub,
             companions={_DETECTOR: SOURCE},
             assets=("tokenizer.json",),
             prepare=lambda checkpoint, folder: _facts(checkpoint, folder, shape),
         ),
-        network=Network(
-            parts=_parts(shape),
-            parameters=shape.parameters,
-        ),
+        network=core.Network(parts=_parts(shape), parameters=shape.parameters),
         task=USAGE,
         costs=weighing.costs(
             _works(shape),
@@ -122,74 +107,70 @@ def declare_model(identity: Identity, shape: Shape, sources: tuple[Source, ...] 
     return replace(model, network=replace(model.network, variants={"filled": filled, "planned axes": single}))
 
 
-def openai(name: str, sha256: str) -> Source:
+def openai(name: str, sha256: str) -> core.Source:
     """The original release: the address names the hash of the file."""
     url = f"https://openaipublic.azureedge.net/main/whisper/models/{sha256}/{name}.pt"
-    weights = SourceFile(f"{name}.pt", sha256, None, (url,))
-    return Source(url, sha256[:12], "MIT", (weights, TOKENIZER))
+    weights = core.SourceFile(f"{name}.pt", sha256, None, (url,))
+    return core.Source(url, sha256[:12], "MIT", (weights, TOKENIZER))
 
 
 def _parts(
     shape: Shape, *, balanced: bool = False, blanks: int = 0, windows: int = _WINDOWS_AT_ONCE
-) -> tuple[Part, ...]:
+) -> tuple[core.Part, ...]:
     """`windows`: how many the decoder takes at once at most. 1 is for formats whose axes are fixed or whose memory is
     planned for the most; then the detector takes a single frame, too."""
     heads, head, layers = shape.heads, shape.head, range(shape.decoder_layers)
     frames = 1 if windows == 1 else _FRAMES_AT_ONCE
 
-    def caches(prefix: str, time: str) -> tuple[TensorSpec, ...]:
+    def caches(prefix: str, time: str) -> tuple[core.TensorSpec, ...]:
         size: tuple[int | str, ...] = ("hypotheses", heads, time, head)
-        return tuple(TensorSpec(f"{prefix}_{kind}_{i}", "float32", size) for i in layers for kind in ("key", "value"))
+        return tuple(
+            core.TensorSpec(f"{prefix}_{kind}_{i}", "float32", size) for i in layers for kind in ("key", "value")
+        )
 
-    def cross(rows: int | str) -> tuple[TensorSpec, ...]:
-        sizes: dict[str, tuple[int | str, ...]] = {
-            "key": (rows, head, "positions"),
-            "value": (rows, "positions", head),
-        }
-        return tuple(TensorSpec(f"cross_{kind}_{i}", "float32", sizes[kind]) for i in layers for kind in sizes)
+    def cross(rows: int | str) -> tuple[core.TensorSpec, ...]:
+        sizes: dict[str, tuple[int | str, ...]] = {"key": (rows, head, "positions"), "value": (rows, "positions", head)}
+        return tuple(core.TensorSpec(f"cross_{kind}_{i}", "float32", sizes[kind]) for i in layers for kind in sizes)
 
-    tokens = TensorSpec("tokens", "int64", ("hypotheses", "new"))
-    select = TensorSpec("select", "int64", ("selected",))
-    logits = TensorSpec("logits", "float32", ("hypotheses", "selected", shape.vocabulary))
-    queries = TensorSpec("alignment_queries", "float32", (len(shape.alignment_heads), "hypotheses", "new", head))
+    tokens = core.TensorSpec("tokens", "int64", ("hypotheses", "new"))
+    select = core.TensorSpec("select", "int64", ("selected",))
+    logits = core.TensorSpec("logits", "float32", ("hypotheses", "selected", shape.vocabulary))
+    queries = core.TensorSpec("alignment_queries", "float32", (len(shape.alignment_heads), "hypotheses", "new", head))
     return (
-        Part(
+        core.Part(
             "frontend",
-            (TensorSpec("audio", "float32", (1, "samples")),),
-            (TensorSpec("mel", "float32", (1, shape.mels, "frames")),),
-            {"samples": Axis(N_FFT, WINDOW, 8 * SAMPLE_RATE, sizes=tuple(n * SAMPLE_RATE for n in _WINDOWS))},
+            (core.TensorSpec("audio", "float32", (1, "samples")),),
+            (core.TensorSpec("mel", "float32", (1, shape.mels, "frames")),),
+            {"samples": core.Axis(N_FFT, WINDOW, 8 * SAMPLE_RATE, sizes=tuple(n * SAMPLE_RATE for n in _WINDOWS))},
             lambda checkpoint: _modules().Frontend(shape.mels),
             quantize=False,
         ),
-        Part(
+        core.Part(
             "encoder",
-            (TensorSpec("mel", "float32", (1, shape.mels, "frames")),),
+            (core.TensorSpec("mel", "float32", (1, shape.mels, "frames")),),
             cross(heads),
-            {"frames": Axis(4, FRAMES, 800, 2, sizes=tuple(n * SAMPLE_RATE // HOP for n in _WINDOWS))},
+            {"frames": core.Axis(4, FRAMES, 800, 2, sizes=tuple(n * SAMPLE_RATE // HOP for n in _WINDOWS))},
             lambda checkpoint: _modules().Encoder(_state(checkpoint, shape), shape),
             sensitive=True,
         ),
-        Part(
+        core.Part(
             "decoder",
             (tokens, select, *caches("past", "past"), *cross(heads if windows == 1 else "heads_of_windows")),
             (logits, *caches("present", "past + new"), queries),
             {
-                "hypotheses": Axis(1, 64, 6),
-                "new": Axis(1, shape.text_context, 5),
-                "selected": Axis(1, shape.text_context, 2),
-                "past": Axis(blanks, shape.text_context, 7),
-                "positions": Axis(2, shape.audio_context, 400),
-                **({} if windows == 1 else {"heads_of_windows": Axis(heads, windows * heads, 3 * heads, heads)}),
+                "hypotheses": core.Axis(1, 64, 6),
+                "new": core.Axis(1, shape.text_context, 5),
+                "selected": core.Axis(1, shape.text_context, 2),
+                "past": core.Axis(blanks, shape.text_context, 7),
+                "positions": core.Axis(2, shape.audio_context, 400),
+                **({} if windows == 1 else {"heads_of_windows": core.Axis(heads, windows * heads, 3 * heads, heads)}),
             },
             lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape, balanced=balanced, blanks=blanks),
             sensitive=True,
         ),
         # A thousandth of the weights: its answers matter more than its bytes.
         detector(
-            _DETECTOR,
-            lambda checkpoint: build(checkpoint.companions[_DETECTOR], frames),
-            quantize=False,
-            frames=frames,
+            _DETECTOR, lambda checkpoint: build(checkpoint.companions[_DETECTOR], frames), quantize=False, frames=frames
         ),
     )
 
@@ -200,13 +181,13 @@ def _modules() -> Any:
     return networks
 
 
-def _state(checkpoint: Checkpoint, shape: Shape) -> Mapping[str, Any]:
+def _state(checkpoint: core.Checkpoint, shape: Shape) -> Mapping[str, Any]:
     from edgekit.models.whisper.weights import state_dict
 
     return state_dict(checkpoint, shape)
 
 
-def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]:
+def _facts(checkpoint: core.Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]:
     from edgekit.models.whisper.loop.tokens import Tokens
 
     _state(checkpoint, shape)
@@ -234,6 +215,6 @@ def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]
     }
 
 
-def _works(shape: Shape, seconds: float = _SECONDS) -> tuple[Work, ...]:
+def _works(shape: Shape, seconds: float = _SECONDS) -> tuple[core.Work, ...]:
     # The golden clip is too short for the detector to be asked.
     return (*shape.works(seconds, _CALLS), *silero_work(0, _DETECTOR, quantized=False))

@@ -10,8 +10,6 @@ from edgekit.errors import BadInput, Unsupported
 from edgekit.models.whisper.family import declare_model
 from edgekit.models.whisper.shapes import FRAMES, Shape
 
-__all__ = ["member", "shape_of"]
-
 #: What the networks compute; a checkpoint that asks for another function is refused.
 _FIXED = {"activation_function": "gelu", "scale_embedding": False, "max_source_positions": FRAMES // 2}
 #: Largest sizes of a network that anybody has trained, with room to spare: beyond them a file is damaged or hostile.
@@ -47,7 +45,7 @@ def shape_of(config: Mapping[str, Any], generation: Mapping[str, Any]) -> Shape:
     if feeds != [4 * width, 4 * width] or _size(config, "encoder_attention_heads", "heads") != heads or width % heads:
         raise Unsupported(
             f"this Whisper has a width of {width}, {heads} heads and feed-forward sizes {feeds[0]} and {feeds[1]}; "
-            "edgekit's network has as many heads in both halves, and feed-forward sizes of four widths.",
+            "edgekit's network has as many heads in both halves, and feed-forward sizes of four widths."
         )
     layers = _size(config, "decoder_layers", "decoder_layers")
     return Shape(

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.models.whisper.shapes import Shape
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: OpenAI's names, as (pattern, replacement), applied in order.
 _OPENAI = (
@@ -62,8 +60,6 @@ def state_dict(checkpoint: Checkpoint, shape: Shape) -> dict[str, NDArray[Any]]:
     Raises:
         BadInput: a format that Whisper is not published in, a missing tensor, or a tensor of another size.
     """
-    import numpy as np
-
     if checkpoint.format == "openai":
         state = _rename_tensors(checkpoint.tensors, _OPENAI)
     elif checkpoint.format == "ctranslate2":
@@ -134,8 +130,6 @@ def _rename_tensors(tensors: Mapping[str, NDArray[Any]], rules: tuple[tuple[str,
 
 def _split_fused(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """CTranslate2 fuses q, k, v of self-attention (linear_0), and k, v of cross-attention (linear_1)."""
-    import numpy as np
-
     out: dict[str, NDArray[Any]] = {}
     for slashed, tensor in tensors.items():
         name = slashed.replace("/", ".")

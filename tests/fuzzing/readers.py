@@ -245,19 +245,17 @@ def picture(path: Path) -> None:
 
 
 def annotations(path: Path) -> None:
-    from edgekit.tasks.common.vision.coco import box_of, read_annotations
+    from edgekit.tasks.common.vision.coco import annotated_samples, box_of
 
     image = path.parent / "images" / "a.png"
     if not image.exists():
         image.parent.mkdir()
         image.touch()
-    for _, listed in read_annotations(path.parent, ("face",)):
-        for annotation in listed:
-            box_of(annotation)
+    annotated_samples(path.parent, ("face",), box_of)
 
 
 def list_of_sounds(path: Path) -> None:
-    from edgekit.tasks.common.manifests import sounds
+    from edgekit.tasks.common.folders import sounds
 
     path.with_name("input").touch()
     sounds(path.parent, lambda entry: str(entry["text"]), '{"audio": ..., "text": ...}', "language")

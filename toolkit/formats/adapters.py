@@ -12,17 +12,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import hash_file
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.checkpoint import read_checkpoint
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["Adapter", "merge_adapter", "read_adapter"]
 
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model."
@@ -130,8 +125,6 @@ def merge_adapter(base: Path, adapter: Adapter, out: Path) -> None:
 
 def _merge_file(file: Path, adapter: Adapter, left: dict[str, tuple[NDArray[Any], NDArray[Any]]]) -> None:
     """Change the weights of a file in place, and take them from `left`."""
-    import numpy as np
-
     data = np.memmap(file, dtype=np.uint8, mode="r+")  # sound: the checkpoint's reader has looked at its header
     length = int.from_bytes(data[:8].tobytes(), "little")
     header = json.loads(data[8 : 8 + length].tobytes())
@@ -152,8 +145,6 @@ def _merge_file(file: Path, adapter: Adapter, left: dict[str, tuple[NDArray[Any]
 
 def _to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     """The upper halves, rounded to nearest, halves to even."""
-    import numpy as np
-
     bits = values.view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 

@@ -9,17 +9,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.arrays import read_arrays
+from edgekit.common.lazy import NDArray, np, torch
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, need
 from edgekit.formats import ctranslate2, gguf, literals, onnx, tensor_bundles, tflite, torch_pickles
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["read_checkpoint"]
 
 _ACCEPTED = (
     "Accepted: a Hugging Face folder (config.json with model.safetensors, its shards, or pytorch_model.bin), "
@@ -225,7 +221,6 @@ def _safetensors(path: Path) -> dict[str, NDArray[Any]]:
     """Name -> view of the mapped file, or float32 for bfloat16."""
     with need("export", "reading safetensors"):
         import safetensors
-    import numpy as np
 
     try:
         # The library checks the whole header: sizes, dtypes, overlaps, gaps. What follows may then rely on it.
@@ -241,8 +236,6 @@ def _safetensors(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _tensor(path: Path, data: NDArray[Any], base: int, name: str, entry: Mapping[str, Any]) -> NDArray[Any]:
-    import numpy as np
-
     kinds = {"F": "f", "I": "i", "U": "u"}
     kind = str(entry["dtype"])
     if kind == "BF16":
@@ -277,8 +270,6 @@ def _script(path: Path) -> Checkpoint:
 
 def _flatten_state_dicts(content: Mapping[Any, Any]) -> dict[str, Any]:
     """The tensors of state dicts inside a dict, as "KEY.NAME"; other data of training is ignored."""
-    import torch
-
     return {
         f"{key}.{name}": tensor
         for key, state in content.items()
@@ -322,8 +313,6 @@ def _load_torch(path: Path) -> dict[Any, Any]:
 
 
 def _to_numpy(path: Path, state: Mapping[Any, Any]) -> dict[str, NDArray[Any]]:
-    import torch
-
     size = path.stat().st_size
     tensors: dict[str, NDArray[Any]] = {}
     for name, tensor in state.items():

@@ -16,15 +16,10 @@ from __future__ import annotations
 import math
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["decode_bfloat16", "read"]
 
 VERSION = 6
 _MOST_AXES = 8
@@ -45,8 +40,6 @@ def read(path: Path) -> tuple[str, int, dict[str, NDArray[Any]]]:
     Raises:
         BadInput: not such a file, or damaged anywhere; names the offset.
     """
-    import numpy as np
-
     if path.stat().st_size == 0:
         raise BadInput(f"{path.name} is empty.")
     cursor = _Cursor(np.memmap(path, dtype=np.uint8, mode="r"), path.name)
@@ -66,8 +59,6 @@ def read(path: Path) -> tuple[str, int, dict[str, NDArray[Any]]]:
 
 def decode_bfloat16(raw: NDArray[np.uint16]) -> NDArray[np.float32]:
     """bfloat16 bit patterns, of any shape -> the same values in float32."""
-    import numpy as np
-
     # bfloat16 is the upper half of a float32.
     return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
@@ -136,8 +127,6 @@ class _Cursor:
         return name
 
     def array(self, dtype: str, length: int, what: str) -> NDArray[Any]:
-        import numpy as np
-
         start = self._skip(length, what)
         return np.frombuffer(self._data, dtype, count=length // int(dtype[-1]), offset=start)
 

@@ -10,14 +10,10 @@ import ast
 import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["read"]
 
 #: Bytes of a file: a syntax tree takes some hundred times as much memory.
 _MOST = 4 << 20
@@ -58,8 +54,6 @@ def _is_array(function: ast.expr) -> bool:
 
 
 def _array(values: ast.expr, where: str) -> NDArray[Any]:
-    import numpy as np
-
     rows, shape = _flat(values, where, 0)
     if math.prod(shape) != len(rows) or not rows:
         raise BadInput(f"{where} is empty or ragged.")

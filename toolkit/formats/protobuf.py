@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["LENGTH", "NUMBER", "Broken", "Field", "fields", "read_varint", "varint"]
-
 #: Wire types: a whole number; bytes with their length before them.
 NUMBER, LENGTH = 0, 2
 

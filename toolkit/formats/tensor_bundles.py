@@ -10,16 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
 from edgekit.formats import protobuf
 from edgekit.formats.protobuf import read_varint
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["DATA", "INDEX", "MAGIC", "fields", "read", "table"]
 
 INDEX, DATA = "variables.index", "variables.data-00000-of-00001"
 
@@ -38,8 +34,6 @@ def read(folder: Path) -> dict[str, NDArray[Any]]:
     Raises:
         BadInput: the index is damaged, or points outside the data.
     """
-    import numpy as np
-
     index = folder / INDEX
     if index.stat().st_size > _LARGEST_INDEX:
         raise BadInput(f"{index.name} is too large to be an index of variables.")
@@ -60,8 +54,6 @@ def read(folder: Path) -> dict[str, NDArray[Any]]:
 
 def _array(data: NDArray[Any], entry: bytes) -> NDArray[Any] | None:
     """The array of an entry; None if it holds no numbers (a text). Raises ValueError if it is not in the data."""
-    import numpy as np
-
     facts = dict(fields(entry))
     kind, shard, begin, size = (_number(facts, field) for field in (1, 3, 4, 5))
     dtype = _DTYPES.get(kind)

@@ -12,8 +12,6 @@ import re
 from pathlib import Path
 from typing import IO, Any, cast
 
-__all__ = ["check", "is_older_form"]
-
 #: The first bytes of such a file: a pickle of the number 0x1950a86a20f9469cfc6c.
 _MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 #: The pickles after it: the protocol, facts of the machine, the object, the keys of its storages.

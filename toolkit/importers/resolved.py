@@ -9,8 +9,6 @@ from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
 from edgekit.errors import BadInput, UnknownName
 from edgekit.registry import find, names
 
-__all__ = ["importer_of", "inspect", "model_of", "override_metric"]
-
 
 def model_of(source: str, options: ImportOptions | None = None, progress: Progress | None = None) -> Model:
     """The declaration of `source`: a model of the registry, or an importer's.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from edgekit.common.files import hash_file
 from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
 from edgekit.errors import BadInput, boundary
 
@@ -56,19 +54,10 @@ def _open_source(source: str, options: ImportOptions) -> tuple[Program, Bounds]:
 
 def _noise(program: Program, bounds: Bounds) -> Path:
     """The folder of synthetic samples in the cache, made once."""
-    from edgekit.importers.common import stored
-    from edgekit.importers.common.graphs import key_of
-    from edgekit.importers.common.synthetic import SAMPLES, noise
+    from edgekit.importers.common.synthetic import keep_noise
 
-    place = stored.folder_of(key_of("noise", program, bounds))
-    if not stored.files(place):
-        inputs = bounds.rename_axes(program.inputs)
-        rows: Mapping[str, Any] = program.rows
-        with tempfile.TemporaryDirectory() as work, boundary():
-            stored.keep((noise(inputs, bounds.axes, rows, i) for i in range(SAMPLES)), Path(work) / "samples")
-            stored.publish_folder(Path(work) / "samples", place)
-            shutil.rmtree(Path(work) / "samples")
-    return place
+    key = ("noise", hash_file(program.path), repr(bounds.axes), repr(bounds.names))
+    return keep_noise(key, bounds.rename_axes(program.inputs), bounds.axes, program.rows)
 
 
 IMPORTER = TorchProgram()

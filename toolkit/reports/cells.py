@@ -26,21 +26,6 @@ from edgekit.runtimes.resolved import runtime_once
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = [
-    "SCHEMA",
-    "Cell",
-    "Key",
-    "Matrix",
-    "Outcome",
-    "check",
-    "key",
-    "label",
-    "load",
-    "of",
-    "save",
-    "table",
-]
-
 SCHEMA = 3
 #: The schema whose cells name an exporter.
 _BY_EXPORTER = 2

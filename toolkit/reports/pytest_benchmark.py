@@ -16,8 +16,6 @@ from edgekit.bench.statistics import repeated
 from edgekit.core import Measurement, Report
 from edgekit.reports.cells import Cell, Matrix, label
 
-__all__ = ["pytest_benchmark"]
-
 
 def pytest_benchmark(matrix: Matrix) -> dict[str, Any]:
     """The document for all measured cells, JSON-able. It names the machine of the first cell."""

@@ -8,8 +8,6 @@ from edgekit.common.files import write_whole
 from edgekit.reports import cells
 from edgekit.reports.cells import Matrix
 
-__all__ = ["report"]
-
 
 def report(*files: str | Path, html: str | Path | None = None) -> list[Matrix]:
     """The matrices in `files`; a single report is a matrix with a single cell.

@@ -18,8 +18,6 @@ from edgekit.common.files import write_whole
 from edgekit.core import Report
 from edgekit.errors import BadInput, boundary, install_command
 
-__all__ = ["SCHEMA", "check", "decode", "decode_json", "load", "read", "save", "schema_of"]
-
 SCHEMA = 1
 
 

@@ -13,21 +13,6 @@ from edgekit.core import Measurement, Report, is_synthetic
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = [
-    "BUNDLE_SIZE",
-    "ESTIMATED",
-    "EXPECTED",
-    "PER_INPUT",
-    "Summary",
-    "estimate_rows",
-    "layer_rows",
-    "rows",
-    "strata",
-    "summary",
-    "table",
-    "title",
-]
-
 
 #: Bytes of all files of a bundle; those of a part are ``part.NAME.size``.
 BUNDLE_SIZE = "bundle.size"

@@ -10,8 +10,6 @@ from edgekit.core import Evidence, Model, Predictor, Runner, Sample, Task
 from edgekit.errors import Unsupported
 from edgekit.registry import find
 
-__all__ = ["evidence_of", "predictor_of", "samples_of", "task_of"]
-
 
 def task_of(model: Model) -> Task:
     """The task of `model`. Raises UnknownName if no such task is installed."""

@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from edgekit.errors import BadInput
 from edgekit.models.common.silero.shapes import BINS, CONVOLUTIONS, HIDDEN, HOP, MIRRORED, WINDOW
 
-__all__ = ["Silero", "SileroFrames", "network"]
-
 
 class _Features(nn.Module):
     """What the LSTM reads of each frame: audio float32 [N, 576] -> [N, 128]."""

@@ -5,35 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgekit.core import Axis, Checkpoint, Part, Source, SourceFile, TensorSpec
+from edgekit.core import Axis, Checkpoint, Part, TensorSpec
+from edgekit.models.common.own import package_source
 from edgekit.models.common.silero.shapes import CONTEXT, FRAME, HIDDEN
-
-__all__ = ["FACTS", "LICENCE", "SOURCE", "build", "detector"]
 
 #: Package-data file with the licence of the weights.
 LICENCE = "data/licences/silero-licence.txt"
 #: The weights.
-SOURCE = Source(
-    uri="pypi://silero-vad",
-    revision="6.2.3",
-    licence="MIT",
-    files=(
-        SourceFile(
-            "silero_vad_16k.safetensors",
-            "c59271c284ae9c8335d795d60e0bfdb71aaaceec578d9bd9ffc1b8153c319ea1",
-            1_239_748,
-            ("pypi://silero-vad@6.2.3/silero_vad/data/silero_vad_16k.safetensors",),
-        ),
-    ),
+SOURCE = package_source(
+    "pypi://silero-vad@6.2.3/silero_vad/data/silero_vad_16k.safetensors",
+    "c59271c284ae9c8335d795d60e0bfdb71aaaceec578d9bd9ffc1b8153c319ea1",
+    1_239_748,
+    "MIT",
 )
 _STATES = {name: TensorSpec(name, "float32", (1, HIDDEN)) for name in "hc"}
 _AFTER = {name: TensorSpec(f"{name}_after", "float32", (1, HIDDEN)) for name in _STATES}
 #: See `edgekit.tasks.voice_activity_detection.Listener`.
-FACTS = {
-    "hop": FRAME,
-    "context": CONTEXT,
-    "states": {name: after.name for name, after in _AFTER.items()},
-}
+FACTS = {"hop": FRAME, "context": CONTEXT, "states": {name: after.name for name, after in _AFTER.items()}}
 
 
 def build(checkpoint: Checkpoint, frames: int = 1) -> Any:

@@ -7,20 +7,6 @@ from dataclasses import dataclass
 from edgekit.core import Work
 from edgekit.numerics.layers import Layer, convolution, linear, work
 
-__all__ = [
-    "BINS",
-    "CONTEXT",
-    "CONVOLUTIONS",
-    "FRAME",
-    "HIDDEN",
-    "HOP",
-    "MIRRORED",
-    "RATE",
-    "WINDOW",
-    "Convolution",
-    "silero_work",
-]
-
 #: Sample rate in Hz; samples of a frame, and those before it that the network sees, too.
 RATE, FRAME, CONTEXT = 16_000, 512, 64
 #: Of the spectrum: samples of a window, from one to the next, mirrored samples at the end; bins.

@@ -27,8 +27,6 @@ from numpy.typing import NDArray
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.keyword.shapes import MfccSettings
 
-__all__ = ["Mfcc", "dct", "hann", "level_shift", "levels", "mel_filters", "normalize_level", "tables"]
-
 _WEIGHT_BITS = 15  # of window and filters in the tables
 
 

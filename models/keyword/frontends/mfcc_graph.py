@@ -18,8 +18,6 @@ from torch import nn
 from edgekit.models.keyword.frontends.mfcc import dct, hann, mel_filters
 from edgekit.models.keyword.shapes import MfccSettings
 
-__all__ = ["MfccGraph"]
-
 
 class MfccGraph(nn.Module):
     """``audio`` float32 [1, samples] in [-1, 1] -> ``window`` float32 [1, frames, coefficients, 1]."""

@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.keyword.shapes import MicroSettings
 
-__all__ = ["MicroFrontend", "MicroStream", "tables"]
-
 Ints = NDArray[np.int64]
 
 _FFT = 512

@@ -21,8 +21,6 @@ from torch import nn
 from edgekit.models.keyword.frontends.micro import tables
 from edgekit.models.keyword.shapes import MicroSettings
 
-__all__ = ["MicroGraph"]
-
 _HALF = 256  # of the transform: a complex transform of 256 gives a real transform of 512
 _SCALE = 2.0**15
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -105,10 +103,7 @@ class MicroGraph(nn.Module):
         opposite = torch.from_numpy((_HALF - np.arange(129)) % _HALF)
         low, high = (
             [_divide_by_two(half) for half in side]
-            for side in (
-                [value[:, :129] for value in values],
-                [values[0][:, opposite], -values[1][:, opposite]],
-            )
+            for side in ([value[:, :129] for value in values], [values[0][:, opposite], -values[1][:, opposite]])
         )
         both = low[0] + high[0], low[1] + high[1]
         turned = self._product((low[0][:, 1:] - high[0][:, 1:], low[1][:, 1:] - high[1][:, 1:]), "split")

@@ -19,8 +19,6 @@ from edgekit.models.keyword.frontends.mfcc import normalize_level
 from edgekit.models.keyword.frontends.micro import MicroFrontend, MicroStream
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 
-__all__ = ["Cut", "Ear", "ear", "shares"]
-
 Samples = NDArray[np.int16]
 Scores = NDArray[np.uint8]
 Progress = Callable[[float, float], None]

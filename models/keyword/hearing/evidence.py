@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common import package_data
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Evidence, Sample
 from edgekit.tasks.evidence.speech import SPEECH
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["phrase_evidence", "word_evidence"]
 
 _RATE = 16_000
 #: Levels of the phrase, and how far other speech lies below it, in dB (None: silence around it).
@@ -78,8 +74,6 @@ def _read(name: str) -> NDArray[Any]:
 
 def _mix_phrase(phrase: NDArray[Any], behind: NDArray[Any], k: int, half: int) -> NDArray[Any]:
     """The phrase at its k-th place, level and ratio to the speech behind it: float32 [samples]."""
-    import numpy as np
-
     size = int(_SECONDS * _RATE)
     gain, ratio = _GAINS[(k + half) % len(_GAINS)], _RATIOS[(k + 2 * half) % len(_RATIOS)]
     out = np.zeros(size, np.float32)

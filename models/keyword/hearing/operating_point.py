@@ -15,8 +15,6 @@ from edgekit.models.keyword.hearing.pipeline import Heard
 from edgekit.models.keyword.hearing.rules import STEPS
 from edgekit.numerics.alarms import lowest, poisson_upper
 
-__all__ = ["operate"]
-
 _ASKED = "false_alarms_per_hour"
 #: Where no false alarm was heard at all, the limit lies this share of the scale above the highest sum that was seen.
 _MARGIN = 0.02

@@ -23,8 +23,6 @@ from edgekit.numerics.alarms import NOTHING
 from edgekit.tasks.audio_classification.curves import curve
 from edgekit.tasks.common.audio import open_audio
 
-__all__ = ["Detector", "Heard", "KeywordSpotter", "PhraseSpotter", "WakewordSpotter", "samples_of"]
-
 #: Longer than any file that this is meant for, and 200 MB of samples.
 _MOST_SECONDS = 3600
 

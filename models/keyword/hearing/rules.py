@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from edgekit.errors import BadInput
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 
-__all__ = ["STEPS", "Event", "Judge", "Mean", "apply_operating_point", "hits", "judge", "sums"]
-
 #: Scores are 0..255 in steps of 1 / 256.
 STEPS = 256
 

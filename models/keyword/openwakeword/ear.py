@@ -18,8 +18,6 @@ from edgekit.models.keyword.hearing.ears import Cut, Progress, Samples, Scores
 from edgekit.models.keyword.hearing.pipeline import PhraseSpotter
 from edgekit.models.keyword.openwakeword.shapes import OpenRules, OpenSettings
 
-__all__ = ["OpenEar", "OpenWakewordSpotter", "Silence", "probability"]
-
 
 def probability(logits: NDArray[Any]) -> float:
     """Logits [2], of the listener and of the checker, to the probability that the phrase was said."""

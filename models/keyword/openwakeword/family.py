@@ -12,29 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import (
-    Checkpoint,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Predictor,
-    Runner,
-    Source,
-    SourceFile,
-    TensorSpec,
-    Usage,
-    Weights,
-)
 from edgekit.models.keyword.hearing.evidence import phrase_evidence
 from edgekit.models.keyword.openwakeword.shapes import EMBEDDING, MELS, OpenRules, OpenSettings, openwakeword_work
 from edgekit.models.keyword.phones import operate
 from edgekit.numerics import weighing
 from edgekit.tasks.audio_classification.samples import phrases
-
-__all__ = ["openwakeword_model"]
 
 _PACKAGE = "pypi://pyopen-wakeword@1.1.0/pyopen_wakeword/models"
 _SHARED = (
@@ -46,7 +30,7 @@ _GOLDEN, _LICENCE = "data/golden/openwakeword-golden.flac", "data/licences/openw
 _CALLS, _REFERENCE = 120, 6_000
 
 
-def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parameters: int) -> Model:
+def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parameters: int) -> core.Model:
     """The declaration of a phrase of openWakeWord.
 
     Args:
@@ -56,53 +40,37 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
     """
     shape = OpenSettings()
     works = openwakeword_work(shape, _CALLS)
-    files = tuple(SourceFile(*entry, (f"{_PACKAGE}/{entry[0]}",)) for entry in (*_SHARED, (file, sha256, size)))
-    frames = (1, shape.step, shape.mels), (1, shape.frames, shape.mels)
-    return Model(
-        identity=Identity(
+    files = tuple(core.SourceFile(*entry, (f"{_PACKAGE}/{entry[0]}",)) for entry in (*_SHARED, (file, sha256, size)))
+    audio = core.TensorSpec("audio", "float32", (1, shape.samples))
+    frames = core.TensorSpec("frames", "float32", (1, shape.step, shape.mels))
+    window = core.TensorSpec("window", "float32", (1, shape.frames, shape.mels))
+    embedding = core.TensorSpec("embedding", "float32", (1, shape.features))
+    embeddings = core.TensorSpec("embeddings", "float32", (1, shape.embeddings, shape.features))
+    logits = core.TensorSpec("logits", "float32", (1, 2))
+    return core.Model(
+        identity=core.Identity(
             name=f"openwakeword-{phrase}", family="openwakeword", licence="Apache-2.0", licence_text=_LICENCE
         ),
-        weights=Weights(
-            sources=(Source(_PACKAGE, "1.1.0", "Apache-2.0", files),),
+        weights=core.Weights(
+            sources=(core.Source(_PACKAGE, "1.1.0", "Apache-2.0", files),),
             assets=(),
             prepare=lambda checkpoint, folder: _prepare(checkpoint, phrase, file),
         ),
-        network=Network(
+        network=core.Network(
             parts=(
-                Part(
-                    "frontend",
-                    (TensorSpec("audio", "float32", (1, shape.samples)),),
-                    (TensorSpec("frames", "float32", frames[0]),),
-                    {},
-                    _frontend,
-                    quantize=False,
-                    kind="frontend",
-                ),
-                Part(
-                    "embedding",
-                    (TensorSpec("window", "float32", frames[1]),),
-                    (TensorSpec("embedding", "float32", (1, shape.features)),),
-                    {},
-                    _embedding,
-                    # It has one channel in and 216 weights; alone in int8 it makes a third of the error of all.
-                    float_layers=("layers.0.conv",),
-                ),
-                Part(
-                    "head",
-                    (TensorSpec("embeddings", "float32", (1, shape.embeddings, shape.features)),),
-                    (TensorSpec("logits", "float32", (1, 2)),),
-                    {},
-                    lambda checkpoint: _head(checkpoint, file),
-                ),
+                core.Part("frontend", (audio,), (frames,), {}, _frontend, quantize=False, kind="frontend"),
+                # Its first layer has 216 weights and one channel in; alone in int8 it makes a third of all the error.
+                core.Part("embedding", (window,), (embedding,), {}, _embedding, float_layers=("layers.0.conv",)),
+                core.Part("head", (embeddings,), (logits,), {}, lambda checkpoint: _head(checkpoint, file)),
             ),
             parameters=parameters,
         ),
-        task=Usage(
+        task=core.Usage(
             name="audio-classification",
             predictor=_pipeline,
             golden=_GOLDEN,
             samples=lambda folder: phrases(folder, phrase),
-            evaluation=Evaluation("frr@fa", worst=0.10, drop=0.02, minimum=100),
+            evaluation=core.Evaluation("frr@fa", worst=0.10, drop=0.02, minimum=100),
             # Of 6 the embedding in onnx was 6.9 % away on other voices, of 20 it is 5.3 %.
             calibration=20,
             evidence=phrase_evidence(phrase, _GOLDEN, end=1.0),
@@ -112,25 +80,25 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
     )
 
 
-def _frontend(checkpoint: Checkpoint) -> Any:
+def _frontend(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.keyword.openwakeword.networks import frontend
 
     return frontend(checkpoint)
 
 
-def _embedding(checkpoint: Checkpoint) -> Any:
+def _embedding(checkpoint: core.Checkpoint) -> Any:
     from edgekit.models.keyword.openwakeword.networks import embedding
 
     return embedding(checkpoint)
 
 
-def _head(checkpoint: Checkpoint, file: str) -> Any:
+def _head(checkpoint: core.Checkpoint, file: str) -> Any:
     from edgekit.models.keyword.openwakeword.networks import head
 
     return head(checkpoint, file)
 
 
-def _prepare(checkpoint: Checkpoint, phrase: str, file: str) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, phrase: str, file: str) -> Mapping[str, Any]:
     from edgekit.models.keyword.openwakeword.networks import silence
 
     _head(checkpoint, file)  # refuses other weights
@@ -140,7 +108,7 @@ def _prepare(checkpoint: Checkpoint, phrase: str, file: str) -> Mapping[str, Any
     return {**sound, **settings}
 
 
-def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+def _pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
     from edgekit.models.keyword.openwakeword.ear import OpenWakewordSpotter
 
     return OpenWakewordSpotter(parts, facts)

@@ -22,8 +22,6 @@ from edgekit.formats import tflite
 from edgekit.models.keyword.openwakeword.ear import Silence
 from edgekit.models.keyword.openwakeword.shapes import BINS, EMBEDDING, HOP, MELS, STAGES, TRANSFORM, OpenSettings
 
-__all__ = ["Convolution", "Embedding", "Head", "Mels", "embedding", "frontend", "head", "silence"]
-
 Array = NDArray[Any]
 
 #: Samples that an int16 of full scale is; the networks were made for the numbers of 16 bits.

@@ -7,19 +7,6 @@ from dataclasses import dataclass
 from edgekit.core import Work
 from edgekit.numerics.layers import Layer, convolution, linear, work
 
-__all__ = [
-    "BINS",
-    "EMBEDDING",
-    "HEAD",
-    "HOP",
-    "MELS",
-    "STAGES",
-    "TRANSFORM",
-    "OpenRules",
-    "OpenSettings",
-    "openwakeword_work",
-]
-
 HOP, BINS, TRANSFORM = 160, 257, 512
 #: Bins that a filter takes, and samples under the window: what the exported table holds.
 _USED, _TAPS = 120, 400

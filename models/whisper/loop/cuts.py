@@ -9,8 +9,6 @@ from typing import Any
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.voice_activity_detection import Listener, Rules, Span, segments
 
-__all__ = ["RULES", "batch_windows", "pack_windows", "pieces", "speech_in"]
-
 #: Looser than the detector's own defaults: a word that is lost weighs more than a pause that is kept.
 RULES = Rules(threshold=0.5, shortest=0.1, pause=0.5, padding=0.25, longest=28.0)
 #: Seconds of a window at most, and of a pause in one at most.

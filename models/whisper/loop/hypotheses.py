@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from edgekit.core import Runner
 from edgekit.errors import BadInput
 
-__all__ = ["Hypotheses", "Logits", "Windows"]
-
 Logits = NDArray[np.float32]
 
 

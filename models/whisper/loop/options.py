@@ -12,8 +12,6 @@ from edgekit.errors import BadInput
 from edgekit.models.whisper.loop.tokens import language_code
 from edgekit.tasks.automatic_speech_recognition.subtitles import check_ending
 
-__all__ = ["Options", "options_of"]
-
 #: As many hypotheses about a window as the decoder part declares.
 _MOST_HYPOTHESES = 64
 

@@ -25,8 +25,6 @@ Samples = NDArray[np.float32]
 #: Windows of a long sound whose texts grow side by side. With three five minutes take as long, and 40 MB more.
 _AT_ONCE = 2
 
-__all__ = ["Context", "Recognized", "Recognizer", "echoes", "window_seconds"]
-
 
 @dataclass
 class Context:

@@ -27,8 +27,6 @@ from edgekit.models.whisper.shapes import SAMPLE_RATE
 from edgekit.tasks.common.audio import Converter
 from edgekit.tasks.voice_activity_detection import Listener
 
-__all__ = ["SpeechStream"]
-
 Samples = NDArray[np.float32]
 
 #: Seconds of new sound that a transcription waits for; on a slow device this share of its own time, if that is more.

@@ -16,29 +16,9 @@ from edgekit.tasks.common.tokens import tokenizing
 #: Symbols that annotate rather than transcribe; the original suppresses them by default.
 _SYMBOLS = [
     *'"#()*+/:;<=>@[\\]^_`{|}~「」『』',
-    *[
-        "<<",
-        ">>",
-        "<<<",
-        ">>>",
-        "--",
-        "---",
-        "-(",
-        "-[",
-        "('",
-        '("',
-        "((",
-        "))",
-        "(((",
-        ")))",
-        "[[",
-        "]]",
-        "{{",
-        "}}",
-        "♪♪",
-        "♪♪♪",
-    ],
-]
+    "<<", ">>", "<<<", ">>>", "--", "---", "-(", "-[", "('", '("', "((", "))", "(((", ")))", "[[", "]]", "{{", "}}",
+    "♪♪", "♪♪♪",
+]  # fmt: skip
 _MUSIC = set("♩♪♫♬♭♮♯")
 
 

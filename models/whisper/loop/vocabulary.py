@@ -16,8 +16,6 @@ import numpy as np
 from edgekit.common.memory import give_back
 from edgekit.errors import BadInput
 
-__all__ = ["Vocabulary"]
-
 #: Most tokens of a vocabulary; Whisper has 51,866.
 _MOST = 1 << 20
 

@@ -20,8 +20,6 @@ from edgekit.models.whisper.loop.hypotheses import Hypotheses
 from edgekit.models.whisper.loop.tokens import Tokens
 from edgekit.models.whisper.shapes import SAMPLE_RATE
 
-__all__ = ["Word", "aligned_words", "looks", "warp", "words_of"]
-
 #: Positions of the encoder a second, and positions that the median filter of an attention looks at.
 _RATE, _MEDIAN = 50, 7
 #: Marks that belong to the word after them, and to the word before them.

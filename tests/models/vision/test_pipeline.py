@@ -17,7 +17,7 @@ from edgekit.errors import BadInput
 from edgekit.registry import find
 from edgekit.tasks.common import pictures
 from edgekit.tasks.image_classification import classifier as pipeline
-from edgekit.tasks.image_classification import samples
+from edgekit.tasks.image_classification.samples import samples
 
 FACTS = {"height": 8, "width": 6, "labels": ["dark", "bright"], "scale": 1 / 256, "zero_point": -128}
 
@@ -159,7 +159,7 @@ def labelled(folder: Path, rows: list[tuple[str, str]], images: tuple[str, ...] 
 
 
 def test_a_labelled_folder(tmp_path: Path) -> None:
-    found = samples.samples(labelled(tmp_path, [("a.png", "1"), ("b.png", "0")]), ["no", "yes"])
+    found = samples(labelled(tmp_path, [("a.png", "1"), ("b.png", "0")]), ["no", "yes"])
     assert [(sample.name, sample.truth) for sample in found] == [("a.png", "yes"), ("b.png", "no")]
 
 
@@ -177,16 +177,16 @@ def test_a_labelled_folder(tmp_path: Path) -> None:
 )
 def test_a_labels_file_that_cannot_be_used(tmp_path: Path, rows: list[tuple[str, str]], what: str) -> None:
     with pytest.raises(BadInput, match=what):
-        samples.samples(labelled(tmp_path, rows), ["no", "yes"])
+        samples(labelled(tmp_path, rows), ["no", "yes"])
 
 
 def test_a_folder_without_labels(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     saved(tmp_path / "deep" / "a.PNG", "RGB", 0, format="PNG")
-    assert [(sample.name, sample.truth) for sample in samples.samples(tmp_path, ["x"])] == [("a.PNG", None)]
+    assert [(sample.name, sample.truth) for sample in samples(tmp_path, ["x"])] == [("a.PNG", None)]
     (tmp_path / "deep" / "a.PNG").unlink()
     with pytest.raises(BadInput, match="nor any picture"):
-        samples.samples(tmp_path, ["x"])
+        samples(tmp_path, ["x"])
 
 
 # --- the models ------------------------------------------------------------------------------------------------------

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from edgekit.common.lazy import torch
 from edgekit.errors import BadInput
-
-__all__ = ["check"]
 
 _NUMBERS = ("Int", "Double")
 #: A type of torch's schemas -> the kinds of values that a program has for it.
@@ -52,8 +51,6 @@ def check(calls: Iterable[tuple[str, Sequence[str]]]) -> None:
 
 def _schema_kinds(name: str) -> Sequence[tuple[str, ...]] | None:
     """The kinds that torch's operator of that name takes, and what it returns; None where torch has none."""
-    import torch
-
     operator, _, overload = name.partition(".")
     schemas: Any = torch._C._jit_get_schemas_for_operator(operator) if operator.startswith("aten::") else ()
     for schema in schemas:

@@ -14,8 +14,6 @@ from typing import Any
 
 from edgekit.errors import BadInput
 
-__all__ = ["Schema", "parse"]
-
 Type = str | list[str] | tuple[str | None, ...]
 Schema = Mapping[str, Sequence[tuple[str, Type]]]
 

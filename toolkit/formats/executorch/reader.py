@@ -18,8 +18,6 @@ from edgekit.formats.executorch.flatbuffer import parse
 from edgekit.formats.executorch.schema import PROGRAM
 from edgekit.formats.executorch.xnnpack import Delegate
 
-__all__ = ["Program", "Tensor", "read"]
-
 _RETRY = "Export it again."
 #: torch's numbers of dtypes -> their name and bytes.
 DTYPES = {

@@ -12,8 +12,6 @@ from edgekit.errors import BadInput
 from edgekit.formats.executorch.flatbuffer import parse
 from edgekit.formats.executorch.schema import XNNPACK
 
-__all__ = ["Delegate", "read"]
-
 #: XNNPACK's numbers of dtypes -> their name and bits.
 _DTYPES = {
     1: ("float32", 32), 2: ("float16", 16), 3: ("int8", 8), 4: ("uint8", 8), 5: ("int32", 32), 6: ("int8", 8),

@@ -1,8 +1,6 @@
 """A reader of GGUF files that believes nothing."""
 
 from edgekit.formats.gguf.reader import (
-    FILE_TYPES,
-    GGML_TYPES,
     Census,
     Gguf,
     GgufTensor,
@@ -13,6 +11,7 @@ from edgekit.formats.gguf.reader import (
     shard_of,
     shards_of,
 )
+from edgekit.formats.gguf.types import FILE_TYPES, GGML_TYPES
 
 __all__ = [
     "FILE_TYPES",

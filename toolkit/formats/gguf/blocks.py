@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekit.common.lazy import NDArray
 from edgekit.formats.gguf.types import GGML_TYPES
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.float32]
     Bytes = NDArray[np.uint8]
-
-__all__ = ["BLOCKS", "Block", "Scales", "pack", "row_bytes"]
 
 #: What the 16 steps of IQ4_NL and IQ4_XS stand for (``kvalues_iq4nl``).
 _TABLE = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)

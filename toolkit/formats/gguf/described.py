@@ -11,8 +11,6 @@ from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.gguf.reader import Gguf
 from edgekit.formats.gguf.shapes import LAID_OUT, Shape
 
-__all__ = ["shape_of_config", "shape_of_file"]
-
 #: Names of matrices in a .gguf -> those of `Shape`.
 _MATRICES = {
     "attn_q": "q",

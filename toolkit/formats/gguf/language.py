@@ -13,31 +13,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from edgekit.core import (
-    Axis,
-    Checkpoint,
-    Costs,
-    Evaluation,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Recipe,
-    Source,
-    TensorSpec,
-    Usage,
-    Weights,
-)
+from edgekit import core
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.shapes import Shape
-
-__all__ = ["EVALUATION", "GEMMA", "language_model"]
 
 #: How SPDX writes the name of a licence that it has none for.
 GEMMA = "LicenseRef-Gemma"
 
 #: The largest perplexity, and the largest KL divergence from the reference in nats a token.
-EVALUATION = Evaluation("perplexity", worst=100.0, drop=0.05, minimum=8)
+EVALUATION = core.Evaluation("perplexity", worst=100.0, drop=0.05, minimum=8)
 #: Tokens of prompt and answer together where nobody asks for another number.
 CONTEXT = 4096
 #: Bytes of the process: the interpreter, numpy and llama.cpp, and the vocabulary's tables, a token; measured.
@@ -52,14 +36,14 @@ def language_model(
     licence: str,
     licence_text: str,
     *,
-    sources: tuple[Source, ...] = (),
+    sources: tuple[core.Source, ...] = (),
     hub: str = "",
     reference: Literal["f16", "source"] = "f16",
     terms: str = "",
     assets: tuple[str, ...] = (),
     importer: str = "",
     note: str = "",
-) -> Model:
+) -> core.Model:
     """The declaration of a model.
 
     Args:
@@ -68,27 +52,25 @@ def language_model(
         terms: name of the terms of use that must be accepted first, if there are any. assets: files that travel along.
         importer: name of the importer that it comes from, "" for a declared model. note: see `Identity`.
     """
-    tokens = TensorSpec("tokens", "int32", ("tokens",))
-    logits = TensorSpec("logits", "float32", ("tokens", shape.vocabulary))
-    axes = {"tokens": Axis(1, shape.context, 64)}
-    return Model(
-        identity=Identity(name, "language", licence, licence_text, terms=terms, importer=importer, note=note),
-        weights=Weights(
+    tokens = core.TensorSpec("tokens", "int32", ("tokens",))
+    logits = core.TensorSpec("logits", "float32", ("tokens", shape.vocabulary))
+    axes = {"tokens": core.Axis(1, shape.context, 64)}
+    return core.Model(
+        identity=core.Identity(name, "language", licence, licence_text, terms=terms, importer=importer, note=note),
+        weights=core.Weights(
             sources=sources, assets=assets, prepare=lambda checkpoint, folder: _facts(checkpoint, shape), hub=hub
         ),
-        network=Network(
+        network=core.Network(
             parts=(
-                Part("network", (tokens,), (logits,), axes, None, True, "language-model", {"reference": reference}),
+                core.Part(
+                    "network", (tokens,), (logits,), axes, None, True, "language-model", {"reference": reference}
+                ),
             ),
             parameters=shape.parameters,
             ready="gguf",
         ),
-        task=Usage(
-            name="text-generation",
-            golden="data/golden/golden-prompt.txt",
-            evaluation=EVALUATION,
-        ),
-        costs=Costs(
+        task=core.Usage(name="text-generation", golden="data/golden/golden-prompt.txt", evaluation=EVALUATION),
+        costs=core.Costs(
             size=lambda recipe: shape.file(recipe.precision) + _BESIDE,
             memory=lambda recipe: _memory(shape, recipe),
             work=lambda recipe: shape.works(recipe.precision),
@@ -96,14 +78,14 @@ def language_model(
     )
 
 
-def _memory(shape: Shape, recipe: Recipe) -> int:
+def _memory(shape: Shape, recipe: core.Recipe) -> int:
     """Peak RAM of an answer: weights, keys and values of the whole context, buffers, the process itself."""
     context = min(int(recipe.options.get("context", CONTEXT)), shape.context)
     held = shape.file(recipe.precision) + shape.laid_out(recipe.precision)
     return held + shape.cache(context) + shape.buffers(context) + _PROCESS + _WORD * shape.vocabulary
 
 
-def _facts(checkpoint: Checkpoint, shape: Shape) -> dict[str, Any]:
+def _facts(checkpoint: core.Checkpoint, shape: Shape) -> dict[str, Any]:
     """What a caller must know. Raises BadInput for a checkpoint of another model, or without its tokenizer."""
     header = _header(checkpoint)
     wanted = {"layers": shape.layers, "width": shape.width}
@@ -124,7 +106,7 @@ def _facts(checkpoint: Checkpoint, shape: Shape) -> dict[str, Any]:
     return {"architecture": shape.architecture, "context": min(CONTEXT, shape.context), "trained": shape.context}
 
 
-def _header(checkpoint: Checkpoint) -> dict[str, Any]:
+def _header(checkpoint: core.Checkpoint) -> dict[str, Any]:
     config = checkpoint.config
     if checkpoint.format == "gguf":
         kind = config.get("general.architecture")

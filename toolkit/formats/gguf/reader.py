@@ -22,20 +22,6 @@ from typing import Any
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.types import ARRAY, FILE_TYPES, GGML_TYPES, SCALARS, STRING
 
-__all__ = [
-    "FILE_TYPES",
-    "GGML_TYPES",
-    "Census",
-    "Gguf",
-    "GgufTensor",
-    "LongArray",
-    "census",
-    "read",
-    "read_start",
-    "shard_of",
-    "shards_of",
-]
-
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 #: More than any real file has. A file with more is damaged or hostile.

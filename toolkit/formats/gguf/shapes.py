@@ -11,32 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from edgekit.core import Work
+from edgekit.formats.gguf.types import GGML_TYPES
 
 #: Bits of a weight, scales included, by ggml's type.
-_BITS = {
-    "f32": 32,
-    "f16": 16,
-    "bf16": 16,
-    "q8_0": 8.5,
-    "q6_k": 6.5625,
-    "q5_1": 6,
-    "q5_k": 5.5,
-    "q5_0": 5.5,
-    "q4_1": 5,
-    "q4_k": 4.5,
-    "q4_0": 4.5,
-    "iq4_nl": 4.5,
-    "iq4_xs": 4.25,
-    "q3_k": 3.4375,
-    "iq3_s": 3.4375,
-    "iq3_xxs": 3.0625,
-    "q2_k": 2.625,
-    "iq2_s": 2.5625,
-    "iq2_xs": 2.3125,
-    "iq2_xxs": 2.0625,
-    "iq1_m": 1.75,
-    "iq1_s": 1.5625,
-}
+_BITS = {name: 8 * size / weights for name, weights, size in GGML_TYPES.values()}
 #: Types of blocks of 32 or of single weights; the others have blocks of 256.
 _SMALL = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 #: What llama.cpp takes instead where a row is no multiple of 256.

@@ -20,8 +20,6 @@ from typing import Any, NoReturn
 
 from edgekit.errors import BadInput, need
 
-__all__ = ["render"]
-
 #: Most bytes of a template, and of the text that it adds to a prompt. The longest known template has 20 kB.
 _LONGEST = 200_000
 _SECONDS, _MEMORY = 10.0, 1 << 30

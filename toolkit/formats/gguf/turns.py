@@ -12,8 +12,6 @@ from typing import Any
 from edgekit.errors import Unsupported
 from edgekit.formats.gguf.template import render
 
-__all__ = ["between", "render_prompt"]
-
 _SYSTEM, _QUESTIONS, _ANSWERS = "Ssys7", ("Qone7", "Qtwo7", "Qsix7"), ("Aone7", "Atwo7")
 
 

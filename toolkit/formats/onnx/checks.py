@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from edgekit.common.lazy import onnx
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.onnx.graph import CONTRIB, graphs, nodes, title
-
-if TYPE_CHECKING:
-    import onnx
-
-__all__ = ["OLDEST", "check", "shape_of"]
 
 #: The oldest operator set that is read: older ones are from before 2018, and broadcast otherwise.
 OLDEST = 7
@@ -56,8 +51,6 @@ def _check_names(model: onnx.ModelProto, file: Path) -> None:
 
 
 def _check_versions(model: onnx.ModelProto, file: Path) -> None:
-    import onnx
-
     versions = {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in model.opset_import}
     newest = onnx.defs.onnx_opset_version()
     if "" not in versions:
@@ -70,8 +63,6 @@ def _check_versions(model: onnx.ModelProto, file: Path) -> None:
 
 
 def _check_operators(model: onnx.ModelProto, file: Path) -> None:
-    import onnx
-
     own = {(function.domain, function.name) for function in model.functions}
     version = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     for node in nodes(model):

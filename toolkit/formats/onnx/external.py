@@ -5,15 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
 
+from edgekit.common.lazy import onnx
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.onnx.skeleton import MOST_BYTES
-
-if TYPE_CHECKING:
-    import onnx
-
-__all__ = ["check", "embed", "files"]
 
 
 def files(model: onnx.ModelProto) -> tuple[str, ...]:

@@ -5,27 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np, onnx
 from edgekit.errors import BadInput, Unsupported
-
-if TYPE_CHECKING:
-    import onnx
-    from numpy.typing import NDArray
-
-__all__ = [
-    "CONTRIB",
-    "Graph",
-    "Node",
-    "array_of",
-    "bytes_of",
-    "graph_of",
-    "graphs",
-    "nodes",
-    "reads",
-    "tensors",
-    "title",
-]
 
 #: onnxruntime's own operators.
 CONTRIB = "com.microsoft"
@@ -126,9 +109,6 @@ def tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 def bytes_of(tensor: onnx.TensorProto) -> int:
     """How many bytes the values of a tensor take in `raw_data`."""
-    import numpy as np
-    import onnx
-
     if any(size < 0 for size in tensor.dims):
         raise BadInput(f"the weight {tensor.name!r} of this .onnx file has the shape {list(tensor.dims)}.")
     count: int = math.prod(tensor.dims)
@@ -177,8 +157,6 @@ def graph_of(graph: onnx.GraphProto, versions: Mapping[str, int]) -> Graph:
 
 
 def _node(proto: onnx.NodeProto, versions: Mapping[str, int]) -> Node:
-    import onnx
-
     attributes: dict[str, Any] = {}
     inner: dict[str, Graph] = {}
     for attribute in proto.attribute:
@@ -193,8 +171,6 @@ def _node(proto: onnx.NodeProto, versions: Mapping[str, int]) -> Node:
 
 
 def _plain(value: Any) -> Any:
-    import onnx
-
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, onnx.TensorProto):
@@ -205,8 +181,6 @@ def _plain(value: Any) -> Any:
 
 
 def _constant(node: Node) -> NDArray[Any]:
-    import numpy as np
-
     for name, value in node.attributes.items():
         if name == "value":
             return np.asarray(value)

@@ -11,19 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from edgekit.common.lazy import onnx
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.formats.onnx import external
 from edgekit.formats.onnx.checks import check, shape_of
 from edgekit.formats.onnx.graph import CONTRIB, nodes, reads, tensors, title
 from edgekit.formats.onnx.skeleton import skeleton
-
-if TYPE_CHECKING:
-    import onnx
-
-__all__ = ["Facts", "Opened", "load", "open_file"]
 
 #: The version of ONNX's format from which on a constant need not be an input, too.
 _FREE_CONSTANTS = 4
@@ -105,7 +100,6 @@ def load(file: Path) -> onnx.ModelProto:
         As `open_file`; BadInput too where a weight does not fit its shape.
     """
     open_file(file)
-    import onnx
     from google.protobuf.message import DecodeError
 
     try:
@@ -131,8 +125,6 @@ def load(file: Path) -> onnx.ModelProto:
 
 def _validate(model: onnx.ModelProto, file: Path) -> None:
     """What onnx itself checks; it wants shapes of outputs, which many files lack and nobody needs."""
-    import onnx
-
     written = [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in model.graph.output]
     for value in model.graph.output:
         value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, ()))
@@ -146,8 +138,6 @@ def _validate(model: onnx.ModelProto, file: Path) -> None:
 
 
 def _facts(model: onnx.ModelProto) -> Facts:
-    import onnx
-
     constant = {tensor.name for tensor in model.graph.initializer}
     inferred = model
     try:
@@ -220,8 +210,6 @@ def _live_values(model: onnx.ModelProto) -> set[str]:
 
 def _parameters(model: onnx.ModelProto) -> int:
     """Number of weights: the values of all constants that are no whole numbers of 64 bits (shapes, positions)."""
-    import onnx
-
     return sum(math.prod(tensor.dims) for tensor in tensors(model) if tensor.data_type != onnx.TensorProto.INT64)
 
 

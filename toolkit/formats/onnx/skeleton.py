@@ -13,8 +13,6 @@ from pathlib import Path
 from edgekit.errors import BadInput
 from edgekit.formats.protobuf import LENGTH, Broken, fields, varint
 
-__all__ = ["MOST_BYTES", "skeleton"]
-
 #: Protobuf's own limit for a message.
 MOST_BYTES = 2**31 - 1
 #: Message -> the fields that hold messages with tensors inside.

@@ -11,22 +11,11 @@ from typing import Any, NamedTuple
 
 from edgekit.errors import BadInput
 
-__all__ = ["DTYPES", "Archive", "Payload", "open_archive", "sound"]
-
 #: Number of a dtype in the file -> its name and bytes.
 DTYPES: Mapping[int, tuple[str, int]] = {
-    1: ("uint8", 1),
-    2: ("int8", 1),
-    3: ("int16", 2),
-    4: ("int32", 4),
-    5: ("int64", 8),
-    6: ("float16", 2),
-    7: ("float32", 4),
-    8: ("float64", 8),
-    10: ("complex64", 8),
-    12: ("bool", 1),
-    13: ("bfloat16", 2),
-}
+    1: ("uint8", 1), 2: ("int8", 1), 3: ("int16", 2), 4: ("int32", 4), 5: ("int64", 8), 6: ("float16", 2),
+    7: ("float32", 4), 8: ("float64", 8), 10: ("complex64", 8), 12: ("bool", 1), 13: ("bfloat16", 2),
+}  # fmt: skip
 _MOST_MEMBERS = 100_000
 _MOST_JSON = 256 << 20
 _PROGRAM = "models/model.json"

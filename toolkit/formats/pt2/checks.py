@@ -7,24 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = [
-    "Check",
-    "any_value",
-    "drop_field",
-    "each",
-    "either",
-    "flag",
-    "integer",
-    "name",
-    "number",
-    "optional",
-    "record",
-    "refuse",
-    "table",
-    "weight_name",
-    "word",
-]
-
 Check = Callable[[Any], Any]
 _DOTTED = re.compile(r"\w+(\.\w+)*", re.ASCII)
 _INFINITE = ("Infinity", "-Infinity", "NaN")

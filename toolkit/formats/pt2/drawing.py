@@ -7,8 +7,6 @@ from typing import Any
 
 from edgekit.formats.pt2 import operators
 
-__all__ = ["ALWAYS", "TRAINING", "drawing"]
-
 #: Operators that draw, whatever their arguments are.
 ALWAYS = frozenset(
     {

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import re
 
-__all__ = ["SYMBOL", "check", "symbol_of"]
-
 #: Names of sizes as torch writes them: ``s0``, ``s73``, ``u2`` (known only at run time), ``zuf0``.
 SYMBOL = re.compile(r"(s|u|zuf|zf)\d{1,6}")
 _LONGEST, _DEEPEST = 4000, 60

@@ -14,8 +14,6 @@ from edgekit.formats.pt2 import checks, expressions, operators
 from edgekit.formats.pt2.archive import DTYPES
 from edgekit.formats.pt2.checks import Check
 
-__all__ = ["rebuilt"]
-
 _MODULES = re.compile(r"[\w.,;@<>\[\]\"' ()-]*")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CONTROL", "check", "check_text", "short"]
-
 _ATEN = re.compile(r"torch\.ops\.aten\.([A-Za-z_]\w{0,80})\.([A-Za-z_]\w{0,40})")
 _CONTROL = re.compile(r"torch\.ops\.higher_order\.(\w{1,60})")
 #: Operators with graphs inside.

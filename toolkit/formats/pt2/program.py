@@ -15,9 +15,6 @@ from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.pt2 import archive, expressions, fields, operators
 from edgekit.formats.pt2.drawing import drawing
 
-__all__ = ["Program", "Range", "read"]
-
-
 #: Operators whose result shares memory with what they take.
 _VIEWS = frozenset(
     {

@@ -9,11 +9,10 @@ import warnings
 import zipfile
 from typing import Any
 
+from edgekit.common.lazy import torch
 from edgekit.errors import BadInput
 from edgekit.formats.pt2.archive import Payload, sound
 from edgekit.formats.pt2.program import Program
-
-__all__ = ["module_of", "rewritten"]
 
 #: Steps that only check what they are called with.
 _CHECK = re.compile(r"_assert|sym_constrain_range")
@@ -63,8 +62,6 @@ def module_of(program: Program) -> Any:
     Raises:
         BadInput: torch cannot load it.
     """
-    import torch
-
     try:
         exported = torch.export.load(io.BytesIO(rewritten(program)))
         if _WRITTEN & program.operators.keys():
@@ -84,8 +81,6 @@ def module_of(program: Program) -> Any:
 def _plain(module: Any, program: Program) -> Any:
     """`module` without torch.export's hooks, checks and trees of arguments, which other tracers cannot follow, and
     without the inputs and outputs that are no tensors."""
-    import torch
-
     graph = module.graph
     graph.set_codegen(torch.fx.graph.CodeGen())
     inputs = [node for node in graph.nodes if node.op == "placeholder"]
@@ -122,8 +117,6 @@ def _open(graph: Any, node: Any) -> None:
 
 def _lower_fill(graph: Any, node: Any) -> None:
     """Fill with a number that is computed: ones times the number, which other tracers know."""
-    import torch
-
     with graph.inserting_before(node):
         ones = graph.call_function(torch.ops.aten.ones_like.default, (node.args[0],))
         filled = graph.call_function(torch.ops.aten.mul.Tensor, (ones, node.args[1]))

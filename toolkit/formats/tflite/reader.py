@@ -14,16 +14,12 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
 from edgekit.formats.tflite.schema import DTYPES, OPERATORS, OPTIONS, Field
 from edgekit.formats.tflite.sparse import Dimension, dense
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Graph", "Operator", "Quantization", "Subgraph", "Tensor", "read"]
 
 _IDENTIFIER = b"TFL3"
 _MOST_TENSORS = 100_000
@@ -237,8 +233,6 @@ def _option(table: _Table | None, field: Field) -> Any:
 
 
 def _tensor(table: _Table, buffers: list[bytes], dynamic: bool) -> Tensor:
-    import numpy as np
-
     name = table.text(3)
     code = int(table.number(1, "<b"))
     dtype = DTYPES.get(code, f"type {code}")

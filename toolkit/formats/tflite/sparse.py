@@ -10,14 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Dimension", "dense"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +42,6 @@ def dense(
     Raises:
         BadInput: sizes, segments or indices do not fit.
     """
-    import numpy as np
-
     rank = len(shape)
     if (
         sorted(order) != list(range(rank + len(blocks)))
@@ -73,8 +67,6 @@ def dense(
 
 def _places(extents: Sequence[int], order: Sequence[int], dimensions: Sequence[Dimension]) -> list[NDArray[Any]]:
     """For every stored value its index along each dimension of shape and blocks."""
-    import numpy as np
-
     places: list[NDArray[Any]] = [np.zeros(1, np.int64) for _ in order]
     position = np.zeros(1, np.int64)
     for axis, dimension in zip(order, dimensions, strict=True):

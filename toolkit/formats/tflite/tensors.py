@@ -10,15 +10,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Specs", "decode_value", "describe", "encode_value", "read_specs"]
 
 #: Names, dtypes and shapes of inputs and outputs, in the file's order.
 Specs = tuple[Sequence[TensorSpec], Sequence[TensorSpec]]
@@ -51,8 +47,6 @@ def encode_value(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name
     Raises:
         BadInput: the file's dtype cannot hold it.
     """
-    import numpy as np
-
     if value.dtype == dtype:
         return value
     limits = np.iinfo(dtype) if dtype.kind in "iu" else None
@@ -69,8 +63,6 @@ def encode_value(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name
 
 def decode_value(value: NDArray[Any], dtype: str, steps: tuple[float, int]) -> NDArray[Any]:
     """`value` of the file in the dtype of the part's specification; `steps` as for `encode_value`."""
-    import numpy as np
-
     if value.dtype == dtype:
         return value
     if value.dtype.kind in "iu" and np.dtype(dtype).kind == "f":

@@ -20,8 +20,6 @@ from torch import Tensor, nn
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.tflite.reader import Graph, Operator, Subgraph
 
-__all__ = ["Translated", "translate_graph"]
-
 _FROM_TFLITE, _TO_TFLITE = (0, 3, 1, 2), (0, 2, 3, 1)
 _ACTIVATIONS: dict[int, Callable[[Tensor], Tensor] | None] = {0: None, 1: F.relu, 3: F.relu6, 4: torch.tanh}
 #: Layers are made without weights, until those of the file are known to fit: shapes may ask for any memory.

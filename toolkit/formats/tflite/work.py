@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from edgekit.formats.tflite.reader import Operator, Subgraph
 
-__all__ = ["Work", "work_of"]
-
 
 @dataclass(frozen=True)
 class Work:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from edgekit.core import Axis, TensorSpec
 from edgekit.errors import BadInput
 
-__all__ = ["Bounds", "Open", "apply_bounds"]
-
 
 @dataclass(frozen=True)
 class Open:

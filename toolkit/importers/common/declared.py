@@ -6,12 +6,11 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from edgekit.core import Evaluation, Evidence, Identity, Model, Network, Part, Usage, Weights, Work
 from edgekit.numerics import weighing
 from edgekit.registry import find
-
-__all__ = ["Import", "declare_import", "registry_name"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,8 @@ class Import:
 
     Attributes:
         source: as the user wrote it; the model's name comes from it. importer: the importer's name.
-        parts, ready, weights: see `edgekit.core.Network`, `edgekit.core.Weights`. variants: parts of each.
+        parts, ready: see `edgekit.core.Network`. variants: parts of each.
+        hub, assets: see `edgekit.core.Weights`. facts: for callers, as its `prepare` gives them.
         parameters: number of weights.
         works: of each part, by declared shapes (`edgekit.numerics.layers.work`); they do not depend on the recipe.
         task: name of the task. golden: an absolute path, or "" for the task's golden input.
@@ -31,10 +31,12 @@ class Import:
     source: str
     importer: str
     parts: tuple[Part, ...]
-    weights: Weights
+    hub: str
     parameters: int
     works: Sequence[Work]
     task: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    assets: tuple[str, ...] = ()
     golden: str = ""
     labels: tuple[str, ...] = ()
     evidence: Evidence | None = None
@@ -59,7 +61,9 @@ def declare_import(imported: Import) -> Model:
             licence_text=imported.licence_text,
             importer=imported.importer,
         ),
-        weights=imported.weights,
+        weights=Weights(
+            sources=(), prepare=lambda checkpoint, folder: imported.facts, assets=imported.assets, hub=imported.hub
+        ),
         network=network,
         task=Usage(
             name=imported.task,

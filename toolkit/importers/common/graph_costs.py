@@ -12,8 +12,6 @@ from edgekit.formats.pt2.archive import DTYPES
 from edgekit.formats.pt2.operators import short
 from edgekit.numerics.layers import Layer, table, work
 
-__all__ = ["work_of"]
-
 _CONVOLUTIONS = frozenset(("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "convolution"))
 _RECURRENT = frozenset(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell"))
 _PRODUCTS = frozenset(("linear", "addmm", "mm", "matmul", "bmm", "baddbmm", "einsum"))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import edgekit
-from edgekit.common.files import hash_file
-from edgekit.core import Checkpoint, Evaluation, ImportOptions, Inspection, Model, Part, TensorSpec, Weights
+from edgekit.core import Checkpoint, Evaluation, ImportOptions, Inspection, Model, Part, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats import pt2
 from edgekit.formats.pt2 import Program
@@ -24,8 +21,6 @@ from edgekit.importers.common.rewriting import keep_if_equivalent, told_apart
 from edgekit.importers.common.spectra import real
 from edgekit.tasks.tensors.arrays import read
 
-__all__ = ["bounds_of", "declared_graph", "inspect_program", "key_of"]
-
 #: Tasks that a graph of tensors can serve, and what it must be like (`_check_task`).
 TASKS = ("tensors", "image-classification")
 
@@ -34,12 +29,6 @@ def bounds_of(program: Program, wanted: Mapping[str, tuple[int, int]]) -> Bounds
     """The axes of the program with the user's bounds; see `edgekit.importers.common.axes.apply_bounds`."""
     axes = {name: Open(held.least, held.most, held.example, held.places) for name, held in program.ranges.items()}
     return apply_bounds(axes, wanted, program.inputs)
-
-
-def key_of(what: str, program: Program, bounds: Bounds) -> str:
-    """A key for the cache over the file and the axes."""
-    parts = (what, edgekit.__version__, hash_file(program.path), repr(bounds.axes), repr(bounds.names))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def inspect_program(source: str, kind: str, program: Program, bounds: Bounds, tasks: tuple[str, ...]) -> Inspection:
@@ -100,7 +89,8 @@ def declared_graph(
             source=source,
             importer=kind,
             parts=(part,),
-            weights=Weights(sources=(), prepare=partial(_prepare_facts, known=known), hub=str(program.path)),
+            hub=str(program.path),
+            facts=known,
             parameters=program.parameters,
             works=(work_of("network", program),),
             task=task,
@@ -133,10 +123,6 @@ def _build_module(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samp
     tried = [{name: sample[name] for name in order} for sample in held]
     module = told_apart(pt2.module_of(program))
     return finite(keep_if_equivalent(real(module), module, tried, _SPECTRA), tried)
-
-
-def _prepare_facts(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
-    return dict(known)
 
 
 def _gives_probabilities(program: Program) -> bool:

@@ -8,16 +8,11 @@ samples do.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, torch
 from edgekit.importers.common.rewriting import keep_if_equivalent
 from edgekit.numerics.masking import MASKED
-
-if TYPE_CHECKING:
-    import torch
-    from numpy.typing import NDArray
-
-__all__ = ["finite"]
 
 #: What is below this cannot be told from infinity in half precision, or not by much.
 _LEAST = -3e4
@@ -33,8 +28,6 @@ def finite(module: torch.fx.GraphModule, samples: Sequence[Mapping[str, NDArray[
     Args:
         samples: inputs by name, in the order of the module's own.
     """
-    import torch
-
     if not any(word in str(node.target) for node in module.graph.nodes for word in _MASKED):
         return module
     graph = torch.fx.Graph()
@@ -48,8 +41,6 @@ def finite(module: torch.fx.GraphModule, samples: Sequence[Mapping[str, NDArray[
 
 def _bound(module: torch.fx.GraphModule, node: Any) -> bool:
     """Make the numbers of an operator's call, or the constant that a node holds, modest. Whether it was not."""
-    import torch
-
     if node.op == "get_attr":
         held = module
         for piece in node.target.split("."):

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.lazy import NDArray, torch
+
 if TYPE_CHECKING:
-    import torch
-    from numpy.typing import NDArray
-
     Module = torch.fx.GraphModule
-
-__all__ = ["keep_if_equivalent", "told_apart"]
 
 
 def keep_if_equivalent(
@@ -23,8 +20,6 @@ def keep_if_equivalent(
         samples: inputs by name, in the order of the module's own.
         most: the largest difference that counts as the same, relative to the largest value of an output.
     """
-    import torch
-
     if made is module:
         return module
     with torch.inference_mode():
@@ -42,8 +37,6 @@ def told_apart(module: Module) -> Module:
 
     The formats name each value once, and an output that has an input's name is lost.
     """
-    import torch
-
     (last,) = (node for node in module.graph.nodes if node.op == "output")
     seen = {node for node in module.graph.nodes if node.op in ("placeholder", "get_attr")}
     outputs = []

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    import torch
-
-__all__ = ["real"]
+from edgekit.common.lazy import torch
 
 #: Weights that a transform may have: 4096 samples to 2049 frequencies, real and imaginary.
 _MOST = 2 * 4096 * 2049
@@ -33,8 +30,6 @@ class _Unknown(Exception):
 
 def real(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
     """`module` without complex numbers; the same module where there are none, or others than these."""
-    import torch
-
     if not any(_complex(node) for node in module.graph.nodes):
         return module
 
@@ -108,8 +103,6 @@ def _name(argument: Any) -> str:
 
 def _transform(rewrite: _Rewrite, x: Any, n: int | None, dim: int, norm: str | None) -> _Pair:
     """fft, ifft and rfft: a product of an axis with cosines and sines."""
-    import torch
-
     kind = str(rewrite.node.target).split(".")[1]
     shape = rewrite.shape()
     axis = dim % len(shape)
@@ -136,8 +129,6 @@ def _transform(rewrite: _Rewrite, x: Any, n: int | None, dim: int, norm: str | N
 
 def _backwards(rewrite: _Rewrite, x: Any, n: int | None, dim: int, norm: str | None) -> Any:
     """irfft: half a spectrum to real values."""
-    import torch
-
     shape = rewrite.shape()
     axis = dim % len(shape)
     size = int(n or 2 * (shape[axis] - 1))
@@ -154,8 +145,6 @@ def _backwards(rewrite: _Rewrite, x: Any, n: int | None, dim: int, norm: str | N
 
 def _inverse(kept: int, size: int, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
     """The matrices [frequencies, samples] of a half spectrum, whose other half mirrors it."""
-    import torch
-
     angle = torch.outer(torch.arange(kept, dtype=torch.float64), torch.arange(size, dtype=torch.float64))
     angle = (angle % size) * (2 * math.pi / size)
     twice = torch.full((kept, 1), 2.0, dtype=torch.float64)
@@ -169,8 +158,6 @@ def _windows(
     rewrite: _Rewrite, x: Any, n_fft: int, hop_length: int | None, win_length: int | None, window: Any, **how: Any
 ) -> _Pair:
     """stft: a convolution with cosines and sines of the window's length."""
-    import torch
-
     size, step, length = n_fft, hop_length or n_fft // 4, win_length or n_fft
     count = size if how["onesided"] is False else size // 2 + 1
     _check(2 * size * count)
@@ -213,8 +200,6 @@ def _overlap_add(
     rewrite: _Rewrite, x: Any, n_fft: int, hop_length: int | None, win_length: int | None, window: Any, **how: Any
 ) -> Any:
     """istft: a transposed convolution with waves of the window's length, over what its overlaps add up to."""
-    import torch
-
     shape = rewrite.shape()
     size, step, length = n_fft, hop_length or n_fft // 4, win_length or n_fft
     count, frames = shape[-2:]
@@ -294,14 +279,10 @@ def _length(_rewrite: _Rewrite, x: _Pair) -> Any:
 
 
 def _angle(_rewrite: _Rewrite, x: _Pair) -> Any:
-    import torch
-
     return torch.atan2(x.im, x.re)
 
 
 def _view_as_real(_rewrite: _Rewrite, x: _Pair) -> Any:
-    import torch
-
     return torch.stack([x.re, x.im], -1)
 
 

@@ -8,22 +8,18 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import cache_folder, hash_file
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Evidence, Sample
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["evidence_of", "files", "folder_of", "keep", "pictures", "publish_folder"]
 
 _NOISE = "Noise shaped like the inputs: no real sample is known."
 
 
-def folder_of(key: str) -> Path:
-    """The folder in the cache for an import with this key; it need not exist."""
-    return cache_folder() / "imports" / key[:32]
+def folder_of(*key: str) -> Path:
+    """The folder in the cache for an import with these texts as its key; it need not exist."""
+    return cache_folder() / "imports" / hashlib.sha256("\n".join(key).encode()).hexdigest()[:32]
 
 
 def publish_folder(fresh: Path, place: Path) -> Path:
@@ -45,8 +41,6 @@ def publish_folder(fresh: Path, place: Path) -> Path:
 
 def keep(samples: Iterable[Mapping[str, NDArray[Any]]], folder: Path) -> None:
     """Write the samples into `folder`, in their order."""
-    import numpy as np
-
     folder.mkdir(parents=True, exist_ok=True)
     for i, sample in enumerate(samples):
         with (folder / f"{i:04}.npz").open("wb") as file:
@@ -60,7 +54,6 @@ def files(folder: Path) -> list[Path]:
 
 def pictures(folder: Path) -> list[Path]:
     """The samples in `folder`, of one input that is a picture's bytes (uint8 [1, height, width, 3]), as .png files."""
-    import numpy as np
     from PIL import Image
 
     place = folder.with_name(f"{folder.name}-pictures")

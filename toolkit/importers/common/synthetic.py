@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import edgekit
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Axis, TensorSpec
-from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["SAMPLES", "noise"]
+from edgekit.errors import BadInput, boundary
+from edgekit.importers.common import stored
 
 #: Half of them calibrate: static int8 takes at least 8 different ones.
 SAMPLES = 16
 #: Numbers of an input at most: a file of a few bytes may name any shape.
 _MOST = 1 << 27
+
+
+def keep_noise(
+    key: tuple[str, ...], inputs: Sequence[TensorSpec], axes: Mapping[str, Axis], rows: Mapping[str, int]
+) -> Path:
+    """The folder of `SAMPLES` samples in the cache, made once for a key; see `noise`."""
+    place = stored.folder_of(edgekit.__version__, *key)
+    if len(stored.files(place)) != SAMPLES:
+        with tempfile.TemporaryDirectory() as work, boundary():
+            stored.keep((noise(inputs, axes, rows, seed) for seed in range(SAMPLES)), Path(work) / "samples")
+            stored.publish_folder(Path(work) / "samples", place)
+    return place
 
 
 def noise(
@@ -33,8 +45,6 @@ def noise(
     Raises:
         BadInput: an input is too large.
     """
-    import numpy as np
-
     sample = {}
     for spec in inputs:
         random = np.random.default_rng([seed, zlib.crc32(spec.name.encode())])

@@ -10,8 +10,6 @@ from edgekit.errors import FetchFailed
 from edgekit.formats import gguf
 from edgekit.sources import fetch, transports, user_source
 
-__all__ = ["accepts", "headers"]
-
 #: A repository that says by its name that it holds such files, or of which one is named.
 _REPOSITORY = re.compile(r"hf://[\w.-]+/([\w.-]*gguf[\w.-]*(@[\w./-]+)?|[\w.-]+(@[\w./-]+)?:.+)", re.IGNORECASE)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Checkpoint, Importer, ImportOptions, Inspection, Model, Part, Progress, Weights, Work
+from edgekit.core import Checkpoint, Importer, ImportOptions, Inspection, Model, Part, Progress
 from edgekit.errors import Unsupported
 from edgekit.importers.common.declared import Import, declare_import
 from edgekit.importers.hub import noise
@@ -84,16 +83,12 @@ def _add_inputs_outputs(described: Inspection, repository: Repository, options: 
         open_ended = exc.hint.startswith("Choose: --task") and len(described.tasks) == 1
         tasks = tuple(dict.fromkeys((*described.tasks, *(("tensors",) if open_ended else ()))))
         return replace(described, tasks=tasks, notes=(exc.message, exc.hint))
-    inputs = tuple(spec.spec for part in plan.parts for spec in part.inputs)
-    outputs = tuple(spec.spec for part in plan.parts for spec in part.outputs)
+    inputs = tuple(spec for part in plan.parts for spec in part.inputs)
+    outputs = tuple(spec for part in plan.parts for spec in part.outputs)
     return replace(described, inputs=inputs, outputs=outputs, notes=plan.notes)
 
 
 def _declare_plan(repository: Repository, plan: Plan) -> Model:
-    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
-        return plan.facts
-
-    parts = tuple(_part(plan, part) for part in plan.parts)
     fixed = tuple(_part(plan, part) for part in plan.fixed)
     licence = repository.folder / "LICENSE"
     size = first(repository.config, "vocab_size")
@@ -103,10 +98,12 @@ def _declare_plan(repository: Repository, plan: Plan) -> Model:
         Import(
             source=repository.source,
             importer="hub",
-            parts=parts,
-            weights=Weights(sources=(), prepare=prepare, assets=plan.assets, hub=repository.address),
+            parts=tuple(_part(plan, part) for part in plan.parts),
+            hub=repository.address,
+            facts=plan.facts,
+            assets=plan.assets,
             parameters=plan.parameters,
-            works=[Work(**{name: getattr(work, name) for name in work.__struct_fields__}) for work in plan.works],
+            works=plan.works,
             task=plan.task,
             golden=str(noise.golden(plan, words)) if free else "",
             evidence=noise.evidence(plan, words) if free else None,
@@ -122,9 +119,9 @@ def _declare_plan(repository: Repository, plan: Plan) -> Model:
 def _part(plan: Plan, part: PartPlan) -> Part:
     return Part(
         name=part.name,
-        inputs=tuple(spec.spec for spec in part.inputs),
-        outputs=tuple(spec.spec for spec in part.outputs),
-        axes={name: axis.axis for name, axis in part.axes.items()},
+        inputs=part.inputs,
+        outputs=part.outputs,
+        axes=part.axes,
         build=functools.partial(_build, plan, part.name),
         quantize=part.quantize,
     )

@@ -9,8 +9,6 @@ from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.mappings import architecture_of, base_of, tasks_of
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["Choice", "choose", "fitting", "own_code"]
-
 #: (architecture, task) -> the class that is built of it: a tower.
 _TOWERS = {
     ("CLIPModel", "feature-extraction"): "CLIPTextModelWithProjection",

@@ -8,8 +8,6 @@ from edgekit.importers.hub.mappings import architecture_of
 from edgekit.importers.hub.repository import Repository
 from edgekit.registry import find, names
 
-__all__ = ["described_as", "family_of", "member"]
-
 
 def family_of(repository: Repository, options: ImportOptions) -> Family | None:
     """The family that has the checkpoint's architecture; None if there is none, or another task is asked for."""

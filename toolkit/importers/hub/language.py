@@ -9,8 +9,6 @@ from edgekit.importers.common.declared import registry_name
 from edgekit.importers.hub.mappings import architecture_of
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["declared_language", "inspected_language", "writes"]
-
 _TASK = "text-generation"
 
 

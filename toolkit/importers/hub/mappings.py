@@ -12,8 +12,6 @@ from pathlib import Path
 
 from edgekit.errors import MissingExtra, Unsupported, install_command
 
-__all__ = ["architecture_of", "base_of", "positions_of", "tasks_of", "transformers_version"]
-
 #: Task -> transformers' tables (`models/auto/modeling_auto.py`) of the classes that are made for it.
 _TABLES = {
     "image-classification": ("MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",),
@@ -27,27 +25,14 @@ _TABLES = {
 #: Classes that no table of transformers names for these tasks.
 _ALSO = {
     "image-feature-extraction": (
-        "CLIPVisionModelWithProjection",
-        "CLIPVisionModel",
-        "CLIPModel",
-        "SiglipModel",
-        "SiglipVisionModel",
-        "Siglip2Model",
-        "ChineseCLIPModel",
+        "CLIPVisionModelWithProjection", "CLIPVisionModel", "CLIPModel", "SiglipModel", "SiglipVisionModel",
+        "Siglip2Model", "ChineseCLIPModel",
     ),
     "feature-extraction": (
-        "CLIPTextModelWithProjection",
-        "CLIPModel",
-        "SiglipModel",
-        "SiglipTextModel",
-        "ModernBertModel",
-        "MPNetModel",
-        "XLMRobertaModel",
-        "CamembertModel",
-        "NomicBertModel",
-        "EuroBertModel",
+        "CLIPTextModelWithProjection", "CLIPModel", "SiglipModel", "SiglipTextModel", "ModernBertModel", "MPNetModel",
+        "XLMRobertaModel", "CamembertModel", "NomicBertModel", "EuroBertModel",
     ),
-}
+}  # fmt: skip
 #: T5's whole network has an encoder that feature extraction may take.
 _ENCODERS = {"T5ForConditionalGeneration": "T5EncoderModel", "MT5ForConditionalGeneration": "MT5EncoderModel"}
 

@@ -6,18 +6,14 @@ import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from edgekit.common.files import cache_folder
-from edgekit.core import Evidence, Sample
-from edgekit.importers.hub.plan import Plan, Tensor
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["arrays", "evidence", "golden"]
+from edgekit.common.lazy import NDArray, np
+from edgekit.core import Evidence, Sample, TensorSpec
+from edgekit.importers.hub.plan import Plan
 
 #: Samples of a set: half of them calibrate.
 _COUNT = 32
@@ -25,8 +21,6 @@ _COUNT = 32
 
 def golden(plan: Plan, words: int) -> Path:
     """The first sample as a file in the cache."""
-    import numpy as np
-
     from edgekit.common.files import write_whole
 
     place = (
@@ -57,8 +51,6 @@ def arrays(plan: Plan, words: int, seed: int) -> Mapping[str, NDArray[Any]]:
 
     A dynamic axis has the size of its example.
     """
-    import numpy as np
-
     random = np.random.default_rng([seed, 17])
     made = {spec.name for part in plan.parts for spec in part.outputs}
     values: dict[str, NDArray[Any]] = {}
@@ -72,9 +64,7 @@ def arrays(plan: Plan, words: int, seed: int) -> Mapping[str, NDArray[Any]]:
     return values
 
 
-def _noise(spec: Tensor, shape: Sequence[int], words: int, random: Any) -> NDArray[Any]:
-    import numpy as np
-
+def _noise(spec: TensorSpec, shape: Sequence[int], words: int, random: Any) -> NDArray[Any]:
     if spec.dtype.startswith("float"):
         smooth = random.standard_normal(shape)
         return np.asarray(smooth, np.dtype(spec.dtype))

@@ -6,33 +6,7 @@ from typing import Any
 
 import msgspec
 
-from edgekit.core import Axis, TensorSpec
-
-__all__ = ["AxisPlan", "PartPlan", "Plan", "Tensor", "WorkPlan"]
-
-
-class Tensor(msgspec.Struct, frozen=True):
-    """See `edgekit.core.TensorSpec`."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...]
-
-    @property
-    def spec(self) -> TensorSpec:
-        return TensorSpec(self.name, self.dtype, self.shape)
-
-
-class AxisPlan(msgspec.Struct, frozen=True):
-    """See `edgekit.core.Axis`."""
-
-    least: int
-    most: int
-    example: int
-
-    @property
-    def axis(self) -> Axis:
-        return Axis(self.least, self.most, self.example)
+from edgekit.core import Axis, TensorSpec, Work
 
 
 class PartPlan(msgspec.Struct, frozen=True):
@@ -44,25 +18,11 @@ class PartPlan(msgspec.Struct, frozen=True):
 
     name: str
     module: str
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    axes: dict[str, AxisPlan] = {}
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    axes: dict[str, Axis] = {}
     settings: dict[str, Any] = {}
     quantize: bool = True
-
-
-class WorkPlan(msgspec.Struct, frozen=True):
-    """See `edgekit.core.Work`."""
-
-    part: str
-    kind: str
-    macs: int
-    weights: int
-    channels: int
-    tables: int
-    layers: int
-    activations: int
-    quantized: bool = True
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -89,5 +49,5 @@ class Plan(msgspec.Struct, frozen=True):
     facts: dict[str, Any] = {}
     assets: tuple[str, ...] = ()
     parameters: int = 0
-    works: tuple[WorkPlan, ...] = ()
+    works: tuple[Work, ...] = ()
     notes: tuple[str, ...] = ()

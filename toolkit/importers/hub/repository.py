@@ -17,8 +17,6 @@ from edgekit.errors import BadInput, FetchFailed
 from edgekit.sources import fetch, user_source
 from edgekit.sources.transports.hf import beginning_of
 
-__all__ = ["Repository", "open_repository", "read_header", "read_json", "whole"]
-
 SCHEME = "hf://"
 _INDEX = "model.safetensors.index.json"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")

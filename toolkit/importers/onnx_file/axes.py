@@ -10,8 +10,6 @@ from edgekit.core import Axis, TensorSpec
 from edgekit.formats.onnx import Facts
 from edgekit.importers.common.axes import Bounds, Open, apply_bounds
 
-__all__ = ["Axes", "axes_of", "candidates", "open_axes"]
-
 #: How much larger than its example an axis may become whose bounds nobody has named.
 _ROOM = 16
 _BATCH = re.compile(r"batch|^b$|^n$|^bs$|DynamicDimension\.0$|^unk__\d+$|\.0$", re.IGNORECASE)
@@ -37,24 +35,12 @@ class Axes:
 
     def of_graph(self, specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
         """`specs` of the graph as it is."""
-        return _rename_axes(
-            specs, {name: name if name in self.kept else new for name, new in self.bounds.names.items()}
-        )
+        names = {name: name if name in self.kept else new for name, new in self.bounds.names.items()}
+        return Bounds(names=names).rename_axes(specs)
 
     def of_torch(self, specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
         """`specs` of the formats made from torch."""
-        return _rename_axes(specs, self.bounds.names)
-
-
-def _rename_axes(specs: Sequence[TensorSpec], names: Mapping[str, str | int]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(
-            spec.name,
-            spec.dtype,
-            tuple(names.get(axis, axis) if isinstance(axis, str) else axis for axis in spec.shape),
-        )
-        for spec in specs
-    )
+        return self.bounds.rename_axes(specs)
 
 
 def axes_of(facts: Facts, wanted: Mapping[str, tuple[int, int]], sizes: Mapping[str, int]) -> Axes:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from math import prod
-from typing import TYPE_CHECKING
 
+from edgekit.common.lazy import onnx
 from edgekit.core import Work
 from edgekit.formats.onnx.graph import tensors
 from edgekit.numerics.layers import Layer, table, work
-
-if TYPE_CHECKING:
-    import onnx
-
-__all__ = ["work_of"]
 
 _RECURRENT = ("LSTM", "GRU", "RNN")
 
 
 def work_of(part: str, model: onnx.ModelProto) -> Work:
     """The weights and the work of a call; what an operator inside of a branch does is not counted."""
-    import onnx
-
     with contextlib.suppress(Exception):  # its C++ raises many kinds; the estimate then lacks what only it could tell
         model = onnx.shape_inference.infer_shapes(model)
     graph = model.graph
@@ -62,13 +55,7 @@ def work_of(part: str, model: onnx.ModelProto) -> Work:
     counted = sum(layer.weights + layer.outputs for layer in layers)
     kinds = {node.op_type for node in graph.node}
     return work(
-        part,
-        _kind(kinds, layers),
-        layers,
-        tables=max(0, floats - counted),
-        macs=macs,
-        steps=steps,
-        unrolled=unrolled,
+        part, _kind(kinds, layers), layers, tables=max(0, floats - counted), macs=macs, steps=steps, unrolled=unrolled
     )
 
 

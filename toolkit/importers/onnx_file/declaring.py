@@ -6,20 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edgekit.core import Axis, Checkpoint, ImportOptions, Inspection, Model, Part, Progress, TensorSpec, Weights
+from edgekit.common.lazy import NDArray, np, torch
+from edgekit.core import Axis, Checkpoint, ImportOptions, Inspection, Model, Part, Progress, TensorSpec
 from edgekit.errors import BadInput, ParityFailed, Unsupported
 from edgekit.formats.onnx import Opened, load, open_file
 from edgekit.importers.common import stored
 from edgekit.importers.common.declared import Import, declare_import
 from edgekit.importers.onnx_file.axes import Axes, axes_of, open_axes
 from edgekit.importers.onnx_file.trial import Trial, plain_name, run_trial_once
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["declaration", "inspect_file"]
 
 _TASK = "tensors"
 #: The largest relative error of a translated graph against onnxruntime on the original.
@@ -85,13 +81,13 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
     part = replace(part, build=partial(_graph, expected=facts.inputs, part=part))
     held = "int8" if facts.quantized else "fp16" if trial.half else ""
     translated = not (held or facts.contrib or facts.loop)
-    known = {"opset": facts.opset, "producer": facts.producer, "notes": notes}
     model = declare_import(
         Import(
             source=source,
             importer=kind,
             parts=(part,),
-            weights=Weights(sources=(), prepare=partial(_prepare_facts, known=known), hub=str(opened.file)),
+            hub=str(opened.file),
+            facts={"opset": facts.opset, "producer": facts.producer, "notes": notes},
             parameters=facts.parameters,
             works=(trial.work,),
             task=_TASK,
@@ -216,8 +212,6 @@ def _module(
     Args:
         scalars: places of the inputs without axes that get one; None: every tensor stays as it is.
     """
-    import torch
-
     from edgekit.formats.onnx.translation import Widened, translate
     from edgekit.runtimes.onnxruntime.runner import open_model
     from edgekit.tasks.tensors.arrays import read
@@ -246,8 +240,6 @@ def _module(
 def _error(made: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> float:
     """The largest error of an output, relative to its root mean square, or to 0.01 where that is smaller: what is
     nearly zero everywhere (a probability) has no digits to lose."""
-    import numpy as np
-
     errors = [0.0]
     for left, right in zip(made, wanted, strict=True):
         if left.shape != right.shape:
@@ -257,7 +249,3 @@ def _error(made: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> floa
             size = max(float(np.sqrt(np.mean(truth**2))), 0.01)
             errors.append(float(np.sqrt(np.mean((left - truth) ** 2))) / size)
     return max(errors)
-
-
-def _prepare_facts(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
-    return dict(known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -10,10 +9,11 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import edgekit
 from edgekit.common.files import hash_file
+from edgekit.common.lazy import NDArray, np, onnx
 from edgekit.common.memory import limited_memory
 from edgekit.core import Axis, TensorSpec, Work
 from edgekit.errors import BadInput, Unsupported, boundary
@@ -21,12 +21,6 @@ from edgekit.formats.onnx import Opened
 from edgekit.importers.common import stored
 from edgekit.importers.common.synthetic import SAMPLES, noise
 from edgekit.importers.onnx_file.axes import candidates
-
-if TYPE_CHECKING:
-    import onnx
-    from numpy.typing import NDArray
-
-__all__ = ["Trial", "plain_name", "run_trial_once"]
 
 _RECORD = "record.json"
 #: Operators that draw random numbers (Dropout does while training).
@@ -72,8 +66,7 @@ def run_trial_once(opened: Opened, wanted: Mapping[str, tuple[int, int]]) -> Tri
         Unsupported: it gives other outputs each time.
     """
     files = [opened.file, *(opened.file.parent / name for name in opened.facts.external)]
-    parts = ("onnx", edgekit.__version__, *map(hash_file, files), repr(sorted(wanted.items())))
-    place = stored.folder_of(hashlib.sha256("\n".join(parts).encode()).hexdigest())
+    place = stored.folder_of("onnx", edgekit.__version__, *map(hash_file, files), repr(sorted(wanted.items())))
     trial = _read_trial(place)
     if trial is None:
         with boundary(), limited_memory(), tempfile.TemporaryDirectory() as work:
@@ -149,8 +142,6 @@ def _first_run(
 
 def _check_repeats(opened: Opened, first: Mapping[str, NDArray[Any]], second: Mapping[str, NDArray[Any]]) -> None:
     """Raise Unsupported where the same inputs gave two answers: no bundle of such a graph can be compared with it."""
-    import numpy as np
-
     for name, value in first.items():
         scale = (
             np.abs(value, dtype=np.float64).max(initial=1e-6, where=np.isfinite(value))
@@ -171,8 +162,6 @@ def _sample(
     opened: Opened, model: onnx.ModelProto, sizes: Mapping[str, int], steps: bool, seed: int
 ) -> dict[str, NDArray[Any]]:
     """Noise. `steps`: its scalars are 10, 100, 1,000 in their order, as limits from below and above might be."""
-    import numpy as np
-
     axes = {name: Axis(size, size, size) for name, size in sizes.items()}
     sample = noise(opened.facts.inputs, axes, _rows(model), seed)
     scalars = [name for name, value in sample.items() if value.ndim == 0 and value.dtype.kind == "f"]
@@ -182,8 +171,6 @@ def _sample(
 
 
 def _finite(outputs: Mapping[str, NDArray[Any]]) -> bool:
-    import numpy as np
-
     return all(np.isfinite(value).all() for value in outputs.values() if value.dtype.kind == "f")
 
 
@@ -208,8 +195,6 @@ def _rows(model: onnx.ModelProto) -> dict[str, int]:
 
 def _is_count(tensor: onnx.TensorProto) -> bool:
     """Whether a constant is 0, 1, 2, ..."""
-    import numpy as np
-
     from edgekit.formats.onnx.graph import array_of
 
     if math.prod(tensor.dims) != max(tensor.dims) or max(tensor.dims) < 2:
@@ -219,8 +204,6 @@ def _is_count(tensor: onnx.TensorProto) -> bool:
 
 
 def _is_half(model: onnx.ModelProto) -> bool:
-    import onnx
-
     from edgekit.formats.onnx.graph import tensors
 
     counts = {int(onnx.TensorProto.FLOAT): 0, int(onnx.TensorProto.FLOAT16): 0}
@@ -232,8 +215,6 @@ def _is_half(model: onnx.ModelProto) -> bool:
 
 def _fix_axes(model: onnx.ModelProto, sizes: Mapping[str, int], outputs: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:
     """A copy of the graph with every axis at the size of the trial."""
-    import onnx
-
     from edgekit.formats.onnx.checks import shape_of
 
     out = onnx.ModelProto()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from edgekit.common.lazy import NDArray, np, torch
 from edgekit.errors import BadInput
 from edgekit.importers.common.foreign.child import stage
 from edgekit.importers.common.foreign.user_file import optional
@@ -15,12 +16,7 @@ from edgekit.importers.common.synthetic import SAMPLES
 from edgekit.importers.python_file.states import States
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Arrays = dict[str, NDArray[Any]]
-
-__all__ = ["MOST", "Examples", "collect_examples"]
 
 #: Evidence is 16 to 64 samples.
 MOST = 64
@@ -111,9 +107,6 @@ def _bind_arguments(item: Any, names: Sequence[str], open_ended: bool, where: st
 
 
 def _array(value: Any, where: str, notes: dict[str, None], wide: bool) -> NDArray[Any]:
-    import numpy as np
-    import torch
-
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
         value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()  # numpy has no bfloat16
@@ -153,8 +146,6 @@ def _check_same(sample: Arrays, earlier: Sequence[Arrays], where: str) -> None:
 
 def _shuffle_values(sample: Arrays, seed: int) -> Arrays:
     """Noise with the values of a sample in another order."""
-    import numpy as np
-
     random: np.random.Generator = np.random.default_rng(seed)
     return {
         name: random.permutation(array.reshape(-1)).reshape(array.shape) if seed else array

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from edgekit.common.lazy import torch
 from edgekit.errors import BadInput
-
-__all__ = ["named_outputs"]
 
 
 def named_outputs(result: Any, label: str) -> dict[str, Any]:
@@ -17,8 +16,6 @@ def named_outputs(result: Any, label: str) -> dict[str, Any]:
 
     Raises BadInput if there is none.
     """
-    import torch
-
     if isinstance(result, torch.Tensor):
         return {"output": result}
     leaves = [(path, value) for path, value in _leaves(result, ()) if isinstance(value, torch.Tensor)]

@@ -8,9 +8,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from edgekit.common.lazy import torch
 from edgekit.errors import BadInput
-
-__all__ = ["load_weights"]
 
 
 def load_weights(network: Any, file: Path, label: str) -> None:
@@ -51,6 +50,5 @@ def _read_state_dict(file: Path) -> Any:
         from safetensors.torch import load_file
 
         return load_file(file)
-    import torch
 
     return torch.load(file, map_location="cpu", weights_only=True)

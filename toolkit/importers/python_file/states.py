@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np, torch
 from edgekit.errors import BadInput
 from edgekit.importers.python_file.outputs import named_outputs
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["States"]
 
 #: What the output is called that is the next call's input of this name.
 _NEXT = "{}_out"
@@ -26,8 +22,6 @@ class States:
     """
 
     def __init__(self, module: ModuleType, network: Any, label: str) -> None:
-        import numpy as np
-
         self._network, self._label = network, label
         declared = vars(module).get("states", {})
         try:
@@ -58,8 +52,6 @@ class States:
         return whole
 
     def _next(self, sample: Mapping[str, NDArray[Any]]) -> None:
-        import torch
-
         with torch.no_grad():
             result = self._network(**{name: torch.from_numpy(array.copy()) for name, array in sample.items()})
         outputs = named_outputs(result, self._label)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.lazy import torch
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.formats import pt2
 from edgekit.importers.common import stored
@@ -23,11 +24,7 @@ from edgekit.importers.python_file.varying import Varying, dimensions, traceable
 from edgekit.numerics.finite import not_numbers
 
 if TYPE_CHECKING:
-    import torch
-
     from edgekit.importers.python_file.examples import Arrays
-
-__all__ = ["trace"]
 
 _BUILDERS = ("build", "get_model")
 #: Relative error of the traced graph against the module itself: the same operators on the same processor.
@@ -73,8 +70,6 @@ def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
 
 def _network(module: types.ModuleType, name: str, label: str) -> tuple[Any, list[str]]:
     """The module that the file builds, in float32 and in eval mode."""
-    import torch
-
     function = user_file.function_of(module, *([name] if name else _BUILDERS))
     stage(f"{function.__name__ if hasattr(function, '__name__') else name}()")
     network = function()
@@ -107,7 +102,6 @@ def _export_program(
     network: Any, samples: Sequence[Arrays], varying: Mapping[tuple[str, int], Varying], label: str
 ) -> torch.export.ExportedProgram:
     """The traced program. Axes of other inputs that must be as long as a varying one vary with it."""
-    import torch
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
     stage("tracing of forward()")
@@ -144,8 +138,6 @@ def _export_program(
 def _attempt(network: Any, inputs: Mapping[str, Any], dims: Mapping[str, Any]) -> torch.export.ExportedProgram:
     import inspect
 
-    import torch
-
     named = inspect.signature(network.forward).parameters
     if all(name in named for name in inputs):
         return torch.export.export(network, (), dict(inputs), dynamic_shapes=dict(dims) or None, strict=False)
@@ -177,8 +169,6 @@ def _check_supported(program: Path, label: str) -> None:
 
 def _check_same(program: Any, network: Any, samples: Sequence[Arrays], label: str) -> None:
     """Raise BadInput where the traced graph gives other answers than the module: values decide in forward()."""
-    import torch
-
     stage("comparing the traced graph with the module")
     traced = program.module(check_guards=False)
     for i, sample in list(enumerate(samples))[:: max(1, len(samples) // 4)]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from edgekit.common.lazy import np, torch
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
-    import torch
-
     from edgekit.importers.python_file.examples import Arrays, Examples
-
-__all__ = ["Varying", "dimensions", "traceable", "varying_axes"]
 
 
 class Varying(NamedTuple):
@@ -62,8 +59,6 @@ def _place(name: str, first: Arrays, axes: Mapping[tuple[str, int], Varying], la
 def dimensions(
     inputs: Mapping[str, Any], varying: Mapping[tuple[str, int], Varying], *, follow: bool
 ) -> dict[str, Any]:
-    import torch
-
     lengths = {inputs[name].shape[i] for name, i in varying}
     dims: dict[str, Any] = {}
     for name, tensor in inputs.items():
@@ -78,9 +73,6 @@ def dimensions(
 
 def traceable(sample: Arrays, varying: Mapping[tuple[str, int], Varying]) -> dict[str, torch.Tensor]:
     """The tensors to trace with: a varying axis has at least two entries, as torch takes a single one for fixed."""
-    import numpy as np
-    import torch
-
     inputs = {}
     for name, array in sample.items():
         for i, size in enumerate(array.shape):

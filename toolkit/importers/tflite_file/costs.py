@@ -8,8 +8,6 @@ from edgekit.core import Costs, Work
 from edgekit.formats import tflite
 from edgekit.numerics.layers import Layer, work
 
-__all__ = ["chip_costs", "work_of"]
-
 #: Bytes of the kernels of a small network on a chip, as `exporters/c` counts them.
 _CODE = 6_000
 #: Bytes of a channel's multiplier and shift.

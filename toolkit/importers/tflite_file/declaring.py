@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import edgekit
 from edgekit.common.files import hash_file
-from edgekit.core import Checkpoint, ImportOptions, Inspection, Model, Part, Progress, TensorSpec, Weights
+from edgekit.core import ImportOptions, Inspection, Model, Part, Progress, TensorSpec
 from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.formats import tflite
 from edgekit.importers.common import stored
 from edgekit.importers.common.declared import Import, declare_import
-from edgekit.importers.common.synthetic import SAMPLES, noise
+from edgekit.importers.common.synthetic import keep_noise
 from edgekit.importers.tflite_file.costs import chip_costs, work_of
-
-__all__ = ["declaration", "inspect_file"]
 
 _TASK = "tensors"
 #: A flatbuffer's offsets have 31 bits.
@@ -86,7 +79,8 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
             source=source,
             importer=kind,
             parts=(part,),
-            weights=Weights(sources=(), prepare=partial(_prepare_facts, note=note), hub=str(file.path)),
+            hub=str(file.path),
+            facts={"notes": [note]} if note else {},
             parameters=file.parameters,
             works=(work_of("network", file.graph),),
             task=_TASK,
@@ -109,8 +103,7 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
 def _check(options: ImportOptions) -> None:
     if options.task not in ("", _TASK):
         raise Unsupported(
-            f"a .tflite says nothing of {options.task!r}: its tensors are all that is known.",
-            hint="Leave --task out.",
+            f"a .tflite says nothing of {options.task!r}: its tensors are all that is known.", hint="Leave --task out."
         )
     if options.axes:
         raise BadInput(
@@ -153,15 +146,5 @@ def _specs(main: tflite.Subgraph, indices: Sequence[int], kind: str) -> tuple[Te
 
 def _noise(file: _File) -> Path:
     """The folder of synthetic samples in the cache, made once."""
-    key = "\n".join(("tflite", edgekit.__version__, hash_file(file.path)))
-    place = stored.folder_of(hashlib.sha256(key.encode()).hexdigest())
-    if len(stored.files(place)) != SAMPLES:
-        rows = {spec.name: {"int8": 127, "uint8": 255}.get(spec.dtype, 0) for spec in file.inputs}
-        with tempfile.TemporaryDirectory() as work, boundary():
-            stored.keep((noise(file.inputs, {}, rows, seed) for seed in range(SAMPLES)), Path(work) / "samples")
-            stored.publish_folder(Path(work) / "samples", place)
-    return place
-
-
-def _prepare_facts(checkpoint: Checkpoint, folder: Path, note: str) -> Mapping[str, Any]:
-    return {"notes": [note]} if note else {}
+    rows = {spec.name: {"int8": 127, "uint8": 255}.get(spec.dtype, 0) for spec in file.inputs}
+    return keep_noise(("tflite", hash_file(file.path)), file.inputs, {}, rows)

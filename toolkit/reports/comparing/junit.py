@@ -9,8 +9,6 @@ from edgekit.common.figures import printable
 from edgekit.reports.comparing.matrices import Comparison
 from edgekit.reports.comparing.rows import Row
 
-__all__ = ["junit"]
-
 
 def junit(comparisons: Sequence[Comparison]) -> bytes:
     """The XML that CI systems read (the common subset of Jenkins, GitLab and GitHub reporters).

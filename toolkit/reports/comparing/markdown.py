@@ -11,8 +11,6 @@ from edgekit.reports.comparing.matrices import Comparison, losses
 from edgekit.reports.comparing.reports import apart
 from edgekit.reports.comparing.rows import Row
 
-__all__ = ["markdown"]
-
 _SIGNS = {"faster": "🟢", "smaller": "🟢", "better": "🟢", "equal": "", "cannot tell": "", "not measured": ""}
 
 

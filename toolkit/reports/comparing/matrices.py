@@ -18,8 +18,6 @@ from edgekit.reports.comparing.rows import Row
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Comparison", "compare", "compare_matrices", "json_of", "losses", "render_comparisons"]
-
 
 @dataclass(frozen=True)
 class Comparison:

@@ -10,8 +10,6 @@ from edgekit.bench import metrics
 from edgekit.common.figures import printable
 from edgekit.core import Measurement, Report
 
-__all__ = ["ACCURACY", "AGREEMENT", "changed_verdicts", "names", "other_bundle", "other_data", "proofs"]
-
 ACCURACY, AGREEMENT = "accuracy", "agreement"
 Better = Literal["lower", "higher"]
 

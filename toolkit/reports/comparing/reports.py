@@ -28,17 +28,6 @@ from edgekit.reports.summary import BUNDLE_SIZE, title
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = [
-    "apart",
-    "check_patterns",
-    "compare_reports",
-    "incomparable",
-    "parse_regression_limits",
-    "regressions",
-    "rows_json",
-    "table",
-]
-
 #: The default accepted loss: with ten processes a side, a true loss of 5 % is detected nine times in ten.
 ALLOWED = 0.03
 

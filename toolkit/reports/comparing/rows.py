@@ -13,8 +13,6 @@ from edgekit.errors import BadInput
 from edgekit.reports.comparing.proofs import ACCURACY, AGREEMENT
 from edgekit.reports.summary import strata
 
-__all__ = ["LEAST", "Row", "compare_measurements", "in_turns", "is_count"]
-
 #: Smaller changes are not reported. The place of a process in memory, or a page more or less, moves values by as
 #: much (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", ASPLOS 2009), and two
 #: measurements of the same bundle must not come out as different.

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 
 from edgekit.common.drawing import breadth
 from edgekit.common.figures import figure
-from edgekit.reports.page.elements import text
-
-#: Width of every figure, in the units of its box. A figure is about as wide on a phone, and a little wider elsewhere.
-WIDTH = 360.0
+from edgekit.reports.page.elements import WIDTH, text
 
 #: Height of a line of text, in the same units.
 LINE = 14.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from edgekit.bench.statistics import repeated
 from edgekit.common.drawing import breadth
 from edgekit.common.figures import NOT_MEASURED, figure
-from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, cut, fit_axis
-from edgekit.reports.page.elements import Page, short, text
+from edgekit.reports.page.axis import LINE, Axis, across, cut, fit_axis
+from edgekit.reports.page.elements import WIDTH, Page, short, text
 from edgekit.reports.page.entries import Entry, labels, with_interval
 from edgekit.reports.summary import layer_rows
 
@@ -46,18 +46,10 @@ def medians(page: Page, entries: Sequence[Entry], name: str) -> str:
         _Row(label, _whisker(axis, s.low, s.median, s.high), figure(s.median, unit))
         for label, s in zip(names, sums, strict=True)
     ]
-    drawn, height = _rows(rows, axis, unit)
-    return page.figure(
-        f"{short(name)}, side by side",
-        drawn,
-        height,
-        width=WIDTH,
-        description=_describe_rows(rows),
-        note="median and 95 % interval" + (", logarithmic" if axis.log else "") + _left_out(rows),
-        header=("cell", "median", "95 % interval"),
-        rows=([entry.name, *with_interval(entry, item)] for entry, item in items),
-        words=(),
-    )
+    note = "median and 95 % interval" + (", logarithmic" if axis.log else "") + _left_out(rows)
+    table = [[entry.name, *with_interval(entry, item)] for entry, item in items]
+    header = ("cell", "median", "95 % interval")
+    return _figure(page, f"{short(name)}, side by side", rows, axis, unit, note=note, header=header, table=table)
 
 
 def memory(page: Page, entries: Sequence[Entry]) -> str:
@@ -72,16 +64,16 @@ def memory(page: Page, entries: Sequence[Entry]) -> str:
         _Row(name, _stack(axis, *size), figure(size[2], "B") if size[2] is not None else NOT_MEASURED)
         for name, size in zip(names, sizes, strict=True)
     ]
-    drawn, height = _rows(rows, axis, "B", key=_key())
-    return page.figure(
+    return _figure(
+        page,
         "Memory" if len(cells) == 1 else "Memory, side by side",
-        drawn,
-        height,
-        width=WIDTH,
-        description=_describe_rows(rows),
+        rows,
+        axis,
+        "B",
         note="peak resident bytes, medians; the parts peak at times of their own" + _left_out(rows),
         header=("cell", "anonymous", "file-backed", "peak (kernel)"),
-        rows=([entry.name, *(figure(value, "B") for value in size)] for entry, size in zip(cells, sizes, strict=True)),
+        table=[[entry.name, *(figure(value, "B") for value in size)] for entry, size in zip(cells, sizes, strict=True)],
+        key=_key(),
     )
 
 
@@ -94,17 +86,8 @@ def sizes(page: Page, entry: Entry, most: int = _ROWS) -> str:
     axis = fit_axis(values, _LEFT, _RIGHT, zero=True)
     rows = [_Row(item.name, _bar(axis, value), figure(value, "B")) for item, value in zip(items, values, strict=True)]
     shown = _largest(rows, values, most)
-    drawn, height = _rows(shown, axis, "B")
-    return page.figure(
-        "Memory by kind",
-        drawn,
-        height,
-        width=WIDTH,
-        description=_describe_rows(shown),
-        note="bytes, medians" + _unshown(rows, shown),
-        header=("kind", "bytes"),
-        rows=[(row.name, row.value) for row in rows],
-    )
+    note, table = "bytes, medians" + _unshown(rows, shown), [(row.name, row.value) for row in rows]
+    return _figure(page, "Memory by kind", shown, axis, "B", note=note, header=("kind", "bytes"), table=table)
 
 
 def layers(page: Page, entry: Entry, most: int = _ROWS) -> str:
@@ -118,21 +101,24 @@ def layers(page: Page, entry: Entry, most: int = _ROWS) -> str:
     axis = fit_axis(counts, _LEFT, _RIGHT, zero=True)
     rows = [_Row(name, _bar(axis, value), share) for (name, _, share), value in zip(table, counts, strict=True)]
     shown = _largest(rows, counts, most)
-    drawn, height = _rows(shown, axis, "instructions")
-    return page.figure(
-        "Layers",
-        drawn,
-        height,
-        width=WIDTH,
-        description=_describe_rows(shown),
-        note="instructions of each, in the order in which they run, and the share of all" + _unshown(rows, shown),
-        header=("layer", "instructions", "share"),
-        rows=table,
-    )
+    note = "instructions of each, in the order in which they run, and the share of all" + _unshown(rows, shown)
+    header = ("layer", "instructions", "share")
+    return _figure(page, "Layers", shown, axis, "instructions", note=note, header=header, table=table)
 
 
-def _rows(rows: Sequence[_Row], axis: Axis, unit: str, key: str = "") -> tuple[str, float]:
-    """The drawing of rows, and its height. `key`: a line above it that names the colours."""
+def _figure(
+    page: Page,
+    name: str,
+    rows: Sequence[_Row],
+    axis: Axis,
+    unit: str,
+    *,
+    note: str,
+    header: Sequence[str],
+    table: Sequence[Sequence[str]],
+    key: str = "",
+) -> str:
+    """The figure of rows. `key`: a line above it that names the colours."""
     top = LINE + 4 if key else 2.0
     bottom = top + _ROW * min(len(rows), _ROWS)
     drawn = [key, across(axis, unit, top, bottom)]
@@ -143,7 +129,8 @@ def _rows(rows: Sequence[_Row], axis: Axis, unit: str, key: str = "") -> tuple[s
             f'<g transform="translate(0 {y + _LABEL + 4:g})">{row.marks}</g>'
             f'<text class="b e" x="{WIDTH:g}" y="{y + _LABEL + 4 + _BAR:g}">{text(row.value)}</text>'
         )
-    return "".join(drawn), bottom + LINE + 3
+    height, told = bottom + LINE + 3, _describe_rows(rows)
+    return page.figure(name, "".join(drawn), height, description=told, note=note, header=header, rows=table)
 
 
 def _bar(axis: Axis, value: float) -> str:

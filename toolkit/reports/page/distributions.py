@@ -14,8 +14,8 @@ from typing import NamedTuple
 from edgekit.bench.statistics import repeated
 from edgekit.common.figures import figure
 from edgekit.core import Measurement
-from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, fit_axis
-from edgekit.reports.page.elements import Page, short, text
+from edgekit.reports.page.axis import LINE, Axis, across, fit_axis
+from edgekit.reports.page.elements import WIDTH, Page, short, text
 from edgekit.reports.page.entries import Entry
 
 #: Limits of a page, so that a page of many cells stays small: (of the page, fewest and most of each part), for
@@ -104,7 +104,6 @@ def _distribution(page: Page, entry: Entry, item: Measurement, most: Density) ->
         short(item.name),
         "".join(drawn),
         bottom + LINE + 3,
-        width=WIDTH,
         description=_description(item, values, middle, len(every)),
         note=_note(len(values), len(every), shown, axis),
         header=_HEADER,

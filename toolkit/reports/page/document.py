@@ -23,8 +23,6 @@ from edgekit.reports.page.scatter import frontiers
 from edgekit.reports.page.section import section
 from edgekit.reports.page.style import policy, script, style
 
-__all__ = ["render"]
-
 #: Most names in the page's title.
 _TITLES = 3
 

@@ -22,6 +22,9 @@ MEANING: Mapping[Fidelity, str] = {
     "structural": "only the files were looked at",
 }
 
+#: Width of every figure, in the units of its box. A figure is about as wide on a phone, and a little wider elsewhere.
+WIDTH = 360.0
+
 #: The most letters of a name that a figure shows; its table has them all.
 _LETTERS = 60
 
@@ -116,7 +119,6 @@ class Page:
         svg: str,
         height: float,
         *,
-        width: float,
         description: str,
         note: str,
         header: Sequence[str],
@@ -126,7 +128,7 @@ class Page:
         """A drawing with its title, its description, and its data as a table.
 
         Args:
-            name: the title. svg: the content of a box of `width` x `height`, escaped already.
+            name: the title. svg: the content of a box of `WIDTH` x `height`, escaped already.
             description: the drawing in a sentence, for screen readers. note: a line under the title.
             header, rows, words: of the table, as in `table`.
         """
@@ -134,7 +136,7 @@ class Page:
         grid = _grid(name, header, rows, words, (), caption="")
         return (
             f'<figure class="copied"><figcaption>{text(name)}<small>{text(note)}</small></figcaption>'
-            f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-labelledby="t{at} d{at}">'
+            f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-labelledby="t{at} d{at}">'
             f'<title id="t{at}">{text(name)}</title><desc id="d{at}">{text(description)}</desc>{svg}</svg>'
             f'<details><summary>As a table<span class="hush">: {text(name)}</span></summary>{grid}</details>'
             f'<div class="tools">{_button(name)}</div></figure>'

@@ -94,17 +94,7 @@ def not_measured(page: Page, cells: Sequence[Cell]) -> str:
         return ""
     header = ("model", "target", "runtime", "precision", "threads", "device", "outcome", "reason", "next")
     rows = (
-        (
-            c.model,
-            c.target,
-            c.runtime,
-            c.precision,
-            str(c.threads),
-            c.device,
-            c.outcome,
-            c.reason or "-",
-            c.hint or "-",
-        )
+        (c.model, c.target, c.runtime, c.precision, str(c.threads), c.device, c.outcome, c.reason or "-", c.hint or "-")
         for c in cells
     )
     table = page.table("Cells that were not measured", header, rows, words=(7, 8))

@@ -14,8 +14,8 @@ from typing import Any
 from edgekit.bench import metrics
 from edgekit.common.drawing import Box, Label, place_labels
 from edgekit.common.figures import NOT_MEASURED, figure, printable
-from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, cut, fit_axis
-from edgekit.reports.page.elements import Page, text
+from edgekit.reports.page.axis import LINE, Axis, across, cut, fit_axis
+from edgekit.reports.page.elements import WIDTH, Page, text
 from edgekit.reports.page.entries import Entry, group_cells, labels, machine_name, metric_text
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, WIDTH - 16.0, 12.0, 212.0
@@ -140,7 +140,6 @@ def _plot(page: Page, cells: Sequence[_Cells], x: _Quantity, y: _Quantity) -> st
         f"{y.name} against {x.name}",
         "".join(drawing) + names,
         bottom + LINE + 3,
-        width=WIDTH,
         description=_description(points, x, y),
         note=note,
         header=("cell", x.name, y.name, "on the frontier"),

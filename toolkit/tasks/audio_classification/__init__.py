@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Evaluation, Prediction, Task
 from edgekit.numerics.alarms import NOTHING
+from edgekit.tasks.audio_classification.samples import word_samples
+from edgekit.tasks.audio_classification.sounds import Sounds
 from edgekit.tasks.common.agreement import label
 from edgekit.tasks.evidence.speech import SPEECH
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.audio_classification.samples import word_samples
-
-    return word_samples(folder, tuple(labels))
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.audio_classification.sounds import Sounds
-
-    return Sounds(parts, folder, facts)
 
 
 def _answer(prediction: Prediction) -> Mapping[str, Any]:
@@ -47,8 +36,8 @@ TASK = Task(
     "audio-classification",
     "sound",
     "answers",
-    _samples,
-    _predictor,
+    lambda folder, labels: word_samples(folder, tuple(labels)),
+    Sounds,
     metric="accuracy",
     golden="data/golden/jfk.flac",
     # Of a stranger's network no accuracy is known that would be too low; its loss is judged.

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["curve", "distances"]
+from edgekit.common.lazy import NDArray, np
 
 #: Values of a curve at most.
 _POINTS = 16
@@ -16,8 +13,6 @@ _POINTS = 16
 
 def curve(scores: NDArray[Any]) -> list[float]:
     """The largest score of each of up to 16 equal stretches of a sound, from scores [looks, words] in 0..1."""
-    import numpy as np
-
     if not scores.size:
         return []
     return [round(float(part.max()), 3) for part in np.array_split(scores, min(_POINTS, len(scores)))]

@@ -6,15 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.common.files import read_text
-from edgekit.core import (
-    Sample,
-)
+from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.numerics.alarms import NOTHING
-
-__all__ = ["phrases", "sounds", "sounds_below", "word_samples"]
-
-_SOUNDS = (".flac", ".wav", ".ogg", ".mp3")
+from edgekit.tasks.common.folders import need_files, plain_samples, sounds_below
 
 
 def word_samples(folder: Path, labels: tuple[str, ...], loose: bool = False) -> Sequence[Sample]:
@@ -28,18 +23,15 @@ def word_samples(folder: Path, labels: tuple[str, ...], loose: bool = False) -> 
     listing = folder / "labels.csv"
     if listing.is_file():
         return _read_listing(listing, labels)
-    sounds = sounds_below(folder)
-    if not sounds or (not loose and any(path.parent == folder for path in sounds)):
-        raise BadInput(
-            f"{folder} holds neither a labels.csv nor one folder of sounds for each word.", hint="See docs/data.md."
-        )
+    found = sounds_below(folder)
+    sounds = found if loose or all(path.parent != folder for path in found) else []
     return [
         Sample(
             str(path),
             "unknown" if path.parent == folder else _label_of(path.parent.name, labels),
             f"{path.parent.name}/{path.name}",
         )
-        for path in sounds
+        for path in need_files(sounds, folder, "neither a labels.csv nor one folder of sounds for each word")
     ]
 
 
@@ -68,25 +60,14 @@ def _label_of(folder: str, labels: tuple[str, ...]) -> str:
 
 def sounds(folder: Path) -> Sequence[Sample]:
     """Every sound below `folder`, without a truth."""
-    sounds = sounds_below(folder)
-    if not sounds:
-        raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
-    return [Sample(str(path), None, path.name) for path in sounds]
-
-
-def sounds_below(folder: Path) -> list[Path]:
-    """Every sound file in `folder` and its subfolders, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SOUNDS)
+    return plain_samples(sounds_below(folder), folder, "no sound")
 
 
 def phrases(folder: Path, phrase: str) -> Sequence[Sample]:
     """Every sound below `folder`; its truth is the phrase if its own folder is named after it, else `NOTHING`."""
-    sounds = sounds_below(folder)
-    if not sounds:
-        raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
     return [
         Sample(str(path), phrase if _spelt(path.parent.name) == phrase else NOTHING, str(path.relative_to(folder)))
-        for path in sounds
+        for path in need_files(sounds_below(folder), folder, "no sound")
     ]
 
 

@@ -10,8 +10,6 @@ from edgekit.core import Prediction, Predictor, Runner
 from edgekit.tasks.common.labels import rank_labels, top_of
 from edgekit.tasks.common.waveforms import Waveforms
 
-__all__ = ["Sounds"]
-
 
 class Sounds(Predictor):
     """Labels of a sound.

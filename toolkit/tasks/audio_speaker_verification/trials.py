@@ -12,10 +12,8 @@ from typing import Any
 
 from edgekit.core import Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import need_files, plain_samples, sounds_below
 
-__all__ = ["operate", "samples"]
-
-_SOUNDS = (".flac", ".wav", ".ogg", ".mp3")
 #: Most trials of a folder; of more, an even selection is taken.
 _MOST_TRIALS = 4000
 
@@ -29,11 +27,9 @@ def samples(folder: Path) -> Sequence[Sample]:
     Raises:
         BadInput: no sound, a single speaker, or no speaker with two clips.
     """
-    sounds = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SOUNDS and path.is_file())
-    if not sounds:
-        raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
+    sounds = need_files(sounds_below(folder), folder, "no sound")
     if all(path.parent == folder for path in sounds):
-        return [Sample(str(path), None, path.name) for path in sounds]
+        return plain_samples(sounds, folder, "no sound")
     stray = next((path.name for path in sounds if path.parent == folder), None)
     if stray is not None:
         raise BadInput(f"{folder} holds {stray} beside folders of speakers: whose voice is it?", hint=_LAYOUT)

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Evaluation, Prediction, Task
+from edgekit.tasks.automatic_music_transcription.drawn import draw_prediction
 from edgekit.tasks.automatic_music_transcription.notes import Note
+from edgekit.tasks.automatic_music_transcription.samples import samples
+from edgekit.tasks.automatic_music_transcription.transcriber import Transcriber
 from edgekit.tasks.evidence.music import SCORES
 
 _F1 = "F1 of notes against fp32's"
 #: Least F1 at which two answers are the same.
 _SAME = 0.9
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.automatic_music_transcription.samples import samples
-
-    return samples(folder)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.automatic_music_transcription.transcriber import Transcriber
-
-    return Transcriber(parts, folder, facts)
 
 
 def _answer(prediction: Prediction) -> list[Note]:
@@ -49,18 +39,12 @@ def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, f
     return {_F1: twice / notes if notes else 1.0}
 
 
-def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.automatic_music_transcription.drawn import draw_prediction
-
-    return draw_prediction(prediction)
-
-
 TASK = Task(
     "automatic-music-transcription",
     "sound",
     "answers",
-    _samples,
-    _predictor,
+    lambda folder, labels: samples(folder),
+    Transcriber,
     metric="onset-f1",
     golden="data/golden/golden-tune.flac",
     # Of a stranger's network no F1 is known that would be too low; its loss is judged.
@@ -75,5 +59,5 @@ TASK = Task(
         bars={_F1: 0.95},
         bounds=False,
     ),
-    show=_show,
+    show=lambda sample, prediction: draw_prediction(prediction),
 )

@@ -6,8 +6,6 @@ from typing import Any
 
 from edgekit.core import Prediction
 
-__all__ = ["draw_prediction"]
-
 #: Semitones above and below the notes, and the least that are shown.
 _AROUND, _LEAST = 2, 12
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 from edgekit.tasks.automatic_music_transcription.notes import Note
 
-__all__ = ["midi_file"]
-
 #: Ticks of a quarter note, which takes half a second: 960 ticks a second.
 _TICKS, _TEMPO = 480, 500_000
 _PER_SECOND = _TICKS * 1_000_000 // _TEMPO

@@ -7,17 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
+from edgekit.common.lazy import Floats, np
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-
-__all__ = ["FramedNote", "Note", "NoteRules", "framed_notes"]
 
 #: With fewer frames nothing can be a peak.
 _SHORTEST = 3
@@ -87,8 +80,6 @@ def framed_notes(frames: Floats, onsets: Floats, rules: NoteRules) -> list[Frame
 
 def _with_rises(onsets: Floats, frames: Floats) -> Floats:
     """Onsets, and rises of the activation of notes, scaled to the same maximum."""
-    import numpy as np
-
     rises = np.min([frames - np.pad(frames, ((n, 0), (0, 0)))[:-n] for n in range(1, _RISE + 1)], axis=0)
     rises = np.maximum(rises, 0)
     rises[:_RISE] = 0
@@ -101,8 +92,6 @@ def _with_rises(onsets: Floats, frames: Floats) -> Floats:
 
 def _peaks(onsets: Floats, least: float) -> list[tuple[int, int]]:
     """(frame, key) of local maxima over time that reach `least`, in order of frames."""
-    import numpy as np
-
     inner = onsets[1:-1]
     peaks = (inner > onsets[:-2]) & (inner > onsets[2:]) & (inner >= least)
     return [(int(frame) + 1, int(key)) for frame, key in np.argwhere(peaks)]
@@ -130,8 +119,6 @@ class _Roll:
 
         Activations only ever vanish, so that a single sorting tells all that will be asked.
         """
-        import numpy as np
-
         places = np.argwhere(self._left > self._rules.frame)
         order = np.argsort(-self._left[tuple(places.T)], kind="stable")
         for frame, key in places[order].tolist():

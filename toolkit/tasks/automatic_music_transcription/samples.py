@@ -7,9 +7,7 @@ from pathlib import Path
 
 from edgekit.core import Sample
 from edgekit.tasks.automatic_music_transcription.notes import Note
-from edgekit.tasks.common.manifests import sounds
-
-__all__ = ["samples"]
+from edgekit.tasks.common.folders import sounds
 
 
 def samples(folder: Path) -> Sequence[Sample]:

@@ -6,19 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.automatic_music_transcription.notes import FramedNote, Note, NoteRules, framed_notes
 from edgekit.tasks.common.audio import Audio, open_audio
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["Transcriber"]
 
 _OPTIONS = tuple(field.name for field in fields(NoteRules))
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -56,8 +51,6 @@ class Transcriber(Predictor):
         Raises:
             BadInput: the sound cannot be read or is longer than two hours; an option is unknown or has a wrong value.
         """
-        import numpy as np
-
         progress, out = options.pop("progress", None) or (lambda done, total: None), options.pop("out", "")
         check_names(options, ("out", *_OPTIONS))
         rules = NoteRules(**{**self._rules, **options})
@@ -81,8 +74,6 @@ class Transcriber(Predictor):
     def _windows(self, audio: Audio) -> Iterator[tuple[NDArray[np.float32], int]]:
         """Windows float32 [window], the first beginning half an overlap before the sound, the last filled with zeros;
         and the samples of the sound so far."""
-        import numpy as np
-
         before = self._half * self._frame
         hop, start, samples = self._window - 2 * before, -before, 0
         while start < samples or not start + before:

@@ -6,25 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Evaluation, Prediction, Sample, Task
+from edgekit.tasks.automatic_speech_recognition.letters import Letters
 from edgekit.tasks.common.agreement import same_words, words
+from edgekit.tasks.common.folders import sounds
 from edgekit.tasks.evidence.speech import SPEECH
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.automatic_speech_recognition.samples import samples
-
-    return samples(folder)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.automatic_speech_recognition.letters import Letters
-
-    return Letters(parts, folder, facts)
 
 
 def _text(prediction: Prediction) -> str:
     return str(prediction.metric_input)
+
+
+def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
+    """Samples of ``manifest.jsonl`` ({"audio", "text", "language"}); without it, every sound, without a truth."""
+    return sounds(folder, lambda entry: str(entry["text"]), '{"audio": ..., "text": ...}', language="language")
 
 
 def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
@@ -38,7 +33,7 @@ TASK = Task(
     "sound",
     "answers",
     _samples,
-    _predictor,
+    Letters,
     metric="wer",
     golden="data/golden/jfk.flac",
     # Of a stranger's network no error rate is known that would be too high; its loss is judged.

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.tasks.common.waveforms import Wave, Waveforms
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Letters", "decode_ctc"]
 
 
 class Letters(Predictor):
@@ -50,8 +46,6 @@ class Letters(Predictor):
 
     def next_tokens(self, sample: Any, answer: Any) -> NDArray[Any]:
         """See `edgekit.core.Predictor.next_tokens`: of every moment, whatever the answer."""
-        import numpy as np
-
         return _log_softmax(np.concatenate([logits for _, logits in self._moments(sample)]))
 
     def _moments(self, sample: Any) -> Iterator[tuple[Wave, NDArray[Any]]]:
@@ -64,8 +58,6 @@ class Letters(Predictor):
 
 
 def _log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
-    import numpy as np
-
     shifted = logits - logits.max(axis=-1, keepdims=True)
     result: NDArray[Any] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return result

@@ -12,8 +12,6 @@ from edgekit.common.files import replacing
 from edgekit.core import Prediction
 from edgekit.errors import BadInput
 
-__all__ = ["ENDINGS", "check_ending", "write"]
-
 #: Most letters of a line, and lines of a subtitle (the BBC's guidelines); longest pause inside one, in seconds.
 _LINE, _LINES, _PAUSE = 37, 2, 1.0
 

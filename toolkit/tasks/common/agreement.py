@@ -9,26 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Agreement, Prediction
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.float64]
-
-__all__ = [
-    "label",
-    "least_cosine",
-    "near_vectors",
-    "of_vectors",
-    "rank_correlation",
-    "same_value",
-    "same_words",
-    "vector",
-    "words",
-]
 
 _RANKS = "rank correlation of similarities"
 #: Decimals of a vector of length 1 that are kept: an error of 1e-7 of a cosine, for a quarter of the bytes.
@@ -61,9 +47,14 @@ def words(answers: Sequence[str], reference: Sequence[str]) -> float:
 
     Of a reference without any word: 1.0 if the texts have none either, else 0.0.
     """
-    pairs = _word_errors(answers, reference)
-    errors, total = (sum(numbers) for numbers in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
-    return max(0.0, 1.0 - errors / total) if total else float(not errors)
+    return share_in_common(_word_errors(answers, reference))
+
+
+def share_in_common(errors: Sequence[tuple[float, float]]) -> float:
+    """The share of the references that is right, of (errors, length) of each text; without any length, whether there
+    is no error."""
+    wrong, total = (sum(numbers) for numbers in zip(*errors, strict=True)) if errors else (0.0, 0.0)
+    return max(0.0, 1.0 - wrong / total) if total else float(not wrong)
 
 
 def _word_errors(answers: Sequence[str], reference: Sequence[str]) -> list[tuple[float, float]]:
@@ -88,6 +79,45 @@ def of_vectors(cosine: float, ranks: float) -> Agreement:
     return Agreement(what, vector, same, bar=0.9, figures=figures, bars={_RANKS: ranks}, bounds=False)
 
 
+def of_distances(
+    what: str,
+    answer: Callable[[Prediction], Any],
+    distances: Callable[[Sequence[Any], Sequence[Any]], Sequence[float]],
+    near: float,
+    names: tuple[str, str],
+) -> Agreement:
+    """The agreement of a task whose answers lie some distance from the reference's.
+
+    Args:
+        what, answer: see `Agreement`. near: the largest distance at which two answers are the same.
+        distances: (answers, the reference's) -> the distance of each. names: of the mean and of the largest one.
+    """
+
+    def same(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
+        return [far <= near for far in distances(answers, reference)]
+
+    def figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
+        far = distances(answers, reference)
+        return {names[0]: sum(far) / len(far), names[1]: max(far)} if far else {}
+
+    return Agreement(what, answer, same, bar=0.9, figures=figures, bounds=False)
+
+
+def array_distances(
+    answers: Sequence[Any], reference: Sequence[Any], measure: Callable[[Floats, Floats], Any]
+) -> list[float]:
+    """What `measure` says of each answer and the reference's, as float64 arrays of one shape.
+
+    Infinite where an answer has another shape, or is not finite.
+    """
+    far = []
+    for answer, wanted in zip(answers, reference, strict=True):
+        mine, other = np.asarray(answer, np.float64), np.asarray(wanted, np.float64)
+        same = mine.shape == other.shape and bool(np.isfinite(mine).all())
+        far.append(float(measure(mine, other)) if same else float("inf"))
+    return far
+
+
 def near_vectors(least: float) -> Callable[[Sequence[Any], Sequence[Any]], list[bool]]:
     """Whether the cosine of two vectors is at least `least`."""
 
@@ -110,8 +140,6 @@ def rank_correlation(answers: Sequence[Any], reference: Sequence[Any]) -> float:
     Raises:
         BadInput: fewer than three samples, which have no order of pairs.
     """
-    import numpy as np
-
     if len(answers) != len(reference) or len(answers) < 3:
         raise BadInput(f"{len(answers)} vectors have no order of similarities to compare: three at least.")
     above = np.triu_indices(len(answers), 1)
@@ -132,8 +160,6 @@ def rank_correlation(answers: Sequence[Any], reference: Sequence[Any]) -> float:
 
 def _cosines(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
     """Of each pair; -1.0 where lengths differ or a value is not finite."""
-    import numpy as np
-
     cosines = []
     for answer, wanted in zip(answers, reference, strict=True):
         if len(answer) != len(wanted):
@@ -147,8 +173,6 @@ def _cosines(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
 
 def _unit(vectors: Floats) -> Floats:
     """Rows of length 1; a row of zeros becomes not a number."""
-    import numpy as np
-
     with np.errstate(invalid="ignore", divide="ignore"):
         unit: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit
@@ -156,8 +180,6 @@ def _unit(vectors: Floats) -> Floats:
 
 def _ranks(values: Floats) -> Floats:
     """Ranks from 0; equal values share the mean of theirs."""
-    import numpy as np
-
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     mean: Floats = (ends - counts + ends - 1) / 2.0

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common.files import need_file
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, need
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Samples = NDArray[np.float32]
 
 #: Seconds of audio read at once.
@@ -49,8 +47,6 @@ class Audio:
         Raises:
             BadInput: the file breaks off, or holds values that are not numbers.
         """
-        import numpy as np
-
         assert start >= self._start, "what lies before an earlier window is forgotten"
         held = self._buffer if self._buffer is not None else np.zeros(0, np.float32)
         skip = max(0, start - self._start - len(held))  # a gap: samples between the windows
@@ -79,8 +75,6 @@ def open_audio(sample: Any, rate: int) -> Audio:
         BadInput: no such file, not audio, empty, or an array of another shape or dtype.
         MissingExtra: soundfile or soxr is absent.
     """
-    import numpy as np
-
     if isinstance(sample, (str, Path)):
         return _open_file(Path(sample), rate)
     array, own = sample if isinstance(sample, tuple) and len(sample) == 2 else (sample, rate)
@@ -149,15 +143,11 @@ def _convert_audio(
 
 
 def _flat(blocks: Iterator[Samples]) -> Iterator[Samples]:
-    import numpy as np
-
     for block in blocks:
         yield np.ascontiguousarray(block.reshape(-1), dtype=np.float32)
 
 
 def _resample_blocks(blocks: Iterator[Samples], own: int, rate: int) -> Iterator[Samples]:
-    import numpy as np
-
     with need("run", "Resampling audio"):
         import soxr
     try:
@@ -194,16 +184,12 @@ class Converter:
 
     def end(self) -> Samples:
         """What the resampler still holds."""
-        import numpy as np
-
         empty = np.zeros(0, np.float32)
         return empty if self._stream is None else self._stream.resample_chunk(empty, last=True)
 
 
 def _as_float(chunk: Any) -> Samples:
     """Mono float32 [samples] in [-1, 1]. Raises BadInput: no such array, or values that are not numbers."""
-    import numpy as np
-
     if not isinstance(chunk, np.ndarray) or chunk.ndim not in (1, 2) or chunk.dtype.kind not in "fiu":
         kind = getattr(chunk, "dtype", type(chunk).__name__)
         raise BadInput(f"expected a chunk as an array [samples] or [samples, channels], got {kind}.")

@@ -7,26 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, need
 from edgekit.tasks.common.pictures import open_image
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["COLOURS", "Axes", "Canvas", "picture_of", "render_text"]
-
 #: Colours that people with any colour vision can tell apart (Okabe and Ito 2008), the strongest first.
-COLOURS = (
-    (213, 94, 0),
-    (0, 114, 178),
-    (0, 158, 115),
-    (204, 121, 167),
-    (230, 159, 0),
-    (86, 180, 233),
-    (240, 228, 66),
-)
+COLOURS = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (240, 228, 66))
 _INK, _PAPER, _GRID = (34, 34, 34), (255, 255, 255), (221, 221, 221)
 #: Pixels of a canvas's longer side: smaller pictures are enlarged, larger ones reduced.
 _LEAST, _MOST = 640, 1600
@@ -41,7 +29,6 @@ def picture_of(sample: Any) -> Any:
     """A sample as a PIL image in mode RGB: a file, or an array uint8 [height, width, 3]. Raises BadInput for others."""
     if isinstance(sample, (str, Path)):
         return open_image(sample)[0]
-    import numpy as np
 
     with need("run", "Drawing"):
         from PIL import Image
@@ -102,7 +89,6 @@ class Canvas:
     def mask(self, classes: NDArray[Any], names: Sequence[str] = (), strength: float = 0.55) -> None:
         """Tint each pixel by its class, whole numbers [height, width] of any size; class 0 is left clear. The names of
         the classes that occur stand below the picture."""
-        import numpy as np
         from PIL import Image
 
         present = [int(value) for value in np.unique(classes) if value > 0]

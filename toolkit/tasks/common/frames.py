@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["frame_length", "same_stream"]
-
 #: kbit/s by the four bits of a header, 1 to 14, of MPEG-1 and of MPEG-2 and 2.5; 0 is free, 15 is reserved.
 _FIRST = {
     1: (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["rank_labels", "top_of"]
 
 #: Labels of an answer's ranking that metrics use.
 _RANKED = 10
 
 
-def top_of(options: Mapping[str, Any]) -> int:
-    """The option ``top``: how many labels are listed. Raises BadInput for another option or value."""
+def top_of(options: Mapping[str, Any], default: int = 5, of: str = "labels") -> int:
+    """The option ``top``: how many are listed. Raises BadInput for another option or value."""
     check_names(options, ("top",))
-    top = options.get("top", 5)
+    top = options.get("top", default)
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise BadInput(f"top is a number of labels, not {top!r}.")
+        raise BadInput(f"top is a number of {of}, not {top!r}.")
     return top
 
 
@@ -35,8 +31,6 @@ def rank_labels(
     Args:
         values: of every label. activation: "softmax" or "sigmoid" if they are logits, "none" if they are the answer.
     """
-    import numpy as np
-
     scores: NDArray[Any] = np.asarray(values, np.float32).reshape(-1)
     if len(scores) != len(labels):
         raise BadInput(f"the network has {len(scores)} scores for {len(labels)} labels.")

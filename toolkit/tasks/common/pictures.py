@@ -9,13 +9,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from edgekit.common.files import need_file
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, need
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Most decoded pixels: 20,000 x 20,000 would need 1.2 GB of RAM.
 MOST_PIXELS = 200_000_000
@@ -75,7 +73,6 @@ def _rgb(image: Any, notes: list[str]) -> Any:
         return image
     if image.mode in _DEEP:
         notes.append(f"has more than 8 bits a pixel ({image.mode}); it is cut to 8")
-        import numpy as np
 
         values = np.asarray(image).astype(np.float64)
         top = 65535.0 if values.max(initial=0.0) > 255 else 255.0
@@ -109,8 +106,6 @@ def pixels_of(sample: Any, rule: Resize | None, height: int, width: int) -> tupl
     Raises:
         BadInput: it is neither, or cannot be read.
     """
-    import numpy as np
-
     if isinstance(sample, (str, Path)):
         image, notes = open_image(sample)
         return fit_image(image, rule, height, width), notes
@@ -168,8 +163,6 @@ def resize_and_crop(
 
 def _middle(image: Any, height: int, width: int, down: bool) -> NDArray[Any]:
     """The middle of an image; what it lacks is black."""
-    import numpy as np
-
     wide, high = image.size
     halves = ((wide - width) // 2, (high - height) // 2)
     left, top = halves if down else (round((wide - width) / 2), round((high - height) / 2))

@@ -11,8 +11,6 @@ from edgekit.common.files import read_text
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 
-__all__ = ["lines", "texts"]
-
 #: Lines of a folder that are used.
 _MOST = 10_000
 

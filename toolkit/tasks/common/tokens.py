@@ -7,16 +7,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import need_file, read_text
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput, need
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Tokens", "read_if_named", "text_of", "tokenizing"]
 
 #: Most bytes of a text, and of its file.
 _LARGEST = 4 << 20
@@ -78,8 +74,6 @@ class Tokens:
 
         Filled up if the network takes a fixed number of tokens.
         """
-        import numpy as np
-
         fixed = specs[0].shape[1]
         most = min(self._most, fixed) if isinstance(fixed, int) else self._most
         encoded = self._encode_text(text, pair, most)

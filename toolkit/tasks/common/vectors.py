@@ -8,17 +8,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Vector = NDArray[np.float32]
-
-__all__ = ["Embedder", "unit"]
 
 _MOST_TOGETHER = 64
 #: Letters of a sample that a table shows.
@@ -76,8 +72,6 @@ class Embedder(Predictor):
 
 def unit(values: Any) -> Vector:
     """A vector of length 1. Raises BadInput if it has no direction."""
-    import numpy as np
-
     flat = np.asarray(values, np.float32).reshape(-1)
     length = float(np.linalg.norm(flat.astype(np.float64)))
     if not 0 < length < float("inf"):

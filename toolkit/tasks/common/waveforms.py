@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
 from edgekit.tasks.common.audio import open_audio
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["Wave", "Waveforms"]
 
 #: Added to a variance before its root: transformers' own number.
 _LEAST = 1e-7
@@ -45,8 +40,6 @@ class Waveforms:
         Raises:
             BadInput: the sound cannot be read, or has fewer samples than the network takes.
         """
-        import numpy as np
-
         fixed = spec.shape[1]
         most = min(self._most, fixed) if isinstance(fixed, int) else self._most
         audio, start = open_audio(sample, self._rate), 0

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
 from edgekit.tasks.common.frames import frame_length, same_stream
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Pipe"]
 
 #: Sample rate of sound without a header, and most bytes of a chunk of a header that are read past.
 _RATE, _MOST = 16_000, 1 << 20
@@ -60,8 +56,6 @@ class Pipe:
     def chunks(self, seconds: float) -> Iterator[NDArray[Any]]:
         """Arrays [samples, channels], of so many seconds or what a read gives, until the pipe closes. A last sample
         that is not whole is dropped."""
-        import numpy as np
-
         frame = np.dtype(self._dtype).itemsize * self.channels
         wanted = max(round(self.rate * seconds), 1) * frame
         while True:

@@ -16,8 +16,6 @@ from typing import NamedTuple
 from edgekit.core import Evidence, Sample, Source, SourceFile
 from edgekit.tasks.evidence.texts import with_a_gap
 
-__all__ = ["full_evidence"]
-
 _TABLE = Path(__file__).parent / "data" / "full.tsv"
 #: Letters of a text, two chunks of a language model; of every so many addresses one is such a text.
 _LETTERS, _EVERY = 5_300, 4

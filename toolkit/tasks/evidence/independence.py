@@ -16,16 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common.files import describe_content
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Sample
 from edgekit.errors import EdgekitError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.floating[Any]]
-
-__all__ = ["independent_sources", "near_duplicates", "with_sources"]
 
 #: Least correlation of the differences of two pictures, or of two sounds. Among 500 photographs of ImageNet no two
 #: reach 0.56, and no copy at half the size or of quality 20 is below 0.98; of clips of LibriSpeech no two reach 0.36.
@@ -110,8 +106,6 @@ def _find_roots(count: int, groups: Sequence[Sequence[int]]) -> list[int]:
 
 def _print(value: Any) -> tuple[str, Any]:
     """The kind of an input ("picture", "sound", "text", or the form of arrays), and what is compared of it."""
-    import numpy as np
-
     if isinstance(value, str) and not os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
         return "text", _shingles(value)
     readers: tuple[tuple[str, Callable[[Any], Any]], ...]
@@ -129,7 +123,6 @@ def _print(value: Any) -> tuple[str, Any]:
 
 def _of_picture(value: Any) -> Floats:
     """Differences of neighbouring cells, across and down: [2 * 16 * 15]."""
-    import numpy as np
     from PIL import Image
 
     from edgekit.tasks.common.pictures import open_image
@@ -146,8 +139,6 @@ def _of_picture(value: Any) -> Floats:
 
 def _of_sound(file: str | Path) -> Floats:
     """Differences of neighbouring bands, 120 Hz to 4 kHz, at 64 moments of a sound's first minute."""
-    import numpy as np
-
     from edgekit.tasks.common.audio import open_audio
 
     sound = open_audio(str(file), _RATE).window(0, _SECONDS * _RATE)
@@ -174,8 +165,6 @@ def _of_text(file: str | Path) -> frozenset[int]:
 
 def _standard(values: Floats) -> Floats:
     """With mean 0 and length 1. Raises ValueError where all values are the same: there is nothing to compare."""
-    import numpy as np
-
     centred = values - values.mean()
     size = float(np.sqrt(np.square(centred).sum()))
     if not size > 1e-6:
@@ -190,8 +179,6 @@ def _shingles(text: str) -> frozenset[int]:
 
 
 def _alike(prints: Sequence[Floats]) -> Iterator[tuple[int, int]]:
-    import numpy as np
-
     rows = np.stack(prints)
     for at in range(len(rows)):
         for other in np.flatnonzero(rows[at + 1 :] @ rows[at] > _LEAST):
@@ -211,8 +198,6 @@ def _resembling(prints: Sequence[frozenset[int]]) -> Iterator[tuple[int, int]]:
 
 def _equal(prints: Sequence[Floats]) -> Iterator[tuple[int, int]]:
     """Only arrays with nearly the same mean are compared: neighbours in that order."""
-    import numpy as np
-
     scales = [float(np.abs(values).max(initial=0.0)) for values in prints]
     means = [float(values.mean()) if len(values) else 0.0 for values in prints]
     order = sorted(range(len(prints)), key=means.__getitem__)

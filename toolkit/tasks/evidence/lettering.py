@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Evidence, Sample, Source, SourceFile
 from edgekit.tasks.evidence.texts import SENTENCES
-
-__all__ = ["LETTERING", "render_text"]
 
 #: Pictures of each half; letters of a line; size of a picture in pixels; margin that text keeps when it is turned.
 _COUNT, _LETTERS, _SIZE = 16, (14, 34), (640, 480)
@@ -71,7 +70,6 @@ class _Look:
 
 def render_text(lines: Sequence[str], font: Any, look: _Look, seed: int = 0) -> Any:
     """Lines of text in a PIL image of 640 x 480 pixels."""
-    import numpy as np
     from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
     letters, paper = look.colours
@@ -92,8 +90,6 @@ def render_text(lines: Sequence[str], font: Any, look: _Look, seed: int = 0) -> 
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
-    import numpy as np
-
     sentences = [str(sample.input) for sample in SENTENCES.samples(folder)]
     middle, samples = len(sentences) // 2, list[Sample]()
     for half, fonts in enumerate(_FONTS):

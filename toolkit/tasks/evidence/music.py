@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Evidence, Sample
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["RATE", "SCORES", "pipe", "string", "synthesize_notes"]
 
 RATE = 22_050
 #: Scores of each half; notes of a score.
@@ -26,8 +22,6 @@ Voice = Callable[[float, float, int], Any]
 
 def string(frequency: float, seconds: float, seed: int) -> NDArray[Any]:
     """A plucked string: Karplus and Strong 1983, tuned by an all-pass filter (Jaffe and Smith 1983)."""
-    import numpy as np
-
     size, period = round(seconds * RATE), RATE / frequency - 0.5
     whole = int(period - 0.1)
     fraction = period - whole
@@ -47,8 +41,6 @@ def string(frequency: float, seconds: float, seed: int) -> NDArray[Any]:
 
 def pipe(frequency: float, seconds: float, seed: int) -> NDArray[Any]:
     """A tone of a few harmonics that begins within 20 ms."""
-    import numpy as np
-
     time = np.arange(round(seconds * RATE)) / RATE
     harmonics = [h for h in range(1, 6) if h * frequency < RATE / 2]
     tone = sum(np.sin(2 * np.pi * h * frequency * time + seed * h) / h**1.5 for h in harmonics)
@@ -56,8 +48,6 @@ def pipe(frequency: float, seconds: float, seed: int) -> NDArray[Any]:
 
 
 def _fade_and_normalize(tone: NDArray[Any]) -> NDArray[Any]:
-    import numpy as np
-
     end = min(len(tone), round(0.03 * RATE))
     tone[-end:] *= np.linspace(1, 0, end)
     return tone / max(1e-9, float(np.abs(tone).max()))
@@ -65,8 +55,6 @@ def _fade_and_normalize(tone: NDArray[Any]) -> NDArray[Any]:
 
 def synthesize_notes(notes: Sequence[dict[str, Any]], voice: Voice) -> NDArray[Any]:
     """The sound of notes (``start``, ``end`` in seconds, ``pitch`` as MIDI counts): float32 [samples] at `RATE`."""
-    import numpy as np
-
     size = round((max(note["end"] for note in notes) + 0.5) * RATE)
     sound = np.zeros(size)
     for i, note in enumerate(notes):
@@ -83,8 +71,6 @@ def _samples(folder: Path) -> Sequence[Sample]:
 
 def _sample(half: int, k: int) -> Sample:
     """The k-th score of a half: a melody, and every fourth note a third below it."""
-    import numpy as np
-
     random = np.random.default_rng(100 * half + k)
     steps, lowest = _HALVES[half]
     base, at, degree = lowest[k % len(lowest)], 0.3, int(random.integers(0, 7))

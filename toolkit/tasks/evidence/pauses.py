@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Evidence, Sample
 from edgekit.tasks.evidence.speech import VOICES
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["PAUSES"]
 
 _RATE = 16_000
 #: Sounds of each half; clips in a sound, of one voice, and seconds of each.
@@ -49,8 +45,6 @@ def _together(clips: Sequence[Sample]) -> list[list[Sample]]:
 
 def _join_clips(clips: Sequence[Sample], k: int, name: str) -> Sample:
     """The k-th sound of a half: pause, clip, pause, clip, pause. Its truth is spans of speech, in seconds."""
-    import numpy as np
-
     random = np.random.default_rng(k)
     pieces, spans, at = list[Any](), list[tuple[float, float]](), 0
     for i in range(2 * _CLIPS + 1):
@@ -79,8 +73,6 @@ def _read(file: str) -> NDArray[Any]:
 
 def _loud(clip: NDArray[Any]) -> list[tuple[int, int]]:
     """Spans of samples in which the clip is loud."""
-    import numpy as np
-
     moments = clip[: len(clip) // _MOMENT * _MOMENT].reshape(-1, _MOMENT)
     power = np.square(moments, dtype=np.float64).mean(axis=1)
     loud = np.flatnonzero(power > power.max() * 10 ** (-_RANGE / 10))

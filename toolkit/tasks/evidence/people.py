@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Evidence, Sample
-
-__all__ = ["PEOPLE"]
 
 _PERSONS = (("astronaut-1", "astronaut-2"), ("hopper-1", "obama-1"))
 _OTHERS = (
@@ -56,8 +55,6 @@ def _views() -> dict[str, _Change]:
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
-    import numpy as np
-
     from edgekit.tasks.common.pictures import open_image
     from edgekit.tasks.evidence.stored import halves
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from edgekit.core import Evidence, Sample
 
-__all__ = ["PICTURES"]
-
 
 def _samples(folder: Path) -> Sequence[Sample]:
     from edgekit.tasks.evidence.stored import halves

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Evidence, Sample
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["HORIZON", "SERIES"]
 
 #: Steps after a cut that are the truth.
 HORIZON = 48
@@ -48,8 +42,6 @@ def _cuts(name: str, values: NDArray[np.float64], count: int, least: int) -> lis
 
 def _months(file: Path) -> NDArray[np.float64]:
     """A table with a row a year, the months in order, as one series."""
-    import numpy as np
-
     table = np.loadtxt(file, np.float64, delimiter=",", skiprows=1)
     months: NDArray[np.float64] = table[:, 1:].ravel()
     return months

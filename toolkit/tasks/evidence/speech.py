@@ -12,8 +12,6 @@ from pathlib import Path
 
 from edgekit.core import Evidence, Sample
 
-__all__ = ["SPEECH", "VOICES", "language_of"]
-
 #: Voice -> language, where it is not English.
 _LANGUAGES = {"june": "fr", "carlo": "it", "ivrvoice": "ru"}
 _LICENCES = "CC-BY-SA-3.0 AND CC-BY-3.0 AND BSD-2-Clause AND MIT"

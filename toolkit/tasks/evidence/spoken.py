@@ -8,8 +8,6 @@ from typing import Literal
 
 from edgekit.core import Evidence, Sample
 
-__all__ = ["SPOKEN", "spoken_sentences"]
-
 
 def spoken_sentences(half: Literal["first", "second"]) -> list[tuple[str, str]]:
     """(sentence, its phonemes in American English by espeak-ng 1.52)."""

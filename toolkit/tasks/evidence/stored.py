@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["halves", "rows"]
-
 _DATA = Path(__file__).parent / "data"
 
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from edgekit.core import Evidence, Sample
 
-__all__ = ["GAPPED", "SENTENCES", "TEXTS", "with_a_gap"]
-
 
 def _texts(folder: Path) -> Sequence[Sample]:
     from edgekit.tasks.evidence.stored import halves

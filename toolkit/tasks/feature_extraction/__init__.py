@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-from edgekit.core import Predictor, Runner, Sample, Task
+from edgekit.core import Task
 from edgekit.tasks.common.agreement import of_vectors
+from edgekit.tasks.common.texts import lines
 from edgekit.tasks.evidence.texts import SENTENCES
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.common.texts import lines
-
-    return lines(folder)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.feature_extraction.sentences import Sentences
-
-    return Sentences(parts, folder, facts)
-
+from edgekit.tasks.feature_extraction.sentences import Sentences
 
 TASK = Task(
     "feature-extraction",
     "text",
     "answers",
-    _samples,
-    _predictor,
+    lambda folder, labels: lines(folder),
+    Sentences,
     golden="data/golden/golden-sentence.txt",
     evidence=SENTENCES,
     agreement=of_vectors(cosine=0.99, ranks=0.99),

@@ -13,8 +13,6 @@ from edgekit.tasks.common.vectors import Embedder, unit
 if TYPE_CHECKING:
     from edgekit.tasks.common.vectors import Vector
 
-__all__ = ["Sentences"]
-
 
 class Sentences(Embedder):
     """Sentences as vectors. `facts`: ``tokenizer`` (`edgekit.tasks.common.tokens.Tokens`)."""

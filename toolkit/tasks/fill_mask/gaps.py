@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.tasks.common.labels import top_of
 from edgekit.tasks.common.tokens import Tokens, text_of
-
-__all__ = ["Gaps"]
 
 #: How a gap is written, whatever the network's own token for it.
 _GAP = "[MASK]"
@@ -37,8 +36,6 @@ class Gaps(Predictor):
         Raises:
             BadInput: the text has no gap, or none among the tokens that the network takes; an option is unknown.
         """
-        import numpy as np
-
         top = top_of(options)
         text = text_of(sample).replace(_GAP, self._mask)
         feeds, cut = self._tokens.feeds(self._network.inputs, text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["divergences", "figures"]
+from edgekit.common.lazy import np
+from edgekit.tasks.common.agreement import array_distances
 
 
 def divergences(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
@@ -16,22 +17,11 @@ def divergences(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]
     Args:
         answers, reference: of each structure the log-probabilities, [residues][letters].
     """
-    import numpy as np
-
-    far = []
-    for answer, wanted in zip(answers, reference, strict=True):
-        mine, other = np.asarray(answer, np.float64), np.asarray(wanted, np.float64)
-        if mine.shape != other.shape or not np.isfinite(mine).all():
-            far.append(float("inf"))
-            continue
-        far.append(float((np.exp(other) * (other - mine)).sum(1).mean()))
-    return far
+    return array_distances(answers, reference, lambda mine, other: (np.exp(other) * (other - mine)).sum(1).mean())
 
 
 def figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
     """The mean divergence of a structure, and the share of residues whose most probable letter is the reference's."""
-    import numpy as np
-
     far = divergences(answers, reference)
     pairs = [
         (np.argmax(answer, 1), np.argmax(wanted, 1))

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.graph_ml.structures import LETTERS, Structure, structure_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Residues"]
 
 #: Residues that are printed, and amino acids of each.
 _SHOWN, _BEST = 20, 3
@@ -68,8 +64,6 @@ class Residues(Predictor):
 
     def _probabilities(self, structure: Structure) -> NDArray[Any]:
         """Log-probabilities [L, 21], with those of the filling."""
-        import numpy as np
-
         count = len(structure.letters)
         more = max(0, self._least - count)
         names = list(dict.fromkeys(structure.chains))
@@ -89,8 +83,6 @@ class Residues(Predictor):
 
 def _table(structure: Structure, rows: NDArray[Any]) -> list[str]:
     """A line a residue: its place, the file's amino acid, and the most probable ones."""
-    import numpy as np
-
     lines = []
     for i in range(min(_SHOWN, len(rows))):
         best = np.argsort(-rows[i])[:_BEST]

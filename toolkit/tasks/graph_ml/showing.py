@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Prediction
-
-__all__ = ["draw_prediction"]
 
 #: Pixels of a cell, and residues of a strip.
 _CELL, _STRIP = 14, 64
@@ -14,7 +13,6 @@ _CELL, _STRIP = 14, 64
 
 def draw_prediction(prediction: Prediction) -> Any:
     """Darker is more probable, and the file's own amino acid has a frame: strips of 64 residues, as a PIL image."""
-    import numpy as np
     from PIL import Image, ImageDraw
 
     letters, native = prediction.details["letters"][:20], prediction.details["native"]

@@ -6,45 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import read_text
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Sample
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["ATOMS", "LETTERS", "Structure", "read_structures", "samples", "structure_of"]
+from edgekit.tasks.common.folders import need_files
 
 #: Atoms of a residue's backbone, in order.
 ATOMS = ("N", "CA", "C", "O")
 #: Amino acids by the order of ProteinMPNN's outputs; X is unknown.
 LETTERS = "ACDEFGHIKLMNPQRSTVWYX"
-_NAMES = {
-    "ALA": "A",
-    "CYS": "C",
-    "ASP": "D",
-    "GLU": "E",
-    "PHE": "F",
-    "GLY": "G",
-    "HIS": "H",
-    "ILE": "I",
-    "LYS": "K",
-    "LEU": "L",
-    "MET": "M",
-    "ASN": "N",
-    "PRO": "P",
-    "GLN": "Q",
-    "ARG": "R",
-    "SER": "S",
-    "THR": "T",
-    "VAL": "V",
-    "TRP": "W",
-    "TYR": "Y",
-    "MSE": "M",
-}
+#: Their codes of three letters, in the same order; selenomethionine counts as methionine.
+_CODES = "ALA CYS ASP GLU PHE GLY HIS ILE LYS LEU MET ASN PRO GLN ARG SER THR VAL TRP TYR MSE"
+_NAMES = dict(zip(_CODES.split(), "ACDEFGHIKLMNPQRSTVWYM", strict=True))
 #: Most bytes of a file: the largest that the format can hold has 99,999 atoms.
 _LARGEST = 16 << 20
 _ENDINGS = (".pdb", ".ent")
@@ -73,9 +49,7 @@ def samples(folder: Path) -> Sequence[Sample]:
     Raises:
         BadInput: no such file, or one that cannot be read.
     """
-    files = sorted(file for file in folder.glob("*") if file.suffix in _ENDINGS)
-    if not files:
-        raise BadInput(f"{folder} holds no .pdb file.", hint="See docs/data.md.")
+    files = need_files((file for file in folder.glob("*") if file.suffix in _ENDINGS), folder, "no .pdb file")
     return [Sample(str(file), structure_of(file).letters, file.name) for file in files]
 
 
@@ -84,8 +58,6 @@ def read_structures(file: Traversable) -> Sequence[Sample]:
 
     NAME is ENTRY-CHAIN; the entry is the source.
     """
-    import numpy as np
-
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         held = dict(arrays)
     names = list(dict.fromkeys(key.partition(".")[0] for key in held))
@@ -108,8 +80,6 @@ def structure_of(sample: Any, chain: str = "") -> Structure:
     Raises:
         BadInput: it cannot be read, or holds no residue with a whole backbone.
     """
-    import numpy as np
-
     whole = sample if isinstance(sample, Structure) else _of_file(sample)
     at = [i for i, name in enumerate(whole.chains) if chain in ("", name)]
     if not at:
@@ -126,8 +96,6 @@ def structure_of(sample: Any, chain: str = "") -> Structure:
 
 
 def _of_file(sample: Any) -> Structure:
-    import numpy as np
-
     if not isinstance(sample, (str, Path)) and not hasattr(sample, "read_text"):
         raise BadInput(f"a sample is a .pdb file, not {type(sample).__name__}.")
     if isinstance(sample, (str, Path)):

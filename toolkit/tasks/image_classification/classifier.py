@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.tasks.common.drawing import COLOURS, Canvas, picture_of
 from edgekit.tasks.common.labels import top_of
 from edgekit.tasks.common.pictures import pixels_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Labels of an answer's ranking that metrics use.
 _RANKED = 10
@@ -62,8 +60,6 @@ class Classifier(Predictor):
 
     def scores(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Probabilities float32 [classes] of uint8 pixels [height, width, 3] of the network's own size."""
-        import numpy as np
-
         image, spec = self._network.inputs[0], self._network.outputs[0]
         if image.dtype == "int8":
             pixels = (pixels ^ np.uint8(128)).view(np.int8)

@@ -5,16 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgekit.core import Sample
 from edgekit.errors import BadInput
-from edgekit.tasks.common import pictures as image_module
-
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["samples"]
+from edgekit.tasks.common.folders import plain_samples
+from edgekit.tasks.common.pictures import images_below
 
 
 def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -25,10 +20,7 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     """
     table = folder / "labels.csv"
     if not table.is_file():
-        pictures = image_module.images_below(folder)
-        if not pictures:
-            raise BadInput(f"{folder} holds neither a labels.csv nor any picture.", hint="See docs/data.md.")
-        return [Sample(str(path), None, path.name) for path in pictures]
+        return plain_samples(images_below(folder), folder, "neither a labels.csv nor any picture")
     listed: dict[str, Sample] = {}
     with table.open(newline="", encoding="utf-8") as file:
         for number, row in enumerate(csv.DictReader(file), 2):

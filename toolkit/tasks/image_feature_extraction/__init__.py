@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-from edgekit.core import Predictor, Runner, Sample, Task
+from edgekit.core import Task
 from edgekit.tasks.common.agreement import of_vectors
 from edgekit.tasks.evidence.pictures import PICTURES
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.image_feature_extraction.views import samples
-
-    return samples(folder)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.image_feature_extraction.views import Views
-
-    return Views(parts, folder, facts)
-
+from edgekit.tasks.image_feature_extraction.views import Views, samples
 
 TASK = Task(
     "image-feature-extraction",
     "picture",
     "answers",
-    _samples,
-    _predictor,
+    lambda folder, labels: samples(folder),
+    Views,
     golden="data/golden/espresso.png",
     evidence=PICTURES,
     agreement=of_vectors(cosine=0.97, ranks=0.97),

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Runner, Sample
-from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import plain_samples
 from edgekit.tasks.common.pictures import images_below, pixels_of
 from edgekit.tasks.common.vectors import Embedder, unit
 
 if TYPE_CHECKING:
     from edgekit.tasks.common.vectors import Vector
-
-__all__ = ["Views", "samples"]
 
 
 class Views(Embedder):
@@ -26,8 +25,6 @@ class Views(Embedder):
 
     def vector(self, sample: Any) -> tuple[Vector, list[str]]:
         """Of a file, or an array uint8 [height, width, 3] of any size."""
-        import numpy as np
-
         pixels, notes = pixels_of(sample, self._rule, *self._size)
         image, output = self._network.inputs[0], self._network.outputs[0]
         return unit(self._network({image.name: np.ascontiguousarray(pixels)[None]})[output.name]), notes
@@ -35,7 +32,4 @@ class Views(Embedder):
 
 def samples(folder: Path) -> Sequence[Sample]:
     """Every picture below a folder, without a truth. Raises BadInput if there is none."""
-    pictures = images_below(folder)
-    if not pictures:
-        raise BadInput(f"{folder} holds no picture.", hint="See docs/data.md.")
-    return [Sample(str(path), None, path.name) for path in pictures]
+    return plain_samples(images_below(folder), folder, "no picture")

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Evaluation, Task
 from edgekit.tasks.evidence.pictures import PICTURES
 from edgekit.tasks.image_segmentation.agreeing import SAME, answer, figures, is_background, same_areas
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.image_segmentation.samples import samples
-
-    return samples(folder, labels)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.image_segmentation.segmenter import Segmenter
-
-    return Segmenter(parts, folder, facts)
-
-
-def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.image_segmentation.segmenter import draw_prediction
-
-    return draw_prediction(sample, prediction)
-
+from edgekit.tasks.image_segmentation.samples import samples
+from edgekit.tasks.image_segmentation.segmenter import Segmenter, draw_prediction
 
 TASK = Task(
     "image-segmentation",
     "picture",
     "answers",
-    _samples,
-    _predictor,
+    samples,
+    Segmenter,
     metric="miou",
     golden="data/golden/astronaut.png",
     # Of a stranger's network no overlap is known that would be too low; its loss is judged.
@@ -49,5 +28,5 @@ TASK = Task(
         bounds=False,
         nothing=is_background,
     ),
-    show=_show,
+    show=draw_prediction,
 )

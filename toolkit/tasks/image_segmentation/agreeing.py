@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Prediction
-
-__all__ = ["SAME", "answer", "figures", "is_background", "same_areas"]
+from edgekit.tasks.image_segmentation.segmenter import runs_of
 
 SAME = 0.9
 #: Cells a side in which answers are kept: a bundle holds them for `verify`.
@@ -18,14 +18,9 @@ _LEAST = 0.002
 
 def answer(prediction: Prediction) -> list[int]:
     """The classes at the middles of 64 x 64 cells, as runs: class, length, class, length .."""
-    import numpy as np
-
     classes = np.asarray(prediction.metric_input)
     rows, columns = (((np.arange(_SIDE) + 0.5) * size / _SIDE).astype(int) for size in classes.shape)
-    flat = classes[rows][:, columns].reshape(-1)
-    starts = np.flatnonzero(np.diff(flat, prepend=-1))
-    lengths = np.diff(starts, append=flat.size)
-    return [int(number) for run in zip(flat[starts], lengths, strict=True) for number in run]
+    return runs_of(classes[rows][:, columns])
 
 
 def is_background(answer: Any) -> bool:
@@ -48,8 +43,6 @@ def figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, fl
 
 
 def _overlaps(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
-    import numpy as np
-
     overlaps = []
     for sides in zip(answers, reference, strict=True):
         mine, wanted = (np.repeat(np.array(runs[::2], int), np.array(runs[1::2], int)) for runs in sides)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import need_files, plain_samples
 from edgekit.tasks.common.pictures import images_below, open_image
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["samples"]
 
 _IMAGES, _MASKS = "images", "masks"
 _IGNORED = 255
@@ -30,20 +26,12 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     """
     masks = folder / _MASKS
     if not masks.is_dir():
-        pictures = images_below(folder)
-        if not pictures:
-            raise BadInput(
-                f"{folder} holds neither {_IMAGES}/ and {_MASKS}/ nor any picture.", hint="See docs/data.md."
-            )
-        return [Sample(str(path), None, path.name) for path in pictures]
-    pictures = images_below(folder / _IMAGES)
-    if not pictures:
-        raise BadInput(f"{folder} holds no picture in {_IMAGES}/.", hint="See docs/data.md.")
+        return plain_samples(images_below(folder), folder, f"neither {_IMAGES}/ and {_MASKS}/ nor any picture")
+    pictures = need_files(images_below(folder / _IMAGES), folder, f"no picture in {_IMAGES}/")
     return [Sample(str(path), _mask(masks / f"{path.stem}.png", path, len(labels)), path.name) for path in pictures]
 
 
 def _mask(file: Path, picture: Path, classes: int) -> NDArray[np.uint8]:
-    import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     if not file.is_file():

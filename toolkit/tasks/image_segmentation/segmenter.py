@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import Canvas, picture_of
 from edgekit.tasks.common.vision.placing import Placed, place_sample
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["Segmenter", "draw_prediction", "mask_of", "runs_of"]
 
 #: Most pixels of the answer's longer side: a larger picture gets the mask of its reduction.
 _LONGEST = 2048
@@ -51,8 +46,6 @@ class Segmenter(Predictor):
         Raises:
             BadInput: it cannot be used, or an option is unknown.
         """
-        import numpy as np
-
         check_names(options, ())
         picture = place_sample(sample, self._rule, *self._size)
         logits = self._network({self._network.inputs[0].name: picture.pixels[None]})["logits"][0]
@@ -69,8 +62,6 @@ class Segmenter(Predictor):
 
 def runs_of(mask: NDArray[np.uint8]) -> list[int]:
     """A mask row by row as runs: class, length, class, length .."""
-    import numpy as np
-
     flat = mask.reshape(-1).astype(np.int64)
     starts = np.flatnonzero(np.diff(flat, prepend=-1))
     return np.stack([flat[starts], np.diff(starts, append=flat.size)], 1).reshape(-1).tolist()
@@ -78,8 +69,6 @@ def runs_of(mask: NDArray[np.uint8]) -> list[int]:
 
 def mask_of(details: Mapping[str, Any]) -> NDArray[np.uint8]:
     """The mask that the details of an answer hold: uint8 [height, width]."""
-    import numpy as np
-
     runs = np.asarray(details["runs"], np.int64).reshape(-1, 2)
     mask: NDArray[np.uint8] = np.repeat(runs[:, 0].astype(np.uint8), runs[:, 1]).reshape(details["size"])
     return mask
@@ -87,7 +76,6 @@ def mask_of(details: Mapping[str, Any]) -> NDArray[np.uint8]:
 
 def _resize_logits(logits: NDArray[Any], picture: Placed) -> NDArray[np.float32]:
     """The logits of the picture's part of the input, bilinear at the picture's size: float32 [height, width, C]."""
-    import numpy as np
     from PIL import Image
 
     rows, columns, _ = logits.shape
@@ -103,8 +91,6 @@ def _resize_logits(logits: NDArray[Any], picture: Placed) -> NDArray[np.float32]
 
 
 def _classes(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
-    import numpy as np
-
     if logits.shape[2] == 1:
         return np.asarray(logits[:, :, 0] > 0, np.uint8)
     return np.asarray(logits.argmax(2), np.uint8)

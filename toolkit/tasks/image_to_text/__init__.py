@@ -3,59 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Evaluation, Prediction, Task
+from edgekit.tasks.common.agreement import same_value, share_in_common
 from edgekit.tasks.evidence.lettering import LETTERING
+from edgekit.tasks.image_to_text.reader import TextReader, draw_prediction
+from edgekit.tasks.image_to_text.samples import samples
 
 _COMMON = "letters in common with fp32's"
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.image_to_text.samples import samples
-
-    return samples(folder)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.image_to_text.reader import TextReader
-
-    return TextReader(parts, folder, facts)
 
 
 def _answer(prediction: Prediction) -> str:
     return str(prediction.output)
 
 
-def _same(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
-    return [bool(answer == wanted) for answer, wanted in zip(answers, reference, strict=True)]
-
-
 def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
     from edgekit.bench import metrics
 
-    errors, total = (sum(numbers) for numbers in zip(*metrics.cer(answers, reference), strict=True))
-    return {_COMMON: max(0.0, 1.0 - errors / total) if total else float(not errors)}
-
-
-def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.image_to_text.reader import draw_prediction
-
-    return draw_prediction(sample, prediction)
+    return {_COMMON: share_in_common(metrics.cer(answers, reference))}
 
 
 TASK = Task(
     "image-to-text",
     "picture",
     "answers",
-    _samples,
-    _predictor,
+    lambda folder, labels: samples(folder),
+    TextReader,
     metric="cer",
     golden="data/golden/lettering.png",
     # Of a stranger's network no rate is known that would be too high; its loss is judged.
     evaluation=Evaluation("cer", worst=None, drop=0.01, minimum=20),
     evidence=LETTERING,
-    agreement=Agreement("the same text", _answer, _same, bar=0.8, figures=_figures, bars={_COMMON: 0.98}),
-    show=_show,
+    agreement=Agreement("the same text", _answer, same_value, bar=0.8, figures=_figures, bars={_COMMON: 0.98}),
+    show=draw_prediction,
 )

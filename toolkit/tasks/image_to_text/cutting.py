@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.lazy import NDArray, np
+
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Pixels = NDArray[np.uint8]
-
-__all__ = ["cut", "pad_to_width", "pieces"]
 
 #: What is this much higher than wide is a line that runs upwards or downwards.
 _UPRIGHT = 1.5
@@ -27,7 +24,6 @@ def cut(image: Any, corners: Any) -> Any:
         corners: [4, 2] (x, y) from the upper left on clockwise. A rectangle that stands on its short side is laid down,
             its right side above.
     """
-    import numpy as np
     from PIL import Image
 
     origin, right, _, below = np.asarray(corners, np.float64)
@@ -43,7 +39,6 @@ def cut(image: Any, corners: Any) -> Any:
 def pieces(line: Any, height: int, most: int) -> list[Pixels]:
     """A line as pictures uint8 [height, width, 3], each at most `most` wide; a longer line is parted where its columns
     are the most alike, as between two words."""
-    import numpy as np
     from PIL import Image
 
     width = max(1, round(line.width * height / line.height))
@@ -61,7 +56,6 @@ def pieces(line: Any, height: int, most: int) -> list[Pixels]:
 
 def pad_to_width(pixels: Pixels, width: int) -> Pixels:
     """A piece in an input uint8 [1, height, width, 3]: at the left, grey beside it; a wider one is squeezed."""
-    import numpy as np
     from PIL import Image
 
     height, wide, _ = pixels.shape

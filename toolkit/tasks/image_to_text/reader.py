@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
@@ -14,12 +15,6 @@ from edgekit.tasks.common.drawing import Canvas, picture_of
 from edgekit.tasks.common.vision.placing import place_sample
 from edgekit.tasks.image_to_text.cutting import cut, pad_to_width, pieces
 from edgekit.tasks.image_to_text.regions import lines
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["Text", "TextReader", "draw_prediction", "letters"]
 
 #: Lines stand side by side if their middles differ by less than this share of their height.
 _BESIDE = 0.5
@@ -42,8 +37,6 @@ def letters(logits: NDArray[np.float32], characters: Sequence[str]) -> tuple[str
     Args:
         logits: float32 [steps, 1 + len(characters)].
     """
-    import numpy as np
-
     best = logits.argmax(1).tolist()
     kept = [step for step, at in enumerate(best) if at and (not step or best[step - 1] != at)]
     odds = 1.0 / np.exp(logits - logits.max(1, keepdims=True)).sum(1)  # of the best class
@@ -100,8 +93,6 @@ class TextReader(Predictor):
     def probe(self, sample: Any) -> Prediction:
         """What stands in four strips of a picture, in place of the lines that are detected: where a line is cut moves
         with the last digits of the map, and with the cut everything that is read of it."""
-        import numpy as np
-
         side, image = int(self._facts["side"]), picture_of(sample)
         self._parts["detector"]({"pixels": place_sample(sample, {"letterbox": True}, side, side).pixels[None]})
         tops = np.linspace(0, image.height, _STRIPS + 1)
@@ -113,8 +104,6 @@ class TextReader(Predictor):
 
     def _read(self, image: Any, corners: NDArray[np.float64]) -> Text:
         """The text in a rectangle of a picture."""
-        import numpy as np
-
         facts, line = self._facts, cut(image, corners)
         height = int(facts["height"])
         upright = corners if line.width >= line.height or len(corners) < 4 else np.roll(corners, -1, axis=0)

@@ -10,13 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgekit.common.lazy import NDArray, np
+
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.float64]
-
-__all__ = ["Line", "hull", "lines", "smallest_rectangle"]
 
 #: Rectangles with a shorter side, in pixels of the map, are no text; and after they have grown.
 _THIN, _GROWN = 3.0, 5.0
@@ -37,8 +34,6 @@ def lines(chances: NDArray[np.float32], *, pixel: float, line: float, growth: fl
         pixel: the least chance of a pixel. line: the least mean chance in a rectangle. growth: on each side, as a
             multiple of the rectangle's area over its perimeter. most: lines.
     """
-    import numpy as np
-
     mask = np.pad(chances > pixel, ((1, 0), (1, 0)))
     # Dilated by a pixel to the right and below, which joins what touches at a corner only.
     mask = mask[1:, 1:] | mask[:-1, 1:] | mask[1:, :-1] | mask[:-1, :-1]
@@ -57,8 +52,6 @@ def lines(chances: NDArray[np.float32], *, pixel: float, line: float, growth: fl
 
 def _groups(mask: NDArray[np.bool_]) -> Iterator[Floats]:
     """Of each group of pixels that touch, also at corners: the ends [N, 2] (x, y) of its runs in rows."""
-    import numpy as np
-
     runs, parents = _runs(mask), list[int]()
 
     def root(at: int) -> int:
@@ -91,8 +84,6 @@ def _groups(mask: NDArray[np.bool_]) -> Iterator[Floats]:
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
     """(row, first column, last column) of every run of set pixels, in order."""
-    import numpy as np
-
     edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     rows, starts = np.nonzero(edges == 1)
     ends = np.nonzero(edges == -1)[1] - 1
@@ -101,8 +92,6 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
 
 def hull(points: Floats) -> Floats:
     """The convex hull of points [N, 2], in order (Andrew 1979)."""
-    import numpy as np
-
     ordered = np.unique(points, axis=0).tolist()
     if len(ordered) < 3:
         return np.asarray(ordered, np.float64)
@@ -125,8 +114,6 @@ def smallest_rectangle(points: Floats) -> tuple[Floats, Floats, tuple[float, flo
     """The rectangle of the least area around points [N, 2]: its middle, the direction of its first side (the one nearer
     to the horizontal, towards the right), and the lengths of both sides. One of its sides lies on one of the hull's.
     """
-    import numpy as np
-
     outline = hull(points)
     edges = np.roll(outline, -1, axis=0) - outline
     lengths = np.hypot(*edges.T)
@@ -145,8 +132,6 @@ def smallest_rectangle(points: Floats) -> tuple[Floats, Floats, tuple[float, flo
 
 
 def _corners(middle: Floats, axis: Floats, sides: tuple[float, float]) -> Floats:
-    import numpy as np
-
     along, across = axis * sides[0] / 2, np.array([-axis[1], axis[0]]) * sides[1] / 2
     return np.stack(
         [middle - along - across, middle + along - across, middle + along + across, middle - along + across]
@@ -155,8 +140,6 @@ def _corners(middle: Floats, axis: Floats, sides: tuple[float, float]) -> Floats
 
 def _mean(chances: NDArray[np.float32], corners: Floats) -> float:
     """The mean of the map's pixels inside of a rectangle."""
-    import numpy as np
-
     height, width = chances.shape
     left, top = np.clip(np.floor(corners.min(0)), 0, (width - 1, height - 1)).astype(int)
     right, bottom = np.clip(np.ceil(corners.max(0)), 0, (width - 1, height - 1)).astype(int)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from edgekit.core import Sample
-from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import manifest_samples, plain_samples
 from edgekit.tasks.common.pictures import images_below
-
-__all__ = ["samples"]
-
-_EXPECTED = '{"image": ..., "text": ...}'
 
 
 def samples(folder: Path) -> Sequence[Sample]:
@@ -22,27 +18,12 @@ def samples(folder: Path) -> Sequence[Sample]:
     Raises:
         BadInput: another layout, or an absent file.
     """
-    manifest = folder / "manifest.jsonl"
-    if not manifest.is_file():
-        pictures = images_below(folder)
-        if not pictures:
-            raise BadInput(f"{folder} holds neither a manifest.jsonl nor any picture.", hint="See docs/data.md.")
-        return [Sample(str(path), None, path.name) for path in pictures]
-    made = []
-    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
-        if line.strip():
-            made.append(_sample(folder, line, f"{manifest}, line {number}"))
-    return made
+    if not (folder / "manifest.jsonl").is_file():
+        return plain_samples(images_below(folder), folder, "neither a manifest.jsonl nor any picture")
+    return manifest_samples(folder, "image", _text, '{"image": ..., "text": ...}')
 
 
-def _sample(folder: Path, line: str, where: str) -> Sample:
-    try:
-        entry = json.loads(line)
-        name, text = entry["image"], entry["text"]
-    except (ValueError, KeyError, TypeError) as exc:
-        raise BadInput(f"{where}: expected {_EXPECTED}.") from exc
-    if not isinstance(name, str) or not isinstance(text, str):
-        raise BadInput(f"{where}: expected {_EXPECTED}.")
-    if not (folder / name).is_file():
-        raise BadInput(f"{where}: there is no file {name!r}.")
-    return Sample(str(folder / name), text, name)
+def _text(entry: Mapping[str, Any]) -> str:
+    if not isinstance(entry["image"], str) or not isinstance(entry["text"], str):
+        raise TypeError("both are texts")
+    return str(entry["text"])

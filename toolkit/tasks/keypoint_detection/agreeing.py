@@ -8,8 +8,6 @@ from typing import Any
 
 from edgekit.core import Prediction
 
-__all__ = ["NEAR", "answer", "figures", "near_points"]
-
 #: Mean distance, as a share of the longer side of the reference's points.
 NEAR = 0.05
 

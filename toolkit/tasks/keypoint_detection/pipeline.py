@@ -9,18 +9,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.tasks.common.drawing import Canvas, picture_of
 from edgekit.tasks.common.vision.detector import Box, Detector
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["Keypoints", "Region", "draw_prediction", "region"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +33,6 @@ class Region:
 
     def to_pixels(self, shares: Any) -> NDArray[np.float64]:
         """Positions as shares of the square, [.., 2] -> in pixels of the picture."""
-        import numpy as np
-
         cos, sin = math.cos(self.angle), math.sin(self.angle)
         offsets = (np.asarray(shares, np.float64) - 0.5) * self.side
         turned = offsets @ np.array([[cos, sin], [-sin, cos]])
@@ -47,7 +40,6 @@ class Region:
 
     def cut(self, image: Any, size: int) -> NDArray[np.uint8]:
         """What it holds of a PIL image, upright, uint8 [size, size, 3]; black outside of the picture."""
-        import numpy as np
         from PIL import Image
 
         step = self.side / size

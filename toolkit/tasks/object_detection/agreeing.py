@@ -7,8 +7,6 @@ from typing import Any
 
 from edgekit.core import Prediction
 
-__all__ = ["answer", "figures", "same_boxes"]
-
 #: Overlap at which two boxes are of the same thing, as detection's oldest measure has it (PASCAL VOC).
 _SAME = 0.5
 

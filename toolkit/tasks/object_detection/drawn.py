@@ -7,8 +7,6 @@ from typing import Any
 from edgekit.core import Prediction
 from edgekit.tasks.common.drawing import Canvas, picture_of
 
-__all__ = ["draw_prediction"]
-
 
 def draw_prediction(sample: Any, prediction: Prediction) -> Any:
     """The picture with its boxes, as a PIL image."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edgekit.core import Sample
-from edgekit.tasks.common.vision.coco import FILE, box_of, read_annotations
-
-__all__ = ["samples"]
+from edgekit.tasks.common.vision.coco import Annotation, annotated_samples, box_of
 
 
 def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -20,15 +18,8 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     Raises:
         BadInput: see `edgekit.tasks.common.vision.coco`; a box that is outside of its picture or has no area.
     """
-    pairs = list(read_annotations(folder, labels))
-    if not (folder / FILE).is_file():
-        return [sample for sample, _ in pairs]
-    return [
-        replace(
-            sample,
-            truth=[
-                {"label": one.label, "box": box_of(one), "crowd": bool(one.entry.get("iscrowd"))} for one in annotations
-            ],
-        )
-        for sample, annotations in pairs
-    ]
+    return annotated_samples(folder, labels, _truth)
+
+
+def _truth(one: Annotation) -> dict[str, Any]:
+    return {"label": one.label, "box": box_of(one), "crowd": bool(one.entry.get("iscrowd"))}

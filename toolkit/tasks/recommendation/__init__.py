@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Evaluation, Prediction, Task
+from edgekit.tasks.common.drawing import render_text
+from edgekit.tasks.recommendation.histories import samples
+from edgekit.tasks.recommendation.recommender import Recommender
 
 #: Items of an answer that are compared, and how many of these must be fp32's.
 _FIRST, _SAME = 10, 9
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.recommendation.histories import samples
-
-    return samples(folder)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.recommendation.recommender import Recommender
-
-    return Recommender(parts, folder, facts)
 
 
 def _answer(prediction: Prediction) -> list[int]:
@@ -41,23 +31,17 @@ def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, f
     return {"mean share of the same items": sum(shared) / len(shared), "the same first item": sum(first) / len(first)}
 
 
-def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.common.drawing import render_text
-
-    return render_text(prediction.details["lines"])
-
-
 TASK = Task(
     "recommendation",
     "ids",
     "answers",
-    _samples,
-    _predictor,
+    lambda folder, labels: samples(folder),
+    Recommender,
     metric="recall@10",
     golden="recommender/liked.txt",
     evaluation=Evaluation("recall@10", worst=None, drop=0.01, minimum=50),
     agreement=Agreement(
         f"{_SAME} of the first {_FIRST} items are fp32's, in any order", _answer, _same, 0.9, _figures, bounds=False
     ),
-    show=_show,
+    show=lambda sample, prediction: render_text(prediction.details["lines"]),
 )

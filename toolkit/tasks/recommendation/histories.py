@@ -12,8 +12,6 @@ from edgekit.common.files import read_text
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 
-__all__ = ["liked_of", "samples"]
-
 #: Most bytes of a file with ids, and most digits of an id.
 _LARGEST = 1 << 20
 _ENTRY = '{"items": [50, 181], "later": [172]}'

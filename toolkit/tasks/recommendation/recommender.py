@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import read_text
+from edgekit.common.lazy import Floats, np
 from edgekit.core import Prediction, Predictor, Runner
-from edgekit.core.options import check_names
 from edgekit.errors import BadInput
+from edgekit.tasks.common.labels import top_of
 from edgekit.tasks.recommendation.histories import liked_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-
-__all__ = ["Recommender"]
 
 #: Items of an answer that metrics use at least.
 _RANKED = 10
@@ -52,9 +45,7 @@ class Recommender(Predictor):
         Raises:
             BadInput: no id is an item's, or an option is unknown or no number.
         """
-        import numpy as np
-
-        top = _top(options)
+        top = top_of(options, _RANKED, "items")
         vectors, titles = self._vectors, self._titles
         liked = liked_of(sample)
         known = [item - self._first for item in liked if 0 <= item - self._first < len(vectors)]
@@ -81,8 +72,6 @@ class Recommender(Predictor):
 
 def _vectors(file: Path, items: Any) -> Floats:
     """The table in `file`. Raises BadInput if it is of another number of items."""
-    import numpy as np
-
     try:
         table = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as exc:
@@ -97,11 +86,3 @@ def _titles(file: Path) -> dict[int, str]:
     """Id -> title and year. A row of another form is left out."""
     rows = [line.split("\t") for line in read_text(file).splitlines()[1:]]
     return {int(row[0]): f"{row[1]} ({row[2]})" for row in rows if len(row) > 2 and row[0].isdigit()}
-
-
-def _top(options: Mapping[str, Any]) -> int:
-    check_names(options, ("top",))
-    top = options.get("top", _RANKED)
-    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise BadInput(f"top is a number of items, not {top!r}.")
-    return top

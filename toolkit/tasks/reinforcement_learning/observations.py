@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import need_file
+from edgekit.common.lazy import Floats, np
 from edgekit.core import Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.agreement import array_distances
+from edgekit.tasks.common.folders import need_files
 from edgekit.tasks.tensors.arrays import read
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-
-__all__ = ["NAME", "distances", "observations_in", "samples", "stretches"]
 
 #: The array of observations in a file: [steps, numbers], or [stretches, steps, numbers].
 NAME = "observations"
@@ -30,9 +25,7 @@ def samples(folder: Path) -> Sequence[Sample]:
     Raises:
         BadInput: no such file, or one that cannot be read.
     """
-    files = sorted(folder.glob("*.npz"))
-    if not files:
-        raise BadInput(f"{folder} holds no .npz file.", hint="See docs/data.md.")
+    files = need_files(folder.glob("*.npz"), folder, "no .npz file")
     return [Sample(observations_in(file), None, file.name) for file in files]
 
 
@@ -41,8 +34,6 @@ def stretches(file: Traversable, name: str, episodes: int) -> Sequence[Sample]:
 
     They are of so many `episodes`, one after the other, each with as many.
     """
-    import numpy as np
-
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         whole = arrays[NAME].astype(np.float32)
     return [
@@ -61,8 +52,6 @@ def observations_in(sample: Any) -> Floats:
     Raises:
         BadInput: it cannot be read, is empty, has more than two axes, or holds numbers that are not finite.
     """
-    import numpy as np
-
     if isinstance(sample, (str, Path)):
         sample = _of_file(Path(sample))
     try:
@@ -77,8 +66,6 @@ def observations_in(sample: Any) -> Floats:
 
 
 def _of_file(file: Path) -> Any:
-    import numpy as np
-
     need_file(file)
     if file.suffix == ".csv":
         try:
@@ -96,11 +83,4 @@ def distances(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
 
     Infinite where an answer has another shape, or is not finite.
     """
-    import numpy as np
-
-    far = []
-    for answer, wanted in zip(answers, reference, strict=True):
-        mine, other = np.asarray(answer, np.float64), np.asarray(wanted, np.float64)
-        same = mine.shape == other.shape and bool(np.isfinite(mine).all())
-        far.append(float(np.abs(mine - other).mean() / 2) if same else float("inf"))
-    return far
+    return array_distances(answers, reference, lambda mine, other: abs(mine - other).mean() / 2)

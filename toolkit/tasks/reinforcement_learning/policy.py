@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.reinforcement_learning.observations import observations_in
-
-__all__ = ["Steering"]
 
 #: Steps that are printed.
 _SHOWN = 20
@@ -37,8 +36,6 @@ class Steering(Predictor):
         Raises:
             BadInput: an observation of another size, or an option is unknown.
         """
-        import numpy as np
-
         check_names(options, ())
         rows = observations_in(sample)
         wanted = self._observation.shape[-1]

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.common.arrays import read_arrays
 from edgekit.common.files import need_file
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Objection, Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import need_files
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     #: Values of an output (None: it is absent or has another shape), and the reference's.
     _Pair = tuple[NDArray[Any] | None, NDArray[Any]]
-
-__all__ = ["cosines", "determination", "errors", "objection", "read", "sample_outputs", "samples"]
 
 #: Values of an output that are compared.
 _KEPT = 2048
@@ -37,15 +35,10 @@ def samples(folder: Path) -> Sequence[Sample]:
     Raises:
         BadInput: no such file, or one that cannot be read.
     """
-    files = sorted(folder.glob("*.npz"))
-    if not files:
-        raise BadInput(f"{folder} holds no .npz file.", hint="See docs/data.md.")
-    return [_sample(file) for file in files]
+    return [_sample(file) for file in need_files(folder.glob("*.npz"), folder, "no .npz file")]
 
 
 def _sample(file: Path) -> Sample:
-    import numpy as np
-
     arrays = dict(read(file))
     for name, array in arrays.items():
         if array.dtype.kind == "f" and np.isnan(array).any():
@@ -66,8 +59,6 @@ def read(file: Path) -> Mapping[str, NDArray[Any]]:
 
 def sample_outputs(outputs: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """Name -> shape and at most 2,048 evenly spaced values of each output, JSON-able."""
-    import numpy as np
-
     kept = {}
     for name, array in outputs.items():
         flat = np.asarray(array).reshape(-1)
@@ -79,8 +70,6 @@ def sample_outputs(outputs: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 def cosines(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
     """The least cosine of an output with the reference's, for each sample; -1 where shapes differ or a value is not
     finite."""
-    import numpy as np
-
     least = []
     for pairs in _pairs(answers, reference):
         worst = 1.0
@@ -132,8 +121,6 @@ def _r_squared_and_spread(answers: Sequence[Any], reference: Sequence[Any]) -> I
 
     Whole numbers such as indices have none, and neither has what is not finite: `cosines` tells it.
     """
-    import numpy as np
-
     for mine, wanted in _outputs(answers, reference):
         if len(mine) < 2 or not np.isfinite([mine, wanted]).all() or np.array_equal(wanted, np.round(wanted)):
             continue
@@ -144,8 +131,6 @@ def _r_squared_and_spread(answers: Sequence[Any], reference: Sequence[Any]) -> I
 
 def _outputs(answers: Sequence[Any], reference: Sequence[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Of every output that all samples have in one shape: all values [samples, values], and the reference's."""
-    import numpy as np
-
     for name in reference[0] if reference else ():
         sides = [[sample.get(name) for sample in side] for side in (answers, reference)]
         shapes = {tuple(one["shape"]) if one else None for side in sides for one in side}
@@ -156,8 +141,6 @@ def _outputs(answers: Sequence[Any], reference: Sequence[Any]) -> Iterator[tuple
 
 def _pairs(answers: Sequence[Any], reference: Sequence[Any]) -> Iterator[list[_Pair]]:
     """For each sample, every output's values and the reference's."""
-    import numpy as np
-
     for answer, wanted in zip(answers, reference, strict=True):
         pairs: list[_Pair] = []
         for name, kept in wanted.items():

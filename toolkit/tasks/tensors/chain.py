@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor, Runner, TensorSpec
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.tensors.arrays import read
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Chain"]
 
 #: Values of an output that are shown.
 _SHOWN = 5
@@ -54,8 +50,6 @@ class Chain(Predictor):
         return Prediction(", ".join(shapes), {"lines": lines}, {"calls": 1.0}, score=outputs)
 
     def _arrays(self, sample: Any) -> Mapping[str, NDArray[Any]]:
-        import numpy as np
-
         if isinstance(sample, (str, Path)):
             return read(Path(sample))
         if isinstance(sample, Mapping):
@@ -68,8 +62,6 @@ class Chain(Predictor):
 
 def _validate_input(spec: TensorSpec, values: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     """The array of an input, contiguous. Floats of another width and whole numbers are converted."""
-    import numpy as np
-
     if spec.name not in values:
         raise BadInput(f"the input {spec.name!r} is missing.", hint=f"There is: {', '.join(values) or 'nothing'}.")
     array = values[spec.name]
@@ -91,8 +83,6 @@ def _values(array: NDArray[Any]) -> str:
 
 
 def _write(file: Path, outputs: Mapping[str, NDArray[Any]]) -> None:
-    import numpy as np
-
     from edgekit.common.files import replacing
 
     with replacing(file) as fresh, fresh.open("wb") as stream:

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-from edgekit.core import Agreement, Evaluation, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Evaluation, Task
 from edgekit.tasks.common.agreement import label, same_value
+from edgekit.tasks.common.texts import texts
 from edgekit.tasks.evidence.texts import SENTENCES
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.common.texts import texts
-
-    return texts(folder, labels)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.text_classification.judgement import Judgement
-
-    return Judgement(parts, folder, facts)
-
+from edgekit.tasks.text_classification.judgement import Judgement
 
 TASK = Task(
     "text-classification",
     "text",
     "answers",
-    _samples,
-    _predictor,
+    texts,
+    Judgement,
     metric="accuracy",
     golden="data/golden/golden-sentence.txt",
     # Of a stranger's network no accuracy is known that would be too low; its loss is judged.

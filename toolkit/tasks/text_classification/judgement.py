@@ -10,8 +10,6 @@ from edgekit.core import Prediction, Predictor, Runner
 from edgekit.tasks.common.labels import rank_labels, top_of
 from edgekit.tasks.common.tokens import Tokens, text_of
 
-__all__ = ["Judgement"]
-
 
 class Judgement(Predictor):
     """Labels of a text. `facts`: ``labels``, ``activation``, ``tokenizer`` (`edgekit.tasks.common.tokens.Tokens`).

@@ -9,8 +9,6 @@ from edgekit.core import Prediction
 from edgekit.errors import BadInput
 from edgekit.tasks.text_generation.writer import Writer
 
-__all__ = ["Conversation"]
-
 #: Tokens of the context that are kept for an answer.
 _ANSWER = 256
 

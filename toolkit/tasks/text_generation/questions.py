@@ -13,8 +13,6 @@ from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.text_generation.writer import Writer
 
-__all__ = ["Question", "answer", "questions", "tokens"]
-
 _FORMS = (
     '{"question": "...", "answer": "..."}, {"question": "...", "choices": ["...", "..."], "answer": "..."} or '
     '{"question": "...", "fields": {...}}; see docs/data.md.'

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgekit.core import (
-    Sample,
-)
+from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.text_generation.questions import questions
-
-__all__ = ["samples"]
 
 
 def samples(folder: Path) -> Sequence[Sample]:

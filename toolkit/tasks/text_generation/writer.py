@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.files import read_text
+from edgekit.common.lazy import np
 from edgekit.core import Prediction, Predictor
 from edgekit.core.options import check_names, truth
 from edgekit.errors import BadInput
@@ -149,8 +150,6 @@ class Writer(Predictor):
 
         A whole answer would be a hundred calls, and the logits of a whole prompt a hundred megabytes.
         """
-        import numpy as np
-
         tokens = self.tokens(sample)
         self.network({"tokens": np.asarray(tokens[:_PROBED], np.int32)})
         return self.predict(sample, raw=True, most=_ANSWERED)

@@ -7,8 +7,6 @@ from typing import Any
 
 from edgekit.errors import BadInput
 
-__all__ = ["OPTIONS", "Manner"]
-
 
 @dataclass(frozen=True)
 class Manner:

@@ -14,8 +14,6 @@ from collections.abc import Iterator
 
 from edgekit.errors import BadInput, MissingExtra
 
-__all__ = ["phonemes_of", "phonemize_text", "sentences"]
-
 #: Phonemes that are given; marks that end a clause; those of them that end a sentence.
 _BRACKETS = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 _CLAUSE = re.compile(r"([.,;:!?…—]+[\"'\u201d\u2019)\]]*)(?=\s|$)")

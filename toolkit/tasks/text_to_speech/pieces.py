@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from edgekit.errors import BadInput
 
-__all__ = ["Alphabet"]
-
 
 class Alphabet:
     """A table of phonemes as Piper's voices state it: phoneme -> its ids; "_" stands between all, "^" and "$" at the

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import Floats, np
 from edgekit.errors import BadInput, need
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-
-__all__ = ["join_sounds", "writer"]
 
 #: Largest sample of a sound.
 _PEAK = 0.95
@@ -24,8 +17,6 @@ _FORMATS = (".wav", ".flac", ".ogg")
 def join_sounds(sentences: Sequence[Sequence[Floats]], pause: int) -> Floats:
     """The sounds of sentences, `pause` samples of silence between them; scaled so that the loudest sample is 0.95, as
     voices differ in level. Values that are no numbers become silence."""
-    import numpy as np
-
     silence = np.zeros(pause, np.float32)
     sounds = [part for sentence in sentences for part in (*sentence, silence)][:-1]
     sound = np.nan_to_num(np.concatenate(sounds), nan=0.0, posinf=0.0, neginf=0.0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import Floats, NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.tasks.common.tokens import text_of
@@ -13,14 +14,6 @@ from edgekit.tasks.text_to_speech.manner import OPTIONS, Manner
 from edgekit.tasks.text_to_speech.phonemes import phonemes_of, sentences
 from edgekit.tasks.text_to_speech.pieces import Alphabet
 from edgekit.tasks.text_to_speech.sound import join_sounds, writer
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-
-__all__ = ["Speaker"]
 
 #: Most frames of a phoneme: a network that asks for more is broken.
 _LONGEST = 400
@@ -93,8 +86,6 @@ class Speaker(Predictor):
         A vocoder's phases follow from its input's last digits: means that move by 0.1 % move samples by 4 % and spectra
         by 0.1 dB. So samples tell of a part; of the chain tell spectra (the task's agreement).
         """
-        import numpy as np
-
         manner = Manner(**self._facts["manner"])
         said = sentences(phonemes_of(text_of(sample), self._facts["voice"]))
         ids = self._alphabet.pieces(said[0], self._ids or int(self._facts["most"]))[0]
@@ -106,8 +97,6 @@ class Speaker(Predictor):
 
     def _read(self, ids: Sequence[int], manner: Manner, place: int) -> Floats:
         """The sound of a piece of a text, the `place`-th."""
-        import numpy as np
-
         durations, means, deviations = self._encode_phonemes(ids, manner, place)
         frames = np.ceil(np.nan_to_num(durations, nan=0.0) / manner.speed)
         frames = np.clip(frames, 0, _LONGEST).astype(np.int64)
@@ -117,8 +106,6 @@ class Speaker(Predictor):
 
     def _encode_phonemes(self, ids: Sequence[int], manner: Manner, place: int) -> tuple[Floats, Floats, Floats]:
         """Durations [n], means and deviations [n, channels] of ids."""
-        import numpy as np
-
         count, size = len(ids), self._ids or len(ids)
         feeds: dict[str, NDArray[Any]] = {
             "phonemes": np.zeros((1, size), np.int64),
@@ -134,8 +121,6 @@ class Speaker(Predictor):
 
     def _decode_latents(self, latents: Floats) -> Floats:
         """The sound of latent frames [frames, channels], a window at a time."""
-        import numpy as np
-
         total, window = len(latents), self._frames or min(len(latents), int(self._facts["window"]))
         sounds = []
         for start, begin, end in _windows(total, window, self._halo):
@@ -159,8 +144,6 @@ def _last_axis_size(runner: Runner, name: str) -> int:
 def _latents(frames: NDArray[Any], means: Floats, deviations: Floats, manner: Manner, place: int) -> Floats:
     """Latent frames float32 [sum of frames, channels]. Each id draws noise of its own, so that a duration which is
     rounded otherwise changes one frame of noise and not all that follow."""
-    import numpy as np
-
     drawn = [
         np.random.default_rng((manner.seed, place, at)).standard_normal((count, means.shape[1]), np.float32)
         for at, count in enumerate(frames.tolist())

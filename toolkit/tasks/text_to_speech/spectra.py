@@ -7,13 +7,8 @@ dynamic time warping (Sakoe and Chiba 1978), since a rounded duration moves all 
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["BANDS", "distance", "encode_spectra", "spectra"]
+from edgekit.common.lazy import NDArray, np
 
 #: Seconds of a frame and between frames: the step is that of a vocoder's frames (256 samples at 22,050 Hz), so that a
 #: duration which is rounded otherwise moves whole steps. Bands, which end at this frequency in Hz.
@@ -28,8 +23,6 @@ def spectra(sound: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
     Args:
         sound: float32 [samples].
     """
-    import numpy as np
-
     size, step = round(_FRAME * rate), round(_STEP * rate)
     padded = np.pad(sound.astype(np.float64), (size // 2, size))
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[: len(sound) + 1 : step]
@@ -41,8 +34,6 @@ def spectra(sound: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
 
 def _bands(bins: int, width: float) -> NDArray[np.float64]:
     """Triangles on the mel scale of O'Shaughnessy 1987: [bins, 20]. `width` of a bin in Hz."""
-    import numpy as np
-
     highest = 2595.0 * np.log10(1.0 + _HIGHEST / 700.0)
     edges = 700.0 * (10.0 ** (np.linspace(0.0, highest, BANDS + 2) / 2595.0) - 1.0)
     hertz = np.arange(bins)[:, None] * width
@@ -54,24 +45,18 @@ def _bands(bins: int, width: float) -> NDArray[np.float64]:
 
 def encode_spectra(sound: NDArray[np.float32], rate: int) -> str:
     """`spectra` in half decibels, a byte a band, as base64."""
-    import numpy as np
-
     levels = np.round(spectra(sound, rate) * _STEPS).astype(np.uint8)
     return base64.b64encode(levels.tobytes()).decode("ascii")
 
 
 def distance(one: str, other: str) -> float:
     """Mean distance of two answers of `encode_spectra` along their best alignment, in dB: RMS over bands."""
-    import numpy as np
-
     a, b = (_decode_spectra(answer) for answer in (one, other))
     cost = np.sqrt(np.mean((a[:, None] - b[None]) ** 2, axis=2))
     return _alignment_cost(cost.tolist())
 
 
 def _decode_spectra(answer: str) -> NDArray[np.float64]:
-    import numpy as np
-
     values = np.frombuffer(base64.b64decode(answer), np.uint8).astype(np.float64) / _STEPS
     return values.reshape(-1, BANDS)
 

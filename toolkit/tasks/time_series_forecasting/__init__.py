@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
+from edgekit.core import Evaluation, Prediction, Task
+from edgekit.tasks.common.agreement import array_distances, of_distances
 from edgekit.tasks.evidence.series import SERIES
+from edgekit.tasks.time_series_forecasting.forecaster import Forecaster, draw_prediction
+from edgekit.tasks.time_series_forecasting.series import samples
 
 #: Largest mean distance from fp32's quantiles, as a share of the series' range.
 _NEAR = 0.01
 #: Steps that are held back of a series of a data folder, and the quantiles that answers keep.
 _HELD, _KEPT = 48, (0.1, 0.5, 0.9)
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.time_series_forecasting.series import samples
-
-    return samples(folder, _HELD)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.time_series_forecasting.forecaster import Forecaster
-
-    return Forecaster(parts, folder, facts)
 
 
 def _answer(prediction: Prediction) -> list[list[float]]:
@@ -35,49 +25,26 @@ def _answer(prediction: Prediction) -> list[list[float]]:
 
 
 def _distances(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
-    import numpy as np
-
-    far = []
-    for answer, wanted in zip(answers, reference, strict=True):
-        mine, other = np.asarray(answer, np.float64), np.asarray(wanted, np.float64)
-        same = mine.shape == other.shape and bool(np.isfinite(mine).all())
-        far.append(float(np.abs(mine - other).mean()) if same else float("inf"))
-    return far
-
-
-def _same(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
-    return [distance <= _NEAR for distance in _distances(answers, reference)]
-
-
-def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
-    far = _distances(answers, reference)
-    return {"mean distance of quantiles, of the range": sum(far) / len(far), "largest": max(far)} if far else {}
-
-
-def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.time_series_forecasting.forecaster import draw_prediction
-
-    return draw_prediction(prediction)
+    return array_distances(answers, reference, lambda mine, other: abs(mine - other).mean())
 
 
 TASK = Task(
     "time-series-forecasting",
     "arrays",
     "answers",
-    _samples,
-    _predictor,
+    lambda folder, labels: samples(folder, _HELD),
+    Forecaster,
     metric="wql",
     golden="data/golden/golden-series.csv",
     # Of a stranger's network no loss is known that would be too high; its change is judged.
     evaluation=Evaluation("wql", worst=None, drop=0.005, minimum=20),
     evidence=SERIES,
-    agreement=Agreement(
+    agreement=of_distances(
         f"quantiles within {_NEAR:.0%} of the series' range of fp32's, on average",
         _answer,
-        _same,
-        bar=0.9,
-        figures=_figures,
-        bounds=False,
+        _distances,
+        _NEAR,
+        ("mean distance of quantiles, of the range", "largest"),
     ),
-    show=_show,
+    show=lambda sample, prediction: draw_prediction(prediction),
 )

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import Floats, NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.time_series_forecasting.periods import periods_of, phases, seasonal_forecast
 from edgekit.tasks.time_series_forecasting.series import series_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-
-__all__ = ["Forecaster", "draw_prediction"]
 
 #: Least range of a series by which it is divided; steps of a forecast at most; lines that are shown; steps before it
 #: that are drawn.
@@ -54,8 +47,6 @@ class Forecaster(Predictor):
         Raises:
             BadInput: it cannot be read, has too few steps that are not gaps, or an option is unknown or wrong.
         """
-        import numpy as np
-
         check_names(options, ("horizon", "column", "out"))
         horizon, column = options.pop("horizon", self._horizon), str(options.pop("column", ""))
         out = options.pop("out", "")
@@ -75,8 +66,6 @@ class Forecaster(Predictor):
 
     def _block(self, series: Any) -> NDArray[np.float64]:
         """The network's own steps, float64 [horizon, levels]."""
-        import numpy as np
-
         tail = np.asarray(series, np.float32)
         observed = np.isfinite(tail)
         least = int(self._facts["observed"])
@@ -93,8 +82,6 @@ class Forecaster(Predictor):
         return np.asarray(outputs["quantiles"][0], np.float64) * span + low
 
     def _feeds(self, values: Floats, mask: NDArray[np.bool_]) -> dict[str, Floats]:
-        import numpy as np
-
         rule = self._facts["periods"]
         whole = np.where(mask, values, values[mask].mean(dtype=np.float32)).astype(np.float32)
         periods = periods_of(whole, rule)
@@ -107,8 +94,6 @@ class Forecaster(Predictor):
         }
 
     def _prediction(self, series: Any, made: NDArray[np.float64]) -> Prediction:
-        import numpy as np
-
         low, middle, high = 0, self._levels.index(0.5), len(self._levels) - 1
         lines = [f"{'step':>5}  {self._levels[low]:>12g}  {'median':>12}  {self._levels[high]:>12g}"]
         for number, row in enumerate(made[:_SHOWN], 1):

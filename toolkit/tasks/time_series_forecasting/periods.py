@@ -8,15 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-
-__all__ = ["periods_of", "phases", "seasonal_forecast"]
+from edgekit.common.lazy import Floats, NDArray, np
 
 
 def periods_of(values: Floats, rule: Mapping[str, Any]) -> list[int]:
@@ -26,8 +20,6 @@ def periods_of(values: Floats, rule: Mapping[str, Any]) -> list[int]:
         values: float32 [steps], a power of 2 of them, without gaps.
         rule: ``most`` periods; ``least``, the shortest; ``alpha``, the chance with which noise may make a peak.
     """
-    import numpy as np
-
     length, most = len(values), int(rule["most"])
     centred = values - values.mean(dtype=np.float32)
     power = (np.abs(np.fft.rfft(centred)) ** 2)[1:].astype(np.float32)
@@ -45,8 +37,6 @@ def periods_of(values: Floats, rule: Mapping[str, Any]) -> list[int]:
 
 def phases(steps: int, periods: list[int]) -> Floats:
     """Where in each period a step is: float32 [steps, 2 * periods], sine and cosine; zeros for a period of 0."""
-    import numpy as np
-
     made = np.zeros((steps, 2 * len(periods)), np.float32)
     for k, period in enumerate(periods):
         if period:
@@ -62,8 +52,6 @@ def seasonal_forecast(values: Floats, observed: NDArray[np.bool_], period: int, 
     Args:
         values, observed: [context]. period: in steps; 0 counts as 1. bins: parts of a period.
     """
-    import numpy as np
-
     length, whole = len(values), np.float32(max(1, period))
     at = np.arange(length + steps, dtype=np.float32)
     part = np.minimum((at % whole / whole * np.float32(bins)).astype(np.int64), bins - 1)

@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common.files import need_file
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import need_files
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.float64]
-
-__all__ = ["samples", "series_of"]
 
 #: Most bytes of a file; most steps of which a series' end is used.
 _LARGEST = 64 << 20
@@ -35,8 +32,6 @@ def series_of(sample: Any, column: str = "") -> Floats:
     Raises:
         BadInput: it cannot be read, holds no such column, something that is no number, or nothing.
     """
-    import numpy as np
-
     if isinstance(sample, (str, Path)):
         return _of_file(Path(sample), column)
     try:
@@ -49,8 +44,6 @@ def series_of(sample: Any, column: str = "") -> Floats:
 
 
 def _of_file(file: Path, column: str) -> Floats:
-    import numpy as np
-
     need_file(file)
     if file.stat().st_size > _LARGEST:
         raise BadInput(f"{file.name} has {file.stat().st_size} bytes; a table has at most {_LARGEST}.")
@@ -108,11 +101,8 @@ def samples(folder: Path, horizon: int) -> Sequence[Sample]:
     Raises:
         BadInput: no such file, one that cannot be read, or a series that is not longer than that.
     """
-    files = sorted(folder.glob("*.csv"))
-    if not files:
-        raise BadInput(f"{folder} holds no .csv file.", hint="See docs/data.md.")
     made = []
-    for file in files:
+    for file in need_files(folder.glob("*.csv"), folder, "no .csv file"):
         values = series_of(file)
         if len(values) <= horizon:
             raise BadInput(f"{file.name} has {len(values)} steps; {horizon} are held back, so it needs more.")

@@ -2,68 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from edgekit.core import Prediction, Task
+from edgekit.tasks.common.agreement import of_distances
+from edgekit.tasks.unconditional_image_generation.agreeing import distances
+from edgekit.tasks.unconditional_image_generation.noises import samples
+from edgekit.tasks.unconditional_image_generation.painter import Painter
+from edgekit.tasks.unconditional_image_generation.sheet import sheet
 
-from edgekit.core import Agreement, Prediction, Predictor, Runner, Sample, Task
-
-#: Largest distance of a picture's features from fp32's, as a share of the mean distance of two of fp32's pictures; and
-#: the least share of pictures that are so near.
-_NEAR, _BAR = 0.25, 0.9
+#: Largest distance of a picture's features from fp32's, as a share of the mean distance of two of fp32's pictures.
+_NEAR = 0.25
 #: Decimals of features that a bundle keeps.
 _DECIMALS = 3
-
-
-def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    from edgekit.tasks.unconditional_image_generation.noises import samples
-
-    return samples(folder)
-
-
-def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.unconditional_image_generation.painter import Painter
-
-    return Painter(parts, facts)
 
 
 def _answer(prediction: Prediction) -> list[float]:
     return [round(float(number), _DECIMALS) for row in prediction.details["features"] for number in row]
 
 
-def _same(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
-    from edgekit.tasks.unconditional_image_generation.agreeing import distances
-
-    return [distance <= _NEAR for distance in distances(answers, reference)]
-
-
-def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
-    from edgekit.tasks.unconditional_image_generation.agreeing import distances
-
-    far = distances(answers, reference)
-    return {"mean distance of features": sum(far) / len(far), "largest": max(far)} if far else {}
-
-
-def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.unconditional_image_generation.sheet import sheet
-
-    return sheet(prediction.details["pictures"])
-
-
 TASK = Task(
     "unconditional-image-generation",
     "arrays",
     "answers",
-    _samples,
-    _predictor,
+    lambda folder, labels: samples(folder),
+    lambda parts, folder, facts: Painter(parts, facts),
     golden="fashion/noise.npz",
-    agreement=Agreement(
+    agreement=of_distances(
         f"features of pictures from the same noise within {_NEAR:.0%} of the mean distance of two pictures of fp32's",
         _answer,
-        _same,
-        _BAR,
-        _figures,
-        bounds=False,
+        distances,
+        _NEAR,
+        ("mean distance of features", "largest"),
     ),
-    show=_show,
+    show=lambda sample, prediction: sheet(prediction.details["pictures"]),
 )

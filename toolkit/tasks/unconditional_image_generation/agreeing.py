@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["distances"]
+from edgekit.common.lazy import np
+from edgekit.tasks.common.agreement import array_distances
 
 
 def distances(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
@@ -14,14 +15,8 @@ def distances(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
 
     Infinite where an answer has another length, or is not finite, or the reference's pictures are all the same.
     """
-    import numpy as np
-
     rows = [np.asarray(row, np.float64) for row in reference]
     apart = [float(np.linalg.norm(a - b)) for i, a in enumerate(rows) for b in rows[:i] if a.shape == b.shape]
     unit = sum(apart) / len(apart) if apart else 0.0
-    far = []
-    for answer, wanted in zip(answers, rows, strict=True):
-        mine = np.asarray(answer, np.float64)
-        usable = mine.shape == wanted.shape and bool(np.isfinite(mine).all()) and unit > 0
-        far.append(float(np.linalg.norm(mine - wanted)) / unit if usable else float("inf"))
-    return far
+    far = array_distances(answers, rows, lambda mine, wanted: np.linalg.norm(mine - wanted))
+    return [distance / unit if unit > 0 else float("inf") for distance in far]

@@ -5,19 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import Floats, np
 from edgekit.core import Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import plain_samples
 from edgekit.tasks.tensors.arrays import read
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-
-__all__ = ["NAME", "noise_of", "sample_noise", "samples"]
 
 #: The array in a file: float32 [pictures, channels, height, width].
 NAME = "noise"
@@ -30,16 +24,11 @@ def samples(folder: Path) -> Sequence[Sample]:
     Raises:
         BadInput: no such file.
     """
-    files = sorted(folder.glob("*.npz"))
-    if not files:
-        raise BadInput(f"{folder} holds no .npz file.", hint="See docs/data.md.")
-    return [Sample(str(file), None, file.name) for file in files]
+    return plain_samples(folder.glob("*.npz"), folder, "no .npz file")
 
 
 def sample_noise(seed: int, shape: Sequence[int]) -> Floats:
     """Numbers of a normal distribution, the same for the same seed (numpy's PCG64)."""
-    import numpy as np
-
     noise: Floats = np.random.default_rng(seed).standard_normal(tuple(shape), dtype=np.float32)
     return noise
 
@@ -54,8 +43,6 @@ def noise_of(sample: Any, shape: Sequence[int], count: int) -> Floats:
     Raises:
         BadInput: it is none of these, has another shape, or holds a number that is not finite.
     """
-    import numpy as np
-
     if isinstance(sample, str) and re.fullmatch(r"[0-9]{1,10}", sample):
         sample = int(sample)
     if isinstance(sample, int) and not isinstance(sample, bool):

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import Floats, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.unconditional_image_generation.noises import noise_of
 from edgekit.tasks.unconditional_image_generation.sheet import write
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-
-__all__ = ["Painter"]
 
 #: Pictures that a seed makes without the option ``count``, and at most.
 _COUNT, _MOST = 16, 1024
@@ -36,8 +29,6 @@ class Painter(Predictor):
     """
 
     def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
-        import numpy as np
-
         self._network, self._judge = parts["network"], parts.get("features")
         self._shape = tuple(int(size) for size in self._network.inputs[0].shape[1:])
         self._angles = [float(angle) for angle in facts["angles"]]
@@ -53,8 +44,6 @@ class Painter(Predictor):
         Raises:
             BadInput: the sample cannot be used, or an option is unknown.
         """
-        import numpy as np
-
         count, progress = _count(options), options.get("progress")
         noise = noise_of(sample, self._shape, count)
         values = np.concatenate(
@@ -71,8 +60,6 @@ class Painter(Predictor):
     def probe(self, sample: Any) -> Prediction:
         """For parity every part on fixed inputs: a step's rounding moves all steps after it, and pictures are compared
         by their features. The network sees a black picture in the sample's noise at each angle."""
-        import numpy as np
-
         noise = noise_of(sample, self._shape, 1)
         for piece in noise:
             for angle in self._angles:
@@ -85,8 +72,6 @@ class Painter(Predictor):
         self, noise: Floats, number: int, count: int, progress: Callable[[int, int], None] | None
     ) -> Floats:
         """A picture of -1 to 1, float32 [1, C, H, W]."""
-        import numpy as np
-
         x: Floats = noise[None]
         for angle in self._angles:
             velocity = self._network({"noisy": x, "angle": np.array([angle], np.float32)})["velocity"]
@@ -98,8 +83,6 @@ class Painter(Predictor):
 
     def _features(self, picture: Floats) -> Floats:
         """float32 [numbers], of the part that makes them, or the picture itself at 7 x 7."""
-        import numpy as np
-
         if self._judge is not None:
             made: Floats = self._judge({"picture": picture})["features"][0]
             return made

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.files import replacing
+from edgekit.common.lazy import np
 from edgekit.errors import BadInput, need
-
-__all__ = ["sheet", "write"]
 
 #: Pixels of a picture's side on the sheet at least, and of the gap between two.
 _LEAST, _GAP = 96, 4
@@ -16,8 +15,6 @@ _LEAST, _GAP = 96, 4
 
 def sheet(pictures: Any) -> Any:
     """Pictures uint8 [N, height, width, channels] (1: grey, 3: RGB) in rows, enlarged: a PIL image in mode RGB."""
-    import numpy as np
-
     with need("run", "Drawing"):
         from PIL import Image
     arrays = np.asarray(pictures, np.uint8)

@@ -7,8 +7,6 @@ from typing import Any
 
 from edgekit.core import Agreement, Prediction
 
-__all__ = ["AGREEMENT"]
-
 _SHARE, _FAR = "share of frames with the same decision", "largest difference of a probability"
 #: Decimals of a probability that a bundle keeps.
 _DECIMALS = 3

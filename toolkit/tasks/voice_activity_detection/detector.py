@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.voice_activity_detection.listener import Listener
 from edgekit.tasks.voice_activity_detection.segments import Rules, Span, segments
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["SpeechDetector"]
 
 #: Frames that are read at once; frames of an answer at most: a day of frames of 32 ms.
 _BLOCK, _MOST = 320, 2_700_000
@@ -73,8 +68,6 @@ class SpeechDetector(Predictor):
 
 def _loudness(block: NDArray[np.float32], hop: int) -> list[float]:
     """The root mean square of each frame of `block`, of which the last may be shorter."""
-    import numpy as np
-
     power = np.add.reduceat(np.square(block, dtype=np.float64), range(0, len(block), hop))
     power[:-1] /= hop
     power[-1] /= len(block) - hop * (len(power) - 1)

@@ -6,8 +6,6 @@ from typing import Any
 
 from edgekit.core import Prediction
 
-__all__ = ["draw_prediction"]
-
 #: Points of a curve at most.
 _POINTS = 900
 

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Runner
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["Listener"]
 
 #: Frames in a row that a network gets at most, if it takes several.
 _AT_ONCE = 256
@@ -51,14 +46,11 @@ class Listener:
 
     def reset(self) -> None:
         """Begin a new sound."""
-        import numpy as np
-
         self._held = np.zeros(self._context, np.float32)
         self._states = {name: np.zeros(shape, np.float32) for name, shape in self._shapes.items()}
 
     def push(self, samples: NDArray[np.float32]) -> Iterator[float]:
         """The probabilities of the frames that `samples` (float32 [n], in [-1, 1]) complete."""
-        import numpy as np
         from numpy.lib.stride_tricks import sliding_window_view
 
         held = np.concatenate([self._held, samples])
@@ -72,8 +64,6 @@ class Listener:
 
     def finish(self) -> Iterator[float]:
         """The probability of the last frame, filled with zeros; nothing if no samples are left."""
-        import numpy as np
-
         left = len(self._held) - self._context
         if left:
             yield from self.push(np.zeros(self.hop - left, np.float32))

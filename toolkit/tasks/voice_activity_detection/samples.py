@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Sample
-from edgekit.tasks.common.manifests import sounds
-
-__all__ = ["samples"]
+from edgekit.tasks.common.folders import sounds
 
 
 def samples(folder: Path) -> Sequence[Sample]:

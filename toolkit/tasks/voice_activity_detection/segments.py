@@ -13,8 +13,6 @@ from dataclasses import dataclass, fields
 
 from edgekit.errors import BadInput
 
-__all__ = ["Rules", "Span", "segments"]
-
 #: Start and end, in seconds.
 Span = tuple[float, float]
 

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from edgekit.formats.onnx.graph import Node
 
-__all__ = ["axes_of", "slices", "split_lengths"]
-
 Array = NDArray[Any]
 
 

@@ -13,8 +13,6 @@ from edgekit.formats.onnx.translation import operators
 from edgekit.formats.onnx.translation.registry import KNOWN, OPERATORS, Operator
 from edgekit.formats.onnx.translation.values import Held, Value, to_tensor
 
-__all__ = ["evaluate", "operator_names"]
-
 
 def operator_names() -> tuple[str, ...]:
     """The operators that are translated; those of another domain have its name in front."""

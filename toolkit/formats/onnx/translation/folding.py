@@ -15,8 +15,6 @@ from edgekit.formats.onnx.graph import Graph, Node
 from edgekit.formats.onnx.translation.evaluation import evaluate
 from edgekit.formats.onnx.translation.values import Held, to_tensor
 
-__all__ = ["fold"]
-
 #: A constant of more elements is not made of smaller ones: it would be kept instead of computed.
 _LARGE = 1 << 22
 

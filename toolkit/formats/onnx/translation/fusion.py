@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from edgekit.formats.onnx.graph import Graph, Node
 from edgekit.formats.onnx.translation.gates import recurrent
 
-__all__ = ["fuse"]
-
 Array = NDArray[Any]
 
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from edgekit.formats.onnx.graph import Node
 
-__all__ = ["recurrent"]
-
 Array = NDArray[Any]
 #: The gates in torch's order, by their places in ONNX's.
 _ORDER = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -41,10 +39,7 @@ def recurrent(node: Node, constants: Mapping[str, Array], add: Callable[[str, Ar
     attributes = {name: node.get(name) for name in ("direction", "layout") if node.get(name) is not None}
     attributes |= {"hidden_size": constants[inputs[2]].shape[-1], "biased": bool(inputs[3])}
     return replace(
-        node,
-        kind=f"edgekit.{node.kind}",
-        inputs=(inputs[0], inputs[5], inputs[6], *weights),
-        attributes=attributes,
+        node, kind=f"edgekit.{node.kind}", inputs=(inputs[0], inputs[5], inputs[6], *weights), attributes=attributes
     )
 
 

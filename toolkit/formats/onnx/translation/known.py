@@ -19,8 +19,6 @@ from edgekit.formats.onnx.translation.arguments import axes_of, slices, split_le
 from edgekit.formats.onnx.translation.registry import array_operator
 from edgekit.formats.onnx.translation.values import DTYPES, numpy_dtype, same
 
-__all__: list[str] = []
-
 Array = NDArray[Any]
 
 
@@ -83,11 +81,6 @@ def _binary(node: Node, *arrays: Array) -> Array:
     return out
 
 
-@array_operator("Pow")
-def _pow(_: Node, base: Array, exponent: Array) -> Array:
-    return np.asarray(base**exponent).astype(base.dtype)
-
-
 _UNARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "Neg": (np.negative, python.neg),
     "Abs": (np.abs, abs),
@@ -122,24 +115,18 @@ def _cast(node: Node, array: Array) -> Array:
     return array.astype(numpy_dtype(dtype))
 
 
-@array_operator("Identity")
-def _identity(_: Node, array: Array) -> Array:
-    return array
-
-
-@array_operator("Size")
-def _size(_: Node, array: Array) -> Array:
-    return np.asarray(array.size, np.int64)
-
-
-@array_operator("Shape")
-def _shape(node: Node, array: Array) -> Array:
-    return np.asarray(array.shape[node.get("start", 0) : node.get("end")], np.int64)
-
-
-@array_operator("Gather")
-def _gather(node: Node, array: Array, indices: Array) -> Array:
-    return np.take(array, indices.astype(np.int64), axis=node.get("axis", 0))
+#: Those that are one call.
+_PLAIN: dict[str, Callable[..., Any]] = {
+    "Identity": lambda node, array: array,
+    "Size": lambda node, array: np.asarray(array.size, np.int64),
+    "Shape": lambda node, array: np.asarray(array.shape[node.get("start", 0) : node.get("end")], np.int64),
+    "Gather": lambda node, array, indices: np.take(array, indices.astype(np.int64), axis=node.get("axis", 0)),
+    "Transpose": lambda node, array: np.transpose(array, node.get("perm")),
+    "NonZero": lambda node, array: np.asarray(np.nonzero(array), np.int64),
+    "Pow": lambda node, base, exponent: np.asarray(base**exponent).astype(base.dtype),
+}
+for _kind, _compute in _PLAIN.items():
+    array_operator(_kind)(_compute)
 
 
 @array_operator("Concat")
@@ -179,11 +166,6 @@ def _reshape(node: Node, array: Array, shape: Array) -> Array:
     return array.reshape(wanted)
 
 
-@array_operator("Transpose")
-def _transpose(node: Node, array: Array) -> Array:
-    return np.transpose(array, node.get("perm"))
-
-
 @array_operator("Expand", plain=(1,))
 def _expand(_: Node, array: Array, shape: Array) -> Array:
     return np.array(np.broadcast_to(array, np.broadcast_shapes(array.shape, tuple(map(int, shape)))))
@@ -217,11 +199,6 @@ def _reduce(node: Node, array: Array, axes: Array | None = None) -> Array:
     axis = None if places is None else tuple(places)
     out = each[node.kind](array, axis=axis, keepdims=bool(node.get("keepdims", 1)))
     return np.asarray(out, array.dtype)
-
-
-@array_operator("NonZero")
-def _nonzero(_: Node, array: Array) -> Array:
-    return np.asarray(np.nonzero(array), np.int64)
 
 
 @array_operator("Split")

@@ -17,8 +17,6 @@ from edgekit.formats.onnx.graph import Graph, Node
 from edgekit.formats.onnx.translation.evaluation import evaluate
 from edgekit.formats.onnx.translation.values import Held, Value, assume_fixed_axes, to_tensor
 
-__all__ = ["Body", "Branch", "Step", "Translated", "Weights", "Widened"]
-
 
 class Weights(nn.Module):
     """The constants of a graph, under their own names as far as Python has them."""

@@ -6,8 +6,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["KNOWN", "OPERATORS", "Operator", "array_operator", "operator"]
-
 
 @dataclass(frozen=True)
 class Operator:

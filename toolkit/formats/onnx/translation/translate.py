@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from edgekit.common.lazy import onnx
 from edgekit.formats.onnx.graph import graph_of, nodes
 from edgekit.formats.onnx.translation.evaluation import operator_names
 from edgekit.formats.onnx.translation.folding import fold
@@ -14,10 +15,7 @@ from edgekit.formats.onnx.translation.fusion import fuse
 from edgekit.formats.onnx.translation.module import Translated
 
 if TYPE_CHECKING:
-    import onnx
     from torch import Tensor
-
-__all__ = ["translate"]
 
 
 def translate(model: onnx.ModelProto, examples: Sequence[Tensor], *, fixed: bool = True) -> torch.nn.Module:
@@ -39,7 +37,6 @@ def translate(model: onnx.ModelProto, examples: Sequence[Tensor], *, fixed: bool
 
 def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     """`model` with the bodies that ONNX itself gives of operators without a translation (Attention) in their place."""
-    import onnx
     from onnx import defs, inliner
 
     own = operator_names()

@@ -19,39 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
-__all__ = [
-    "DTYPES",
-    "Held",
-    "Value",
-    "assume_fixed_axes",
-    "constant_tensor",
-    "dtype_of",
-    "hold_numbers",
-    "integers",
-    "is_one",
-    "numpy_dtype",
-    "same",
-    "sizes",
-    "to_tensor",
-    "torch_dtype",
-]
-
 #: ONNX's number of a dtype -> torch's. bfloat16 and float8 are computed with in float32.
 DTYPES = {
-    1: torch.float32,
-    2: torch.uint8,
-    3: torch.int8,
-    4: torch.uint16,
-    5: torch.int16,
-    6: torch.int32,
-    7: torch.int64,
-    9: torch.bool,
-    10: torch.float16,
-    11: torch.float64,
-    12: torch.uint32,
-    13: torch.uint64,
-    16: torch.float32,
-}
+    1: torch.float32, 2: torch.uint8, 3: torch.int8, 4: torch.uint16, 5: torch.int16, 6: torch.int32, 7: torch.int64,
+    9: torch.bool, 10: torch.float16, 11: torch.float64, 12: torch.uint32, 13: torch.uint64, 16: torch.float32,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

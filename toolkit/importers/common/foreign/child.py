@@ -15,8 +15,6 @@ from typing import Any
 from edgekit.errors import EdgekitError
 from edgekit.importers.common.foreign import guard, kernel
 
-__all__ = ["begin", "main", "place_of", "stage"]
-
 #: Where torch's messages turn from what happened to advice on debugging torch.
 _ADVICE = re.compile(r"\s*$|For more|For extended|Caused by|If you suspect|consider using")
 

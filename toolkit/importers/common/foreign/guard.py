@@ -13,8 +13,6 @@ from typing import Any
 
 from edgekit.common.memory import free_memory
 
-__all__ = ["Refused", "forbid", "limit_memory"]
-
 _SOCKETS = frozenset({"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"})
 _PROCESSES = frozenset(
     {

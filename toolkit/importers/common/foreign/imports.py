@@ -13,8 +13,6 @@ from pathlib import Path
 
 from edgekit.common.files import hash_file
 
-__all__ = ["digest"]
-
 
 def digest(file: Path) -> str:
     """Hash of `file` and of all that it imports: the content of files, the versions of installed packages."""

@@ -17,8 +17,6 @@ import struct
 import sys
 from pathlib import Path
 
-__all__ = ["confine"]
-
 #: Calls that are refused: their numbers on x86-64 and on arm64 (0: it has none), in that order.
 _REFUSED = """
 socket 41 198, connect 42 203, bind 49 200, execve 59 221, execveat 322 281, fork 57 0, vfork 58 0, kill 62 129,

@@ -19,8 +19,6 @@ from edgekit.importers.common.foreign.imports import digest
 from edgekit.importers.common.foreign.process import Request, run
 from edgekit.importers.common.foreign.scoring import ANSWERS, TRUTHS, save
 
-__all__ = ["declares", "evaluation_of"]
-
 _ADDRESS = re.compile(r"(?P<file>.+\.py):(?P<name>[A-Za-z_]\w*)")
 _DECLARED = ("better", "worst", "drop")
 _HINT = 'Such as, below the function: better, worst, drop = "higher", 0.8, 0.01'

@@ -19,8 +19,6 @@ from typing import IO, Any
 
 from edgekit.errors import BadInput, EdgekitError, MissingExtra, Unsupported
 
-__all__ = ["LIMIT", "Request", "run"]
-
 #: Seconds that foreign code may take, and the variable that changes them.
 SECONDS, LIMIT = 300.0, "EDGEKIT_CODE_SECONDS"
 #: Characters of the child's prints that an error shows, and bytes that are kept of them.

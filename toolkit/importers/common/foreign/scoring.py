@@ -5,22 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["ANSWERS", "TRUTHS", "save", "score"]
 
 ANSWERS, TRUTHS = "answers", "truths"
 
 
 def save(values: Sequence[Any], folder: Path, name: str) -> None:
     """Write values of numbers, texts, arrays, and lists and mappings of these."""
-    import numpy as np
-
     arrays: dict[str, NDArray[Any]] = {}
     packed = [_encode_value(_unwrap_single(value), arrays) for value in values]
     (folder / f"{name}.json").write_text(json.dumps(packed), encoding="utf-8")
@@ -53,8 +47,6 @@ def _unwrap_single(value: Any) -> Any:
 
 
 def _encode_value(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    import numpy as np
-
     if isinstance(value, np.ndarray | np.generic):
         arrays[name := f"a{len(arrays)}"] = np.asarray(value)
         return {"array": name}
@@ -66,8 +58,6 @@ def _encode_value(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
 
 
 def _load(folder: Path, name: str) -> list[Any]:
-    import numpy as np
-
     with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
         return [_decode_value(value, arrays) for value in json.loads((folder / f"{name}.json").read_bytes())]
 

@@ -23,8 +23,6 @@ from edgekit.formats.pt2 import Program
 from edgekit.importers.common import stored
 from edgekit.importers.common.foreign.process import Request, run
 
-__all__ = ["FACTS", "PROGRAM", "SAMPLES", "Traced", "trace_in_child"]
-
 #: What the child writes into its scratch folder.
 PROGRAM, SAMPLES = "program.pt2", "samples"
 #: The facts beside the program, so that they count as a part of the weights.
@@ -54,7 +52,7 @@ def trace_in_child(
         given = run(Request(function, label, scratch, folder, arguments, clean))
         facts = _plain(given)
         fresh = _validate_results(scratch, facts, label)
-        source = stored.folder_of(hashlib.sha256(f"{function} {folder.resolve()} {label}".encode()).hexdigest())
+        source = stored.folder_of(f"{function} {folder.resolve()} {label}")
         place = source / _digest(fresh)
         if not place.is_dir() or _digest(place) != place.name:
             stored.publish_folder(fresh, place)

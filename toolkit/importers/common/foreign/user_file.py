@@ -12,8 +12,6 @@ from typing import Any
 from edgekit.errors import BadInput
 from edgekit.importers.common.foreign.child import stage
 
-__all__ = ["function_of", "import_file", "optional"]
-
 
 def import_file(path: Path) -> ModuleType:
     """The file, imported under its own name."""

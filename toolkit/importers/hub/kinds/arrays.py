@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.core import ImportOptions
+from edgekit.core import Axis, ImportOptions, TensorSpec
 from edgekit.errors import Unsupported
 from edgekit.importers.hub.choosing import Choice
 from edgekit.importers.hub.kinds.common import axes_of, side_of
 from edgekit.importers.hub.mappings import positions_of
-from edgekit.importers.hub.plan import AxisPlan, PartPlan, Plan, Tensor
+from edgekit.importers.hub.plan import PartPlan, Plan
 from edgekit.importers.hub.repository import Repository
-
-__all__ = ["inputs_of", "plan"]
 
 #: Tokens of a text, seconds of a sound, of a network that takes any number.
 _TOKENS, _SECONDS, _RATE = 128, 10, 16_000
@@ -35,7 +33,7 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
         inputs, axes = inputs_of(repository, config)
         chosen = axes_of(options, axes) if options.axes else {}
         pinned = {name: axis.most for name, axis in axes.items() if name not in options.axes}
-        shaped = tuple(Tensor(i.name, i.dtype, tuple(pinned.get(str(s), s) for s in i.shape)) for i in inputs)
+        shaped = tuple(TensorSpec(i.name, i.dtype, tuple(pinned.get(str(s), s) for s in i.shape)) for i in inputs)
         kept = {name: axis for name, axis in chosen.items() if name not in pinned}
         parts = (PartPlan("network", "arrays", shaped, (), kept),)
     sizes = ", ".join(f"{i.name} {list(i.shape)}" for part in parts for i in part.inputs)
@@ -44,23 +42,23 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     )
 
 
-def inputs_of(repository: Repository, config: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], dict[str, AxisPlan]]:
+def inputs_of(repository: Repository, config: Mapping[str, Any]) -> tuple[tuple[TensorSpec, ...], dict[str, Axis]]:
     """The inputs, and the axes that could be dynamic; their `most` is the size where they are not."""
     kind = str(config.get("model_type"))
     if isinstance(config.get("context_length"), int) and isinstance(config.get("num_input_channels"), int):
-        return (Tensor("past_values", "float32", (1, config["context_length"], config["num_input_channels"])),), {}
+        return (TensorSpec("past_values", "float32", (1, config["context_length"], config["num_input_channels"])),), {}
     if kind == "audio-spectrogram-transformer":
-        return (Tensor("input_values", "float32", (1, int(config["max_length"]), int(config["num_mel_bins"]))),), {}
+        return (TensorSpec("input_values", "float32", (1, int(config["max_length"]), int(config["num_mel_bins"]))),), {}
     if isinstance(config.get("conv_stride"), list) and "feat_extract_norm" in config:
-        axis = AxisPlan(_RATE // 10, _SECONDS * _RATE, _RATE)
-        return (Tensor("input_values", "float32", (1, "samples")),), {"samples": axis}
+        axis = Axis(_RATE // 10, _SECONDS * _RATE, _RATE)
+        return (TensorSpec("input_values", "float32", (1, "samples")),), {"samples": axis}
     size = _sides(repository, config)
     if size and "vocab_size" not in config:
-        return (Tensor("pixel_values", "float32", (1, int(config.get("num_channels", 3)), *size)),), {}
+        return (TensorSpec("pixel_values", "float32", (1, int(config.get("num_channels", 3)), *size)),), {}
     if isinstance(config.get("vocab_size"), int):
         most = min(_TOKENS, positions_of(config) or _TOKENS)
-        rows = tuple(Tensor(name, "int64", (1, "tokens")) for name in ("input_ids", "attention_mask"))
-        return rows, {"tokens": AxisPlan(2, most, min(most, 32))}
+        rows = tuple(TensorSpec(name, "int64", (1, "tokens")) for name in ("input_ids", "attention_mask"))
+        return rows, {"tokens": Axis(2, most, min(most, 32))}
     raise Unsupported(
         f"what {repository.source} ({kind}) takes cannot be read from its config.json.",
         hint="Bring it in a file of Python, whose examples() say it: edgekit export net.py:build",
@@ -79,17 +77,18 @@ def _sequences(repository: Repository, config: Mapping[str, Any]) -> tuple[PartP
     kind = str(config.get("model_type"))
     if kind == "whisper":
         bands, frames = int(config["num_mel_bins"]), 2 * int(config["max_source_positions"])
-        inputs: tuple[Tensor, ...] = (Tensor("input_features", "float32", (1, bands, frames)),)
+        inputs: tuple[TensorSpec, ...] = (TensorSpec("input_features", "float32", (1, bands, frames)),)
     elif kind == "moonshine":
-        inputs = (Tensor("input_values", "float32", (1, _SECONDS * _RATE)),)
+        inputs = (TensorSpec("input_values", "float32", (1, _SECONDS * _RATE)),)
     elif isinstance(config.get("vocab_size"), int):
-        inputs = tuple(Tensor(name, "int64", (1, _TOKENS)) for name in ("input_ids", "attention_mask"))
+        inputs = tuple(TensorSpec(name, "int64", (1, _TOKENS)) for name in ("input_ids", "attention_mask"))
     else:
         raise Unsupported(f"what {repository.source} ({kind}) takes cannot be read from its config.json.")
     steps = min(_STEPS, int(config.get("max_target_positions") or _STEPS))
-    hidden = Tensor("encoder_hidden_states", "float32", (1, "?", "?"))
-    decoder = (Tensor("decoder_input_ids", "int64", (1, steps)), hidden)
+    hidden = TensorSpec("encoder_hidden_states", "float32", (1, "?", "?"))
+    tokens = TensorSpec("decoder_input_ids", "int64", (1, steps))
+    logits = TensorSpec("logits", "float32", (1, steps, int(config["vocab_size"])))
     return (
         PartPlan("encoder", "encoder", inputs, (hidden,)),
-        PartPlan("decoder", "decoder", decoder, (Tensor("logits", "float32", (1, steps, int(config["vocab_size"]))),)),
+        PartPlan("decoder", "decoder", (tokens, hidden), (logits,)),
     )

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.core import ImportOptions
+from edgekit.core import Axis, ImportOptions
 from edgekit.errors import BadInput
-from edgekit.importers.hub.plan import AxisPlan
-
-__all__ = ["axes_of", "first", "labels_of", "side_of"]
 
 #: More classes than any classifier has.
 _MOST_LABELS = 1 << 20
 
 
-def axes_of(options: ImportOptions, own: Mapping[str, AxisPlan]) -> dict[str, AxisPlan]:
+def axes_of(options: ImportOptions, own: Mapping[str, Axis]) -> dict[str, Axis]:
     """The dynamic axes with the user's bounds. Raises BadInput for an axis that does not exist, or bounds beyond it."""
     axes = dict(own)
     for name, (least, most) in options.axes.items():
@@ -26,7 +23,7 @@ def axes_of(options: ImportOptions, own: Mapping[str, AxisPlan]) -> dict[str, Ax
             raise BadInput(
                 f"the axis {name!r} cannot go from {least} to {most}.", hint=f'Such as: --dynamic "{name}=1..128"'
             )
-        axes[name] = AxisPlan(least, most, max(least, min(most, own[name].example)))
+        axes[name] = Axis(least, most, max(least, min(most, own[name].example)))
     return axes
 
 

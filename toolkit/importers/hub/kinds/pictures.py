@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.core import ImportOptions
+from edgekit.core import ImportOptions, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.choosing import Choice
 from edgekit.importers.hub.kinds.common import axes_of, first, labels_of, side_of
-from edgekit.importers.hub.plan import PartPlan, Plan, Tensor
+from edgekit.importers.hub.plan import PartPlan, Plan
 from edgekit.importers.hub.repository import Repository
-
-__all__ = ["plan", "sides"]
 
 #: Classes whose embedding has a name of its own.
 _OWN = {"CLIPVisionModelWithProjection": "image_embeds"}
@@ -37,21 +35,21 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     tower = repository.config.get("vision_config")
     shape: Mapping[str, Any] = {**repository.config, **tower} if isinstance(tower, dict) else repository.config
     if labels:
-        output = Tensor("logits", "float32", (1, len(labels)))
+        output = TensorSpec("logits", "float32", (1, len(labels)))
     else:
         names = ("projection_dim",) if choice.built in _OWN else ()
-        output = Tensor("embedding", "float32", (1, first(shape, *names, "hidden_size")))
+        output = TensorSpec("embedding", "float32", (1, first(shape, *names, "hidden_size")))
     facts: dict[str, Any] = {"height": height, "width": width, "channels": "RGB"}
     if labels:
         facts |= {"labels": list(labels), "activation": "softmax"}
     part = PartPlan(
         name="network",
         module="picture",
-        inputs=(Tensor("pixels", "uint8", (1, height, width, 3)),),
+        inputs=(TensorSpec("pixels", "uint8", (1, height, width, 3)),),
         outputs=(output,),
         settings={"own": _OWN.get(choice.built, ""), "task": choice.task},
     )
-    return Plan(choice.task, choice.architecture, choice.built, "picture", (part,), labels=labels, facts=facts)
+    return Plan(*choice, "picture", (part,), labels=labels, facts=facts)
 
 
 def sides(repository: Repository) -> tuple[int, int]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.core import ImportOptions
+from edgekit.core import Axis, ImportOptions, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.choosing import Choice
 from edgekit.importers.hub.kinds.common import axes_of, labels_of
-from edgekit.importers.hub.plan import AxisPlan, PartPlan, Plan, Tensor
+from edgekit.importers.hub.plan import PartPlan, Plan
 from edgekit.importers.hub.repository import Repository
-
-__all__ = ["plan"]
 
 _AXIS = "samples"
 #: Seconds of a call: least and most of a dynamic axis, and where a format holds none.
@@ -58,7 +56,7 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
 def _waveform(
     choice: Choice, options: ImportOptions, rate: int, facts: dict[str, Any], labels: tuple[str, ...]
 ) -> Plan:
-    own = AxisPlan(int(_LEAST * rate), int(_MOST * rate), rate)
+    own = Axis(int(_LEAST * rate), int(_MOST * rate), rate)
     axis = axes_of(options, {_AXIS: own})[_AXIS]
     letters = len(facts.get("vocabulary", ()))
 
@@ -68,17 +66,15 @@ def _waveform(
         return PartPlan(
             name="network",
             module="sound",
-            inputs=(Tensor("input_values", "float32", (1, size)),),
-            outputs=(Tensor("logits", "float32", shape),),
+            inputs=(TensorSpec("input_values", "float32", (1, size)),),
+            outputs=(TensorSpec("logits", "float32", shape),),
             axes={_AXIS: axis} if isinstance(size, str) else {},
         )
 
     fixed = min(axis.most, int(_FIXED * rate))
     bounds = f"{axis.least / rate:g} to {axis.most / rate:g} s a call"
     return Plan(
-        choice.task,
-        choice.architecture,
-        choice.built,
+        *choice,
         "sound",
         (part(_AXIS),),
         () if options.axes else (part(fixed),),
@@ -95,17 +91,18 @@ def _spectrum(choice: Choice, stated: dict[str, Any], facts: dict[str, Any], lab
     mean, deviation = float(stated.get("mean", -4.2677393)), float(stated.get("std", 4.5689974))
     normalise = bool(stated.get("do_normalize", True))
     samples = (frames - 1) * _HOP + _FRAME
-    features = Tensor("features", "float32", (1, frames, mels))
+    features = TensorSpec("features", "float32", (1, frames, mels))
     scale = {"offset": mean, "divisor": 2 * deviation} if normalise else {"offset": 0.0, "divisor": 1.0}
     frontend = PartPlan(
         name="frontend",
         module="filterbank",
-        inputs=(Tensor("audio", "float32", (1, samples)),),
+        inputs=(TensorSpec("audio", "float32", (1, samples)),),
         outputs=(features,),
         settings={"mels": mels, **scale},
         quantize=False,
     )
-    network = PartPlan("network", "sound", (features,), (Tensor("logits", "float32", (1, len(labels))),), settings={})
+    logits = TensorSpec("logits", "float32", (1, len(labels)))
+    network = PartPlan("network", "sound", (features,), (logits,))
     facts |= {
         "frame": _FRAME,
         "hop": _HOP,
@@ -114,16 +111,7 @@ def _spectrum(choice: Choice, stated: dict[str, Any], facts: dict[str, Any], lab
         "least": _FRAME,
     }
     note = f"sounds of up to {samples / 16_000:.1f} s; a longer one is judged by its beginning"
-    return Plan(
-        choice.task,
-        choice.architecture,
-        choice.built,
-        "sound",
-        (frontend, network),
-        labels=labels,
-        facts=facts,
-        notes=(note,),
-    )
+    return Plan(*choice, "sound", (frontend, network), labels=labels, facts=facts, notes=(note,))
 
 
 def _letters(repository: Repository) -> dict[str, Any]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from edgekit.core import ImportOptions
+from edgekit.core import Axis, ImportOptions, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.choosing import Choice
 from edgekit.importers.hub.kinds.common import axes_of, first, labels_of
 from edgekit.importers.hub.mappings import positions_of
-from edgekit.importers.hub.plan import AxisPlan, PartPlan, Plan, Tensor
+from edgekit.importers.hub.plan import PartPlan, Plan
 from edgekit.importers.hub.repository import Repository
-
-__all__ = ["plan"]
 
 #: Tokens of a call: at most, whatever the network could take; and where a format holds no dynamic axis.
 _MOST, _FIXED = 512, 128
@@ -21,6 +19,7 @@ _AXIS = "tokens"
 _POOLINGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max"}
 #: Classes that give an embedding themselves, and the name of their output.
 _OWN = {"CLIPTextModelWithProjection": "text_embeds", "SiglipTextModel": "pooler_output"}
+_WITHOUT_POOLER = ("DistilBertModel", "T5EncoderModel", "ModernBertModel", "MT5EncoderModel")
 
 
 class _Pooling(NamedTuple):
@@ -42,31 +41,25 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
             f"{repository.source} has no tokenizer.json, so texts cannot become its tokens on a device.",
             hint="AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers writes one.",
         )
-    config = repository.config
-    tower = config.get("text_config") if choice.built in _OWN else None
+    config, own = repository.config, _OWN.get(choice.built, "")
+    tower = config.get("text_config") if own else None
     shape: Mapping[str, Any] = {**config, **tower} if isinstance(tower, Mapping) else config
     pooling = _pooling(repository) if choice.task == "feature-extraction" else _Pooling("", False, None)
     tokenizer = _tokenizer(repository, choice, _limit(repository, shape, pooling))
     most = min(tokenizer["most"], _MOST)
-    axis = axes_of(options, {_AXIS: AxisPlan(2, most, max(2, min(most, 32)))})[_AXIS]
+    axis = axes_of(options, {_AXIS: Axis(2, most, max(2, min(most, 32)))})[_AXIS]
     typed = choice.task == "text-classification" and _has_token_types(repository, shape)
     labels = labels_of(config) if choice.task == "text-classification" else ()
-    rows: tuple[int | str, ...] = (1, _AXIS)
 
     def part(size: int | str) -> PartPlan:
         names = ("input_ids", "attention_mask", *(("token_type_ids",) if typed else ()))
         return PartPlan(
             name="network",
             module="text",
-            inputs=tuple(Tensor(name, "int64", (1, size)) for name in names),
+            inputs=tuple(TensorSpec(name, "int64", (1, size)) for name in names),
             outputs=(_output(choice, shape, labels, size),),
             axes={_AXIS: axis} if isinstance(size, str) else {},
-            settings={
-                "task": choice.task,
-                "pooling": pooling.mode,
-                "unit": pooling.unit,
-                "own": _OWN.get(choice.built, ""),
-            },
+            settings={"task": choice.task, "pooling": pooling.mode, "unit": pooling.unit, "own": own},
         )
 
     fixed = min(axis.most, _FIXED)
@@ -77,18 +70,11 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     if pooling.mode:
         notes.append(f"a sentence is the {pooling.mode} over its tokens" + (", of length 1" if pooling.unit else ""))
     pools = choice.task != "feature-extraction" or pooling.mode != "mean" or choice.built in _OWN
-    headless = not pools and choice.built not in (
-        "DistilBertModel",
-        "T5EncoderModel",
-        "ModernBertModel",
-        "MT5EncoderModel",
-    )
+    headless = not pools and choice.built not in _WITHOUT_POOLER
     return Plan(
-        task=choice.task,
-        architecture=choice.architecture,
-        built=choice.built,
-        kind="text",
-        parts=(part(rows[1]),),
+        *choice,
+        "text",
+        parts=(part(_AXIS),),
         fixed=() if options.axes else (part(fixed),),
         spare=("pooler.",) if headless else (),
         labels=labels,
@@ -107,13 +93,13 @@ def _has_token_types(repository: Repository, shape: Mapping[str, Any]) -> bool:
     return numbered and int(shape.get("type_vocab_size") or 0) > 1
 
 
-def _output(choice: Choice, shape: Mapping[str, Any], labels: tuple[str, ...], size: int | str) -> Tensor:
+def _output(choice: Choice, shape: Mapping[str, Any], labels: tuple[str, ...], size: int | str) -> TensorSpec:
     if choice.task == "text-classification":
-        return Tensor("logits", "float32", (1, len(labels)))
+        return TensorSpec("logits", "float32", (1, len(labels)))
     if choice.task == "fill-mask":
-        return Tensor("logits", "float32", (1, size, int(shape["vocab_size"])))
+        return TensorSpec("logits", "float32", (1, size, int(shape["vocab_size"])))
     names = ("projection_dim", "projection_size") if choice.built in _OWN else ()
-    return Tensor("embedding", "float32", (1, first(shape, *names, "hidden_size", "dim", "d_model")))
+    return TensorSpec("embedding", "float32", (1, first(shape, *names, "hidden_size", "dim", "d_model")))
 
 
 def _activation(config: Mapping[str, Any], labels: tuple[str, ...]) -> str:

@@ -15,8 +15,6 @@ from edgekit.importers.hub.mappings import transformers_version
 from edgekit.importers.hub.plan import Plan
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["measured_once"]
-
 
 def measured_once(plan: Plan, repository: Repository) -> Plan:
     """`plan`, complete: from the cache, else measured (see `edgekit.importers.hub.measuring.measure`) and kept."""

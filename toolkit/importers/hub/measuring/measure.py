@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,15 +13,14 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from edgekit.core import TensorSpec, Work
 from edgekit.errors import BadInput
 from edgekit.importers.hub.measuring.pictures import normalisation
 from edgekit.importers.hub.measuring.texts import check_tokens
 from edgekit.importers.hub.networks.loading import empty, quiet
 from edgekit.importers.hub.networks.modules import MODULES
-from edgekit.importers.hub.plan import PartPlan, Plan, Tensor, WorkPlan
+from edgekit.importers.hub.plan import PartPlan, Plan
 from edgekit.importers.hub.repository import Repository
-
-__all__ = ["measure_plan"]
 
 #: Outputs of a network that are not for its caller.
 _INNER = ("encoder_last_hidden_state", "loss")
@@ -53,11 +53,9 @@ def measure_plan(plan: Plan, repository: Repository) -> Plan:
     )
 
 
-def _measure_part(plan: Plan, part: PartPlan, network: nn.Module, shapes: Shapes) -> tuple[PartPlan, WorkPlan]:
+def _measure_part(plan: Plan, part: PartPlan, network: nn.Module, shapes: Shapes) -> tuple[PartPlan, Work]:
     """A part with its outputs, and its work at the examples' sizes; `shapes` of the tensors of earlier parts."""
-    known = tuple(
-        msgspec.structs.replace(spec, shape=shapes[spec.name]) if "?" in spec.shape else spec for spec in part.inputs
-    )
+    known = tuple(replace(spec, shape=shapes[spec.name]) if "?" in spec.shape else spec for spec in part.inputs)
     part = msgspec.structs.replace(part, inputs=known)
     module = network if part.module == "arrays" else MODULES[part.module](network, part).to("meta")
     sizes = {name: axis.example for name, axis in part.axes.items()}
@@ -98,23 +96,23 @@ def _infer_outputs(plan: Plan, part: PartPlan, module: nn.Module, sizes: Mapping
     return named
 
 
-def _fill_shape(spec: Tensor, value: Values) -> Tensor:
+def _fill_shape(spec: TensorSpec, value: Values) -> TensorSpec:
     """`spec` with the sizes that came out; names of axes stay."""
     shape = tuple(
         axis if isinstance(axis, str) and axis != "?" else int(size)
         for axis, size in zip(spec.shape, value.shape, strict=True)
     )
-    return Tensor(spec.name, _dtype(value), shape)
+    return TensorSpec(spec.name, _dtype(value), shape)
 
 
-def _infer_spec(name: str, value: Values, again: Values, sizes: Mapping[str, int]) -> Tensor:
+def _infer_spec(name: str, value: Values, again: Values, sizes: Mapping[str, int]) -> TensorSpec:
     """An output; a size that differed the second time is an axis, of the input's name where it is as long."""
     axes = {size: axis for axis, size in sizes.items()}
     shape = tuple(
         int(size) if size == other else axes.get(int(size), f"{name}_{at}")
         for at, (size, other) in enumerate(zip(value.shape, again.shape, strict=True))
     )
-    return Tensor(name, _dtype(value), shape)
+    return TensorSpec(name, _dtype(value), shape)
 
 
 def _dtype(value: Values) -> str:
@@ -141,14 +139,14 @@ class _Peak:
         self.bytes = max(self.bytes, 4 * sum(moved))
 
 
-def _work(part: PartPlan, module: nn.Module, macs: int, activations: int) -> WorkPlan:
+def _work(part: PartPlan, module: nn.Module, macs: int, activations: int) -> Work:
     """Weights in products and tables of words are shrunk by a precision, the rest is not; a shared one counts once."""
     products = [layer for layer in module.modules() if isinstance(layer, _PRODUCTS)]
     weights = {id(layer.weight): layer.weight for layer in products}
     rest = [value for value in (*module.parameters(), *module.buffers()) if id(value) not in weights]
     biases = sum(layer.weight.shape[0] for layer in products if not isinstance(layer, nn.Embedding))
     convolutions = sum(isinstance(layer, nn.modules.conv._ConvNd) for layer in products)
-    return WorkPlan(
+    return Work(
         part=part.name,
         kind="convolution" if 2 * convolutions > len(products) else "attention",
         macs=macs,

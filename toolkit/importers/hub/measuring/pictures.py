@@ -12,8 +12,6 @@ from edgekit.importers.hub.networks.loading import quiet
 from edgekit.importers.hub.repository import Repository
 from edgekit.tasks.common import pictures
 
-__all__ = ["normalisation"]
-
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 #: Sizes of the pictures on which both are compared: wide, high, small.
 _TRIED = ((301, 200), (190, 283), (96, 97))

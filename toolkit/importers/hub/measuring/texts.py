@@ -8,8 +8,6 @@ from edgekit.importers.hub.plan import Plan
 from edgekit.importers.hub.repository import Repository
 from edgekit.tasks.common.tokens import Tokens
 
-__all__ = ["check_tokens"]
-
 _TEXTS = (
     "The quick brown fox jumps over 13 lazy dogs.",
     "Grüße aus Köln, naïve café!",

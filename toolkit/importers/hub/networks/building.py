@@ -8,8 +8,6 @@ from edgekit.core import Checkpoint
 from edgekit.errors import need
 from edgekit.importers.hub.plan import Plan
 
-__all__ = ["build"]
-
 
 def build(plan: Plan, part: str, checkpoint: Checkpoint) -> Any:
     """The torch module of a part (of the fixed parts: their modules are the same).

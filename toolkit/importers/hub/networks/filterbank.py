@@ -10,8 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["Filterbank"]
-
 _RATE, _FRAME, _HOP, _FFT = 16_000, 400, 160, 512
 _LOWEST, _PREEMPHASIS, _LEAST = 20.0, 0.97, 1.192092955078125e-07
 

@@ -12,8 +12,6 @@ from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.importers.hub.plan import Plan
 
-__all__ = ["empty", "load_network", "quiet", "reason_of"]
-
 #: Missing tensors that a message names.
 _NAMED = 3
 #: Layers of a network at most; the deepest transformers have some 130.

@@ -16,8 +16,6 @@ from torch import Tensor
 from edgekit.importers.hub.networks.loading import quiet
 from edgekit.numerics.masking import MASKED
 
-__all__ = ["FORMS", "choose_mask_form"]
-
 #: Largest difference that counts as the same, relative to the largest output.
 _SAME = 1e-4
 

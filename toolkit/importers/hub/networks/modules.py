@@ -12,8 +12,6 @@ from edgekit.importers.hub.networks.filterbank import Filterbank
 from edgekit.importers.hub.networks.masks import FORMS
 from edgekit.numerics.masking import MASKED
 
-__all__ = ["MODULES", "Arrays", "Decoder", "Encoder", "Picture", "Sound", "Text"]
-
 
 class Text(nn.Module):
     """Tokens to a vector, logits of labels, or logits of tokens.

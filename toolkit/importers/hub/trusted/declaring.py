@@ -11,8 +11,6 @@ from edgekit.importers.common.graphs import bounds_of, declared_graph, inspect_p
 from edgekit.importers.hub.kinds.arrays import inputs_of
 from edgekit.importers.hub.repository import Repository, whole
 
-__all__ = ["declared_trusted", "inspected_trusted"]
-
 
 def declared_trusted(repository: Repository, options: ImportOptions, progress: Progress) -> Model:
     """The model of `repository`, arrays in and arrays out. Its weights are fetched, for its code reads them itself.

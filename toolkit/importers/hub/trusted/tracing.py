@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.lazy import torch
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.importers.common import stored
 from edgekit.importers.common.foreign import traced
 from edgekit.importers.common.foreign.child import begin, stage
 from edgekit.importers.common.synthetic import SAMPLES, noise
-
-__all__ = ["trace"]
 
 
 def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
@@ -77,7 +76,6 @@ def _kind(settings: Any) -> str:
 
 def _wrap_network(network: Any, names: list[str]) -> Any:
     """The network with these inputs, in order, and every output that is a tensor."""
-    import torch
 
     class Plain(torch.nn.Module):
         def __init__(self) -> None:

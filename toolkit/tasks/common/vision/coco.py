@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,8 @@ from typing import Any
 from edgekit.common.files import is_inside
 from edgekit.core import Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.common.folders import plain_samples
 from edgekit.tasks.common.pictures import images_below
-
-__all__ = ["FILE", "Annotation", "box_of", "read_annotations"]
 
 FILE, _IMAGES = "annotations.json", "images"
 _LARGEST = 2 << 30
@@ -32,49 +31,45 @@ class Annotation:
     what: str
 
 
-def read_annotations(folder: Path, labels: Sequence[str]) -> Iterator[tuple[Sample, list[Annotation]]]:
-    """Each picture of ``annotations.json`` and ``images/``, a sample without a truth, and its annotations; without the
-    file, every picture, and no annotations: see `FILE`.
+def annotated_samples(folder: Path, labels: Sequence[str], truth: Callable[[Annotation], Any]) -> list[Sample]:
+    """A sample of each picture of ``annotations.json`` and ``images/``; without that file, every picture and no truth.
 
     Args:
-        labels: that the model knows.
+        labels: that the model knows. truth: what is true of an annotation; a picture's truth is a list of these.
 
     Raises:
         BadInput: no picture; a file that is not of COCO's form; a class that the model does not know.
     """
     file = folder / FILE
     if not file.is_file():
-        pictures = images_below(folder)
-        if not pictures:
-            raise BadInput(f"{folder} holds neither an {FILE} nor any picture.", hint="See docs/data.md.")
-        yield from ((Sample(str(path), None, path.name), []) for path in pictures)
-        return
+        return plain_samples(images_below(folder), folder, f"neither an {FILE} nor any picture")
     content = _read(file)
     named = {_whole(entry, "id", "a category"): str(entry.get("name")) for entry in _entries(content, "categories")}
     images = {_whole(entry, "id", "an image"): entry for entry in _entries(content, "images")}
     held: dict[int, list[Annotation]] = {at: [] for at in images}
     for entry in _entries(content, "annotations"):
         what = f"annotation {entry.get('id')!r} of {FILE}"
-        image, kind = _whole(entry, "image_id", what), _whole(entry, "category_id", what)
-        if image not in images:
-            raise BadInput(f"{what} is of image {image}, which is not listed.")
+        place, kind = _whole(entry, "image_id", what), _whole(entry, "category_id", what)
+        if place not in images:
+            raise BadInput(f"{what} is of image {place}, which is not listed.")
         if named.get(kind) not in labels:
             raise _unknown(what, named.get(kind, f"category {kind}"), labels)
-        held[image].append(Annotation(named[kind], entry, images[image], what))
-    for at, image_facts in images.items():
-        path = _picture(folder, image_facts)
-        yield Sample(str(path), None, str(image_facts["file_name"])), held[at]
+        held[place].append(Annotation(named[kind], entry, images[place], what))
+    return [
+        Sample(str(_picture(folder, image)), [truth(one) for one in held[at]], str(image["file_name"]))
+        for at, image in images.items()
+    ]
 
 
 def box_of(annotation: Annotation) -> list[float]:
     """Left, top, right and bottom in pixels. Raises BadInput for a box outside of its picture or without an area."""
     box, image, what = annotation.entry.get("bbox"), annotation.image, annotation.what
-    if not isinstance(box, list) or len(box) != 4 or not all(_real(side) for side in box):
+    if not isinstance(box, list) or len(box) != 4 or not all(is_number(side) for side in box):
         raise BadInput(f"{what} has no bbox [left, top, width, height]: {box!r}.")
     left, top, width, height = (float(side) for side in box)
     if width <= 0 or height <= 0:
         raise BadInput(f"{what} has a box without an area: {box}.", hint="Take it out.")
-    wide, high = (float(image[side]) if _real(image.get(side)) else 0.0 for side in ("width", "height"))
+    wide, high = (float(image[side]) if is_number(image.get(side)) else 0.0 for side in ("width", "height"))
     if wide <= 0 or high <= 0:
         raise BadInput(f"the image {image.get('file_name')!r} of {FILE} has no width and height.")
     if left < -_OVER or top < -_OVER or left + width > wide + _OVER or top + height > high + _OVER:
@@ -119,7 +114,8 @@ def _unknown(what: str, name: str, labels: Sequence[str]) -> BadInput:
     )
 
 
-def _real(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a finite number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.numerics.boxes import non_maximum_suppression
 from edgekit.tasks.common.vision.placing import Placed, place_sample
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Box", "Detector"]
 
 _MOST = 100
 
@@ -76,8 +72,6 @@ class Detector(Predictor):
         return Prediction(said, details, {"images": 1.0}, score=boxes)
 
     def _boxes(self, outputs: Mapping[str, NDArray[Any]], picture: Placed, threshold: float) -> list[Box]:
-        import numpy as np
-
         scores, shares = self._scores(outputs["logits"][0]), outputs["boxes"][0]
         whole = picture.back(shares.reshape(-1, 2, 2))
         corners = whole.clip(0, picture.size).reshape(-1, 4)
@@ -95,8 +89,6 @@ class Detector(Predictor):
 
     def _scores(self, logits: NDArray[Any]) -> NDArray[Any]:
         """Probabilities [N, labels]."""
-        import numpy as np
-
         logits = logits.astype(np.float64)
         if not self._softmax:
             return np.asarray(1.0 / (1.0 + np.exp(-logits.clip(-100, 100))))

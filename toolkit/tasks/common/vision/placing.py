@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import picture_of
 from edgekit.tasks.common.pictures import Resize, fit_image, open_image
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["Placed", "place_sample"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +28,6 @@ class Placed:
 
     def back(self, points: Any) -> NDArray[np.float64]:
         """Positions (x, y) as shares of the input, [.., 2] -> in pixels of the picture; not cut at its edges."""
-        import numpy as np
-
         shares = (np.asarray(points, np.float64) - self.corner) / self.extent
         return np.asarray(shares * self.size)
 
@@ -60,8 +53,6 @@ def place_sample(sample: Any, rule: Resize | None, height: int, width: int) -> P
 
 
 def _letterbox(image: Any, size: tuple[int, int], notes: tuple[str, ...], room: tuple[int, int], kind: str) -> Placed:
-    import numpy as np
-
     height, width = room
     scale = min(width / size[0], height / size[1])
     wide, high = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -1,7 +1,7 @@
 """The operators, a file a group. Importing this fills the table in `registry`."""
 
-from edgekit.formats.onnx.translation import known
-from edgekit.formats.onnx.translation.operators import (
+from edgekit.formats.onnx.translation import known  # noqa: F401
+from edgekit.formats.onnx.translation.operators import (  # noqa: F401
     activations,
     convolution,
     elementwise,
@@ -17,21 +17,3 @@ from edgekit.formats.onnx.translation.operators import (
     resizing,
     shapes,
 )
-
-__all__ = [
-    "activations",
-    "convolution",
-    "elementwise",
-    "indexing",
-    "known",
-    "normalization",
-    "ordering",
-    "padding",
-    "pooling",
-    "products",
-    "quantization",
-    "recurrent",
-    "reductions",
-    "resizing",
-    "shapes",
-]

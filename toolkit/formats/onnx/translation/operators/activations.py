@@ -13,8 +13,6 @@ from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import sizes
 
-__all__: list[str] = []
-
 
 @operator("LeakyRelu")
 def _leaky_relu(node: Node, x: Tensor) -> Tensor:

@@ -13,8 +13,6 @@ from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import sizes
 
-__all__ = ["explicit_pads", "pad_last_axes", "symmetric"]
-
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
@@ -106,12 +104,7 @@ def _conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None =
 
 
 def _transposed_pads(
-    node: Node,
-    x: Tensor,
-    kernel: Sequence[int],
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    extra: Sequence[int],
+    node: Node, x: Tensor, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int], extra: Sequence[int]
 ) -> list[int]:
     rank = len(kernel)
     auto, wanted = node.get("auto_pad", "NOTSET"), node.get("output_shape")

@@ -16,52 +16,51 @@ from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import DTYPES, Held, Value, dtype_of, numpy_dtype, to_tensor
 
-__all__: list[str] = []
-
-_UNARY: dict[str, Callable[[Tensor], Tensor]] = {
-    "Abs": torch.abs,
-    "Acos": torch.acos,
-    "Acosh": torch.acosh,
-    "Asin": torch.asin,
-    "Asinh": torch.asinh,
-    "Atan": torch.atan,
-    "Atanh": torch.atanh,
+#: What torch calls by the same name, in small letters.
+_SAME_NAME = (
+    *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Erf", "Exp", "Floor", "IsNaN"),
+    *("Log", "Neg", "Reciprocal", "Relu", "Round", "Sigmoid", "Sign", "Sin", "Sinh", "Sqrt", "Tan", "Tanh", "Where"),
+)
+#: Operators that are one function of torch, without attributes.
+_PLAIN: dict[str, Callable[..., Any]] = {
+    **{kind: getattr(torch, kind.lower()) for kind in _SAME_NAME},
+    "And": torch.logical_and,
+    "BitwiseAnd": torch.bitwise_and,
     "BitwiseNot": torch.bitwise_not,
-    "Ceil": torch.ceil,
-    "Cos": torch.cos,
-    "Cosh": torch.cosh,
-    "Erf": torch.erf,
-    "Exp": torch.exp,
-    "Floor": torch.floor,
+    "BitwiseOr": torch.bitwise_or,
+    "BitwiseXor": torch.bitwise_xor,
     "HardSwish": F.hardswish,
-    "IsNaN": torch.isnan,
-    "Log": torch.log,
+    "Identity": lambda x: x,
     "Mish": F.mish,
-    "Neg": torch.neg,
     "Not": torch.logical_not,
-    "Reciprocal": torch.reciprocal,
-    "Relu": torch.relu,
-    "Round": torch.round,
-    "Sigmoid": torch.sigmoid,
-    "Sign": torch.sign,
-    "Sin": torch.sin,
-    "Sinh": torch.sinh,
+    "Or": torch.logical_or,
     "Softplus": F.softplus,
     "Softsign": F.softsign,
-    "Sqrt": torch.sqrt,
-    "Tan": torch.tan,
-    "Tanh": torch.tanh,
+    "Xor": torch.logical_xor,
 }
 
 
-@operator(*_UNARY)
-def _unary(node: Node, x: Tensor) -> Tensor:
-    return _UNARY[node.kind](x)
+@operator(*_PLAIN)
+def _plain(node: Node, *values: Tensor) -> Any:
+    return _PLAIN[node.kind](*values)
 
 
-@operator("Identity")
-def _identity(_: Node, x: Tensor) -> Tensor:
-    return x
+#: Those of two numbers that Python has a sign for; either may be a plain number.
+_SIGNS: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": python.add,
+    "Equal": python.eq,
+    "Greater": python.gt,
+    "GreaterOrEqual": python.ge,
+    "Less": python.lt,
+    "LessOrEqual": python.le,
+    "Mul": python.mul,
+    "Sub": python.sub,
+}
+
+
+@operator(*_SIGNS, scalars=True)
+def _sign(node: Node, left: Any, right: Any) -> Any:
+    return _SIGNS[node.kind](left, right)
 
 
 @operator("Dropout", numbers=(1, 2))
@@ -69,21 +68,6 @@ def _dropout(node: Node, x: Tensor, _: Any = None, training: Any = None) -> tupl
     if training is not None and training.any():
         raise node.refusal("it is in training mode; export the network for inference")
     return x, torch.ones_like(x, dtype=torch.bool)
-
-
-@operator("Add", scalars=True)
-def _add(_: Node, left: Any, right: Any) -> Any:
-    return left + right
-
-
-@operator("Sub", scalars=True)
-def _sub(_: Node, left: Any, right: Any) -> Any:
-    return left - right
-
-
-@operator("Mul", scalars=True)
-def _mul(_: Node, left: Any, right: Any) -> Any:
-    return left * right
 
 
 @operator("Div", scalars=True)
@@ -201,38 +185,3 @@ def _bit_shift(node: Node, x: Tensor, bits: Tensor) -> Tensor:
     wide, by = x.to(torch.int64), bits.to(torch.int64)
     out = torch.bitwise_left_shift(wide, by) if node.get("direction") == "LEFT" else torch.bitwise_right_shift(wide, by)
     return out.to(x.dtype)
-
-
-_BITWISE = {"BitwiseAnd": torch.bitwise_and, "BitwiseOr": torch.bitwise_or, "BitwiseXor": torch.bitwise_xor}
-
-
-@operator(*_BITWISE)
-def _bitwise(node: Node, left: Tensor, right: Tensor) -> Tensor:
-    return _BITWISE[node.kind](left, right)
-
-
-_COMPARED: dict[str, Callable[[Any, Any], Any]] = {
-    "Equal": python.eq,
-    "Greater": python.gt,
-    "GreaterOrEqual": python.ge,
-    "Less": python.lt,
-    "LessOrEqual": python.le,
-}
-
-
-@operator(*_COMPARED, scalars=True)
-def _compare(node: Node, left: Any, right: Any) -> Any:
-    return _COMPARED[node.kind](left, right)
-
-
-_LOGICAL = {"And": torch.logical_and, "Or": torch.logical_or, "Xor": torch.logical_xor}
-
-
-@operator(*_LOGICAL)
-def _logical(node: Node, left: Tensor, right: Tensor) -> Tensor:
-    return _LOGICAL[node.kind](left, right)
-
-
-@operator("Where")
-def _where(_: Node, condition: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    return torch.where(condition, left, right)

@@ -15,8 +15,6 @@ from edgekit.formats.onnx.translation.arguments import slices
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import Held, Value, constant_tensor, integers, sizes, to_tensor
 
-__all__: list[str] = []
-
 Array = NDArray[Any]
 #: More than any axis has: "to the end".
 _END = 2**31

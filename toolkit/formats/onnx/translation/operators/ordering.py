@@ -12,8 +12,6 @@ from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import integers, sizes
 
-__all__: list[str] = []
-
 Array = NDArray[Any]
 #: A round of `NonMaxSuppression` is a dozen operators.
 _MOST_ROUNDS = 300

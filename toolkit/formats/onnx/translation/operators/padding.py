@@ -14,8 +14,6 @@ from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import Value, constant_tensor, integers, sizes, to_tensor
 
-__all__: list[str] = []
-
 Array = NDArray[Any]
 _MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 

@@ -15,8 +15,6 @@ from edgekit.formats.onnx.translation.operators.convolution import explicit_pads
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import sizes
 
-__all__: list[str] = []
-
 _MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _AVERAGE = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 

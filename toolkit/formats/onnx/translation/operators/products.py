@@ -11,8 +11,6 @@ from torch import Tensor
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 
-__all__: list[str] = []
-
 
 @operator("MatMul")
 def _matmul(_: Node, left: Tensor, right: Tensor) -> Tensor:

@@ -11,8 +11,6 @@ from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import DTYPES
 
-__all__: list[str] = []
-
 
 def _along(node: Node, x: Tensor, value: Tensor) -> Tensor:
     """Scales or zero points along an axis, in the shape of `x`."""

@@ -14,8 +14,6 @@ from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import Held, Value, sizes, to_tensor
 
-__all__: list[str] = []
-
 _ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
     "sigmoid": lambda x, a, b: torch.sigmoid(x),
     "tanh": lambda x, a, b: torch.tanh(x),

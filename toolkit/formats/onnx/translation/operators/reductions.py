@@ -13,8 +13,6 @@ from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.arguments import axes_of
 from edgekit.formats.onnx.translation.registry import operator
 
-__all__: list[str] = []
-
 _REDUCED: dict[str, Callable[[Tensor, list[int], bool], Tensor]] = {
     "ReduceL1": lambda x, axes, keep: torch.sum(torch.abs(x), axes, keep),
     "ReduceL2": lambda x, axes, keep: torch.sqrt(torch.sum(x * x, axes, keep)),

@@ -17,8 +17,6 @@ from edgekit.formats.onnx.translation.interpolation import Axis, nearest, weight
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import constant_tensor, integers, sizes
 
-__all__: list[str] = []
-
 Array = NDArray[Any]
 _LINEAR = {3: "linear", 4: "bilinear", 5: "trilinear"}
 

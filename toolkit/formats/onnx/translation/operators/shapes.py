@@ -24,8 +24,6 @@ from edgekit.formats.onnx.translation.values import (
     torch_dtype,
 )
 
-__all__: list[str] = []
-
 Array = NDArray[Any]
 
 
