@@ -222,15 +222,9 @@ firmware-figures: $(VENV)/.wheel .venv-bakenn/.installed
 		--json build/microcontroller-figures.json $(FIGURES_OPTIONS)
 
 # Judges from outside: runtimes and compilers of others on today's bundles, into docs/judges.md. What did not change is not
-# asked again. The browser has an environment of its own.
-.venv-chromium/.installed: tests/peers/judges/chromium-requirements.txt tests/peers/judges/chromium/package.json | $(UV)
-	mkdir -p build/judges/web
-	cp tests/peers/judges/chromium/package.json build/judges/web
-	npm install --prefix build/judges/web --ignore-scripts --no-audit --no-fund --silent
-	$(call environment,-r $<)
-
+# asked again.
 JUDGES_OPTIONS ?=
-judges: $(VENV)/.wheel .venv-chromium/.installed accelerator-tools
+judges: $(VENV)/.wheel accelerator-tools
 	$(BIN)/python tests/peers/judges/ask.py --markdown docs/judges.md --json build/judges/judges.json $(JUDGES_OPTIONS)
 
 # llama.cpp's libraries and tools, from the source that the bindings came with: minutes the first time, then nothing.

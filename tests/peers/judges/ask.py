@@ -60,8 +60,6 @@ def main() -> None:
     side_by_side([lambda one=one: keep(export(one, forms, table["made"].setdefault(one, {}))) for one in models])
     for judge in asked:
         table["answers"].setdefault(judge.name, {})
-    # Those with environments of their own take longest: first, so that none is left alone at the end.
-    asked.sort(key=lambda judge: not judge.python)
     halves = [(judge, half) for judge in asked for half in (models[::2], models[1::2])]
     side_by_side([lambda judge=judge, half=half: keep(ask(judge, half, table)) for judge, half in halves])
 

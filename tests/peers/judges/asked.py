@@ -1,4 +1,4 @@
-"""A judge's side: what it is asked, and how it answers. numpy alone, for judges live in environments of their own.
+"""A judge's side: what it is asked, and how it answers.
 
 A folder of a question holds question.json (model, form, part, file, sha256, precision, exporter, inputs, outputs) and
 calls.npz: `in/CALL/NAME`, `out/CALL/NAME` (edgekit's own runtime on this machine, with that file) and `fp32/CALL/NAME`.
@@ -19,6 +19,8 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 from frame import judges
 from numpy.typing import NDArray
+
+from edgekit.numerics.parity import relative_error
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -103,21 +105,8 @@ def _answers() -> TextIO:
 
 
 def distance(outputs: Sequence[Arrays], expected: Sequence[Arrays]) -> float:
-    """Root mean square of the difference over that of `expected`, of the worst output of the worst call.
-
-    The measure of `edgekit.numerics.parity.relative_error`, and infinite where it is: an output is absent, of another
-    shape, or not finite.
-    """
-    worst = 0.0 if outputs and len(outputs) == len(expected) else math.inf
-    for made, wanted in zip(outputs, expected, strict=False):
-        for name, truth in wanted.items():
-            if made.get(name) is None or made[name].shape != truth.shape:
-                return math.inf
-            there, here = made[name].astype(np.float64).ravel(), truth.astype(np.float64).ravel()
-            if not (np.isfinite(there).all() and np.isfinite(here).all()):
-                return math.inf
-            worst = max(worst, float(np.linalg.norm(there - here)) / (float(np.linalg.norm(here)) or 1.0))
-    return worst
+    """See `edgekit.numerics.parity.relative_error`; infinite, too, where calls are absent."""
+    return relative_error(outputs, expected) if len(outputs) == len(expected) else math.inf
 
 
 def decibels(away: float) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -17,10 +16,9 @@ import numpy as np
 from asked import Question, questions, tell
 from playwright.sync_api import Browser, Error, sync_playwright
 
-PACKAGE = "onnxruntime-web"
+from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB
 
-_DIST = Path("build/judges/web/node_modules/onnxruntime-web/dist")
-_PAGE = Path(__file__).parent / "chromium" / "page.js"
+_PAGE = Path(__file__).with_suffix(".js")
 
 
 @contextmanager
@@ -28,7 +26,7 @@ def served(question: Question) -> Iterator[str]:
     """The address of a server of the runtime, the network and its inputs. It knows the types by the names of files."""
     with tempfile.TemporaryDirectory() as place:
         Path(place, "index.html").write_text("<!doctype html><title>judge</title>")
-        for name, target in (("network", question.file), ("dist", _DIST)):
+        for name, target in (("network", question.file), ("dist", ONNXRUNTIME_WEB.find() / "dist")):
             Path(place, name).symlink_to(target.resolve())
         for call, feeds in enumerate(question.inputs):
             for i, value in enumerate(feeds.values()):
@@ -53,8 +51,6 @@ def ask(question: Question, browser: Browser) -> None:
 
 
 if __name__ == "__main__":
-    if not _DIST.is_dir():
-        sys.exit("onnxruntime-web is not here; get it with: make .venv-chromium/.installed")
     with sync_playwright() as tool:
         browser = tool.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for question in questions():

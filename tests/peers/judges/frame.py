@@ -34,7 +34,6 @@ class Judge(NamedTuple):
     forms: Sequence[str]
     files: Sequence[str]
     timeout: float
-    python: str = ""
     package: str = ""
     calls: int = 0
     runs: str = ""
@@ -50,9 +49,9 @@ def judges(folder: Path = HERE) -> list[Judge]:
 def pinned(judge: Judge) -> str:
     """The version of its package that the requirements beside it ask for; "" where none is pinned."""
     own = HERE.parents[2] / "requirements" / "accelerators.txt"
-    files = [*judge.folder.glob("*requirements.txt"), *judge.folder.glob("*/package.json"), own]
+    files = [*judge.folder.glob("*requirements.txt"), own]
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
-    found = re.search(rf'\b{re.escape(judge.package)}(?:==|": ")([\w.+-]+)', text) if judge.package else None
+    found = re.search(rf"\b{re.escape(judge.package)}==([\w.+-]+)", text) if judge.package else None
     return found[1] if found else ""
 
 
@@ -84,11 +83,7 @@ def name_of(folder: Path) -> str:
 
 def _lines(judge: Judge, folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """(what the judge prints, "") for every folder; ("", how it failed) is the last."""
-    python = str(Path(judge.python) / "bin" / "python") if judge.python else sys.executable
-    if not Path(python).exists():
-        yield "", f"absent: {judge.python} was not made"
-        return
-    command = [python, str(judge.folder / judge.script), judge.name, *map(str, folders)]
+    command = [sys.executable, str(judge.folder / judge.script), judge.name, *map(str, folders)]
     streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "start_new_session": True}
     with tempfile.TemporaryFile() as errors, subprocess.Popen(command, stderr=errors, **streams) as process:
         assert process.stdout is not None
