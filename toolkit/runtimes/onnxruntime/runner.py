@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from edgekit.runtimes.onnxruntime.tables import Tables
 
 #: Bytes of a constant from which on a model in memory is run without it in its own bytes.
 _LARGE = 1 << 16
+#: ONNX's number of a dtype that numpy has -> bytes of a value.
+_PLAIN = {1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 10: 2, 11: 8}
 _DTYPES = {"float": "float32", "double": "float64", "float16": "float16"}
 
 
@@ -146,7 +149,9 @@ def _without_constants(model: Any) -> tuple[Any, dict[str, NDArray[Any]]]:
     _copy_fields(model, lean, "graph")
     _copy_fields(model.graph, lean.graph, "initializer")
     for tensor in model.graph.initializer:
-        if len(tensor.raw_data) < _LARGE:
+        large = len(tensor.raw_data) >= _LARGE and tensor.data_type in _PLAIN
+        # A tensor whose shape is not that of its bytes is the runtime's to refuse.
+        if not large or math.prod(tensor.dims) * _PLAIN[tensor.data_type] != len(tensor.raw_data):
             lean.graph.initializer.append(tensor)
             continue
         constants[tensor.name] = numpy_helper.to_array(tensor)
