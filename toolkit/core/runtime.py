@@ -83,6 +83,7 @@ class Runtime(ABC):
         terms: distribution -> its makers' own licence, a sentence, which is said at an export, and stands in the
             manifest and the bill of materials.
         cpu: of a runtime for an accelerator: the name of the one that computes the same files on a processor.
+        compiled: bytes of what it compiles ahead and puts beside a part's own file, as a share of that file.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Runtime(ABC):
     costs: Mapping[str, Mapping[str, float]] = MappingProxyType({})
     terms: Mapping[str, str] = MappingProxyType({})
     cpu: str = ""
+    compiled: float = 0.0
 
     @abstractmethod
     def load(self, file: Path, threads: int) -> Runner:

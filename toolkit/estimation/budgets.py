@@ -11,7 +11,10 @@ from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
 from edgekit.estimation.recipes import choose_recipe, refusal, unrunnable
 from edgekit.registry import find, names, serving
 
-__all__ = ["BUDGETS", "check", "check_size", "excess", "hopeless", "nearest", "replace_budgets", "target_of_board"]
+__all__ = [
+    *("BUDGETS", "check", "check_size", "excess", "expected_size", "hopeless", "nearest", "replace_budgets"),
+    "target_of_board",
+]
 
 #: Budgets that a user may set: arguments of `replace_budgets`, options of `fit` and `export`.
 BUDGETS = ("board", "flash", "ram", "download")
@@ -64,6 +67,11 @@ def replace_budgets(
     return replace(own, download=download or target.download)
 
 
+def expected_size(model: Model, recipe: Recipe) -> int:
+    """Bytes of a bundle, by the declaration: its files, and what its runtime compiles ahead."""
+    return round(model.costs.size(recipe) * (1 + find("runtimes", recipe.runtime).compiled))
+
+
 def hopeless(model: Model, target: Target) -> bool:
     """Whether the weights exceed the flash even at a byte each."""
     return target.flash is not None and model.network.parameters > target.flash
@@ -85,7 +93,7 @@ def check(model: Model, target: Target, recipe: Recipe) -> None:
             f"{model.name} in {recipe.precision} will not fit {target.name}: {'; '.join(reasons)}.",
             hint=_beside_what_fits(
                 f"What fits: {near}." if near else "No recipe or relative of this model fits.",
-                target if target.download is not None and model.costs.size(recipe) > target.download else None,
+                target if target.download is not None and expected_size(model, recipe) > target.download else None,
             ),
         )
     if why := refusal(model, recipe):
@@ -110,7 +118,7 @@ def check_size(target: Target, size: int) -> None:
 
 def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:
     """The budgets that the estimate exceeds, as phrases with both numbers; empty if the model fits."""
-    size, ram = model.costs.size(recipe), model.costs.memory(recipe)
+    size, ram = expected_size(model, recipe), model.costs.memory(recipe)
     budgets = (("download", size, target.download), ("flash", size, target.flash), ("RAM", ram, target.ram))
     return [
         f"{name} {figure(need, 'B')} of {figure(budget, 'B')}"
@@ -156,6 +164,6 @@ def _fitting(model: Model, target: Target, runtime: str, same: bool) -> list[tup
         text = f"{name} --precision {precision}" + ("" if first else f" --runtime {runtime}")
         # Of this model the largest recipe; of its relatives the largest model, in the target's default precision.
         usual = not same and precision == default.precision
-        size = serves.costs.size(recipe)
+        size = expected_size(serves, recipe)
         fitting.append((same, first, 0 if same else model.network.parameters, usual, size, text))
     return fitting

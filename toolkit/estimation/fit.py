@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgekit.core import Fit, Model, Target
-from edgekit.estimation.budgets import excess, hopeless, nearest, replace_budgets
+from edgekit.estimation.budgets import excess, expected_size, hopeless, nearest, replace_budgets
 from edgekit.estimation.recipes import choose_recipe, named_runtime, refusal, unrunnable
 from edgekit.estimation.speeds import estimate_speeds, fidelities
 from edgekit.importers.resolved import model_of
@@ -68,7 +68,7 @@ def _answer(declared: Model, goal: Target, precision: str | None, runtime: str |
         recipe,
         "too large" if reasons else "fits",
         "; ".join(reasons) or "within every budget of the target",
-        serves.costs.size(recipe),
+        expected_size(serves, recipe),
         serves.costs.memory(recipe),
         near,
         speed,

@@ -131,7 +131,7 @@ def outline(model: str, target: str = "laptop", **options: Any) -> dict[str, Any
         "evidence": job.evidence.name if job.evidence else f"none ({job.no_evidence})",
         "calibration": len(job.calibration) or (f"half of {job.evidence.name}" if job.evidence else "golden input"),
         "data": job.data or "none",
-        "size": job.model.costs.size(job.recipe),
+        "size": budgets.expected_size(job.model, job.recipe),
         "ram": job.model.costs.memory(job.recipe),
         "out": str(place),
     }

@@ -204,3 +204,10 @@ def test_a_target_that_cannot_run_what_an_exporter_makes(board: Any, toy: Any, t
         toy.export(tmp_path / "b")
     assert caught.value.hint == "It takes: litert."
     assert edgekit.fit("toy-speller", "toy-board", runtime="toy").verdict == "fits"  # another package's, who knows
+
+
+def test_what_a_board_compiles_ahead_is_in_the_size() -> None:
+    plain, compiled = (edgekit.fit("efficientnet-lite0", "android", "int8", board=board) for board in (None, "sm8650"))
+    assert plain.size and compiled.size and compiled.recipe and compiled.recipe.runtime == "qnn"
+    # efficientnet-lite0 in int8 for sm8650: 4.77 MB of graph, 5.63 MB of context binary.
+    assert compiled.size == pytest.approx(4_768_976 + 5_632_000, rel=0.15)
