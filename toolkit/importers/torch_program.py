@@ -8,7 +8,6 @@ from edgekit.common.files import hash_file
 from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
 from edgekit.errors import BadInput, boundary
 from edgekit.formats import pt2
-from edgekit.formats.pt2 import Program
 from edgekit.importers.common.axes import Bounds
 from edgekit.importers.common.graphs import bounds_of, declared_graph, inspect_program
 from edgekit.importers.common.synthetic import keep_noise
@@ -36,7 +35,7 @@ class TorchProgram(Importer):
         return declared_graph(source, self.name, program, bounds, options, samples, synthetic=True)
 
 
-def _open_source(source: str, options: ImportOptions) -> tuple[Program, Bounds]:
+def _open_source(source: str, options: ImportOptions) -> tuple[pt2.Program, Bounds]:
     path = Path(source).expanduser()
     if not path.is_file():
         raise BadInput(f"there is no file {source!r}.")
@@ -45,7 +44,7 @@ def _open_source(source: str, options: ImportOptions) -> tuple[Program, Bounds]:
     return program, bounds_of(program, options.axes)
 
 
-def _noise(program: Program, bounds: Bounds) -> Path:
+def _noise(program: pt2.Program, bounds: Bounds) -> Path:
     """The folder of synthetic samples in the cache, made once."""
     key = ("noise", hash_file(program.path), repr(bounds.axes), repr(bounds.names))
     return keep_noise(key, bounds.rename_axes(program.inputs), bounds.axes, program.rows)
