@@ -10,16 +10,13 @@ biometric authentication using joint user-specific and sample bootstraps", IEEE 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Estimate, Pair, widen
 from edgekit.bench.statistics.proportion import CONFIDENCE
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import Doubles, np
 from edgekit.errors import BadInput, need
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float64]
 
 #: NIST's convention since 2010: a trial in a hundred is of the same speaker; a miss and a false alarm cost the same.
 P_TARGET = 0.01
@@ -78,7 +75,7 @@ def by_speaker(
     candidate: Sequence[Pair],
     reference: Sequence[Pair],
     names: Sequence[str],
-    rate: Callable[[_Trials, Floats | None], float],
+    rate: Callable[[_Trials, Doubles | None], float],
     *,
     resamples: int = _RESAMPLES,
     seed: int = 0,
@@ -148,7 +145,7 @@ class _Trials:
         # Only behind the last of equal scores can a threshold lie.
         self._ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(pairs) else np.zeros(0, int)
 
-    def _rates(self, weights: Floats | None) -> tuple[Floats, Floats]:
+    def _rates(self, weights: Doubles | None) -> tuple[Doubles, Doubles]:
         """Misses and false alarms at every threshold, from accepting everything to accepting nothing."""
         weight = np.ones(len(self._targets)) if weights is None else weights[self._order]
         below = [np.cumsum(weight * kind)[self._ends] for kind in (self._targets, 1.0 - self._targets)]
@@ -157,13 +154,13 @@ class _Trials:
         misses, refused = (np.concatenate([[0.0], sums / sums[-1]]) for sums in below)
         return misses, 1.0 - refused
 
-    def eer(self, weights: Floats | None) -> float:
+    def eer(self, weights: Doubles | None) -> float:
         misses, alarms = self._rates(weights)
         at = int((misses < alarms).sum())  # both are monotonous: the first threshold with as many misses
         before, after = alarms[at - 1] - misses[at - 1], misses[at] - alarms[at]
         share = before / (before + after)
         return float(misses[at - 1] + share * (misses[at] - misses[at - 1]))
 
-    def min_dcf(self, weights: Floats | None) -> float:
+    def min_dcf(self, weights: Doubles | None) -> float:
         misses, alarms = self._rates(weights)
         return float((P_TARGET * misses + (1.0 - P_TARGET) * alarms).min() / P_TARGET)

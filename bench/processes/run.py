@@ -10,7 +10,7 @@ import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from edgekit.bench.machine import host
 from edgekit.bench.processes import child, doubts
@@ -174,7 +174,7 @@ def _measurements(answers: Sequence[Answer]) -> tuple[Measurement, ...]:
             _unit(name),
             tuple(tuple(answer.values.get(name, ())) for answer in answers),
             tuple(tuple(answer.warmups.get(name, ())) for answer in answers),
-            _better(name),
+            "higher" if name == "tokens_per_second" else "lower",
         )
         for name in names
     )
@@ -184,7 +184,3 @@ def _unit(name: str) -> str:
     if name.startswith("rss."):
         return "B"
     return {"rtf": "1", "tokens_per_second": "tokens/s"}.get(name, "s")
-
-
-def _better(name: str) -> Literal["lower", "higher"]:
-    return "higher" if name == "tokens_per_second" else "lower"

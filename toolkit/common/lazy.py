@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     import onnx
     import torch
     from numpy.typing import NDArray
+    from PIL import Image, ImageDraw
 
-    #: Arrays of float32, of any shape.
+    #: Arrays of float32, and of float64, of any shape.
     Floats = NDArray[np.float32]
+    Doubles = NDArray[np.float64]
 else:
-    NDArray = Floats = Any  # in annotations alone
+    NDArray = Floats = Doubles = Any  # in annotations alone
 
     class _Lazy:
         """Stands for a library, and keeps what was asked of it."""
@@ -32,5 +34,6 @@ else:
             return value
 
     np, onnx, torch = map(_Lazy, ("numpy", "onnx", "torch"))
+    Image, ImageDraw = map(_Lazy, ("PIL.Image", "PIL.ImageDraw"))
 
-__all__ = ["Floats", "NDArray", "np", "onnx", "torch"]
+__all__ = ["Doubles", "Floats", "Image", "ImageDraw", "NDArray", "np", "onnx", "torch"]

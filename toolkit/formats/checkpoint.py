@@ -5,13 +5,14 @@ Not here: the meaning of the tensors (the models know it), and formats that an e
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.arrays import read_arrays
+from edgekit.common.files import hash_file
 from edgekit.common.lazy import NDArray, np, torch
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, need
@@ -85,7 +86,7 @@ def _folder(folder: Path) -> Checkpoint:
     if len(archives) == 1:
         return _file(folder / archives[0])
     if {tensor_bundles.INDEX, tensor_bundles.DATA} <= have:
-        files = {name: _sha256(folder / name) for name in (tensor_bundles.INDEX, tensor_bundles.DATA)}
+        files = {name: hash_file(folder / name) for name in (tensor_bundles.INDEX, tensor_bundles.DATA)}
         return Checkpoint(folder, "tensorflow", tensor_bundles.read(folder), {}, files)
     if held := sorted(name for name in have if name.endswith(".gguf")):
         return _gguf(folder, held)
@@ -112,28 +113,27 @@ def _file(path: Path) -> Checkpoint:
     if path.suffix == ".safetensors":
         if (path.parent / "config.json").is_file():
             return _hugging_face(path.parent, "safetensors", [path.name], _safetensors)
-        return Checkpoint(path, "safetensors", _safetensors(path), {}, {path.name: _sha256(path)})
+        return Checkpoint(path, "safetensors", _safetensors(path), {}, {path.name: hash_file(path)})
     if path.suffix in _SCRIPTS:
         return _script(path)
-    if path.suffix == ".tflite":  # an exporter reads it; here it is only checked
-        _check_tflite(path)
-        return Checkpoint(path=path, format="tflite", tensors={}, config={}, files={path.name: _sha256(path)})
-    if path.suffix == ".pt2":  # its importer reads it
-        return Checkpoint(path=path, format="pt2", tensors={}, config={}, files={path.name: _sha256(path)})
+    if path.suffix in (".tflite", ".pt2"):  # an exporter or an importer reads it; here a .tflite is only checked
+        if path.suffix == ".tflite":
+            _check_tflite(path)
+        return Checkpoint(path, path.suffix[1:], {}, {}, {path.name: hash_file(path)})
     if path.suffix == ".onnx":  # likewise
         beside = onnx.open_file(path).facts.external
-        files = {name: _sha256(path.parent / name) for name in (path.name, *beside)}
+        files = {name: hash_file(path.parent / name) for name in (path.name, *beside)}
         return Checkpoint(path=path, format="onnx", tensors={}, config={}, files=files)
     if path.suffix == ".npz":
-        return Checkpoint(path, "numpy", read_arrays(path, path.name), {}, {path.name: _sha256(path)})
+        return Checkpoint(path, "numpy", read_arrays(path, path.name), {}, {path.name: hash_file(path)})
     if path.suffix == ".py":
-        return Checkpoint(path, "literals", literals.read(path), {}, {path.name: _sha256(path)})
+        return Checkpoint(path, "literals", literals.read(path), {}, {path.name: hash_file(path)})
     if path.suffix == ".gguf":
         number, count = gguf.shard_of(path) or (1, 1)
         ends = [(f"-{number:05}-of-{count:05}.gguf", f"-{i + 1:05}-of-{count:05}.gguf") for i in range(count)]
         return _gguf(path.parent, [path.name.replace(*end) if count > 1 else path.name for end in ends])
     if path.suffix == ".bin":
-        files = {path.name: _sha256(path)}
+        files = {path.name: hash_file(path)}
         specification, revision, tensors = ctranslate2.read(path)
         config = _config(path.parent, files) if (path.parent / "config.json").is_file() else {}
         config = {**config, "spec": specification, "spec_revision": revision}
@@ -152,7 +152,7 @@ def _gguf(folder: Path, names: list[str]) -> Checkpoint:
     headers = [gguf.read(folder / name) for name in names]
     if count > 1 and {header.metadata.get("split.count") for header in headers} != {count}:
         raise BadInput(f"{first.name} and its neighbours are not the shards that their names promise.")
-    files = {name: _sha256(folder / name) for name in names}
+    files = {name: hash_file(folder / name) for name in names}
     return Checkpoint(path=first, format="gguf", tensors={}, config=headers[0].plain, files=files)
 
 
@@ -160,7 +160,7 @@ def _chain(folder: Path, names: list[str]) -> Checkpoint:
     """Several .tflite files, from which a model takes those it knows; their shapes may be dynamic."""
     for name in names:
         _check_tflite(folder / name, dynamic=True)
-    return Checkpoint(folder, "tflites", {}, {}, {name: _sha256(folder / name) for name in names})
+    return Checkpoint(folder, "tflites", {}, {}, {name: hash_file(folder / name) for name in names})
 
 
 def _graphs(folder: Path, names: list[str]) -> Checkpoint:
@@ -168,7 +168,7 @@ def _graphs(folder: Path, names: list[str]) -> Checkpoint:
     outside = [name for name in names if onnx.open_file(folder / name).facts.external]
     if outside:
         raise BadInput(f"{outside[0]} has its weights in another file; of several .onnx each holds its own.")
-    return Checkpoint(folder, "onnxes", {}, {}, {name: _sha256(folder / name) for name in names})
+    return Checkpoint(folder, "onnxes", {}, {}, {name: hash_file(folder / name) for name in names})
 
 
 def _check_tflite(path: Path, dynamic: bool = False) -> None:
@@ -185,7 +185,7 @@ def _hugging_face(
     config = _config(folder, files)
     tensors: dict[str, NDArray[Any]] = {}
     for name in names:
-        files[name] = _sha256(folder / name)
+        files[name] = hash_file(folder / name)
         fresh = read(folder / name)
         if twice := tensors.keys() & fresh.keys():
             raise BadInput(f"the tensor {min(twice)} is in two files, one of them {name}.")
@@ -204,13 +204,7 @@ def _read_shards(folder: Path) -> Checkpoint:
     checkpoint = _hugging_face(folder, "safetensors", names, _safetensors)
     if different := checkpoint.tensors.keys() ^ where.keys():
         raise BadInput(f"{_INDEX} and its shards do not agree about the tensor {min(different)}.")
-    return Checkpoint(
-        path=folder,
-        format="safetensors",
-        tensors=checkpoint.tensors,
-        config=checkpoint.config,
-        files={**checkpoint.files, _INDEX: _sha256(folder / _INDEX)},
-    )
+    return replace(checkpoint, files={**checkpoint.files, _INDEX: hash_file(folder / _INDEX)})
 
 
 def _is_shard(path: Path) -> bool:
@@ -254,7 +248,7 @@ def _tensor(path: Path, data: NDArray[Any], base: int, name: str, entry: Mapping
 
 def _script(path: Path) -> Checkpoint:
     """An OpenAI model, or a bare state dict."""
-    files = {path.name: _sha256(path)}
+    files = {path.name: hash_file(path)}
     content = _load_torch(path)
     if content and not any(isinstance(value, dict) for value in content.values()):
         return Checkpoint(path=path, format="pytorch", tensors=_to_numpy(path, content), config={}, files=files)
@@ -332,7 +326,7 @@ def _config(folder: Path, files: dict[str, str]) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.is_file():
         raise BadInput(f"there is no config.json beside the weights in {str(folder)!r}.", hint=_ACCEPTED)
-    files[path.name] = _sha256(path)
+    files[path.name] = hash_file(path)
     return _json(path)
 
 
@@ -344,8 +338,3 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BadInput(f"{path.name} holds no JSON object.")
     return content
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgekit.common.files import hash_file
 from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
 from edgekit.errors import BadInput, boundary
-
-if TYPE_CHECKING:
-    from edgekit.formats.pt2 import Program
-    from edgekit.importers.common.axes import Bounds
+from edgekit.formats import pt2
+from edgekit.importers.common.axes import Bounds
+from edgekit.importers.common.graphs import bounds_of, declared_graph, inspect_program
+from edgekit.importers.common.synthetic import keep_noise
 
 _TASK = "tensors"
 
@@ -25,14 +24,10 @@ class TorchProgram(Importer):
         return Path(source).suffix == ".pt2" and "://" not in source
 
     def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
-        from edgekit.importers.common.graphs import inspect_program
-
         program, bounds = _open_source(source, options)
         return inspect_program(source, self.name, program, bounds, (_TASK,))
 
     def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
-        from edgekit.importers.common.graphs import declared_graph
-
         program, bounds = _open_source(source, options)
         for note in bounds.notes:
             progress(note, 0, 0)
@@ -40,10 +35,7 @@ class TorchProgram(Importer):
         return declared_graph(source, self.name, program, bounds, options, samples, synthetic=True)
 
 
-def _open_source(source: str, options: ImportOptions) -> tuple[Program, Bounds]:
-    from edgekit.formats import pt2
-    from edgekit.importers.common.graphs import bounds_of
-
+def _open_source(source: str, options: ImportOptions) -> tuple[pt2.Program, Bounds]:
     path = Path(source).expanduser()
     if not path.is_file():
         raise BadInput(f"there is no file {source!r}.")
@@ -52,10 +44,8 @@ def _open_source(source: str, options: ImportOptions) -> tuple[Program, Bounds]:
     return program, bounds_of(program, options.axes)
 
 
-def _noise(program: Program, bounds: Bounds) -> Path:
+def _noise(program: pt2.Program, bounds: Bounds) -> Path:
     """The folder of synthetic samples in the cache, made once."""
-    from edgekit.importers.common.synthetic import keep_noise
-
     key = ("noise", hash_file(program.path), repr(bounds.axes), repr(bounds.names))
     return keep_noise(key, bounds.rename_axes(program.inputs), bounds.axes, program.rows)
 

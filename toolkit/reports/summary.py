@@ -98,7 +98,10 @@ def table(report: Report) -> Group:
     for name, cells in rows(report):
         grid.add_row(Text(name), *(Text(cell) for cell in cells))
     notes = Text("- : too few values to say. Tails are the bad side: p10 and p1 where higher is better.", style="dim")
-    return Group(*lines, heading, machine, grid, notes, *_layers(report), *_estimates(report))
+    layers = _more(("layer", "instructions", "share"), layer_rows(report), right=(1, 2))
+    # In a table of its own: it must not be read as measured.
+    estimates = _more(ESTIMATED, estimate_rows(report), title="estimated, not measured")
+    return Group(*lines, heading, machine, grid, notes, *layers, *estimates)
 
 
 def layer_rows(report: Report) -> list[tuple[str, str, str]]:
@@ -116,15 +119,6 @@ def estimate_rows(report: Report) -> list[tuple[str, str, str, str]]:
         low, high = (figure(float(item.get(end, 0)), str(item.get("unit", "1"))) for end in ("low", "high"))
         lines.append((printable(item.get("name")), low, high, printable(item.get("basis"))))
     return lines
-
-
-def _layers(report: Report) -> list[Any]:
-    return _more(("layer", "instructions", "share"), layer_rows(report), right=(1, 2))
-
-
-def _estimates(report: Report) -> list[Any]:
-    """In a table of its own: it must not be read as measured."""
-    return _more(ESTIMATED, estimate_rows(report), title="estimated, not measured")
 
 
 def _more(

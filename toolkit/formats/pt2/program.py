@@ -186,12 +186,7 @@ def _check_weights(held: archive.Archive, signature: Mapping[str, Any]) -> None:
 
 def _check_state(graph: Mapping[str, Any], signature: Mapping[str, Any]) -> None:
     """Raise ValueError for a step that changes a weight in place, also through a view of it."""
-    weights = {
-        entry["arg"]["name"]: entry[f"{kind}_name"]
-        for spec in signature["input_specs"]
-        for kind, entry in spec.items()
-        if kind in ("parameter", "buffer")
-    }
+    weights = _weight_names(signature)
     for node in graph["nodes"]:
         first = node["inputs"][0]["arg"].get("as_tensor", {}).get("name", "") if node["inputs"] else ""
         operator = operators.short(node["target"])
@@ -202,6 +197,16 @@ def _check_state(graph: Mapping[str, Any], signature: Mapping[str, Any]) -> None
             )
         if first in weights and operator in _VIEWS:
             weights |= {out["as_tensor"]["name"]: weights[first] for out in node["outputs"] if "as_tensor" in out}
+
+
+def _weight_names(signature: Mapping[str, Any]) -> dict[str, str]:
+    """Name in the graph -> name in the archive."""
+    return {
+        entry["arg"]["name"]: entry[f"{kind}_name"]
+        for spec in signature["input_specs"]
+        for kind, entry in spec.items()
+        if kind in ("parameter", "buffer")
+    }
 
 
 def _user_inputs(signature: Mapping[str, Any]) -> tuple[list[str], dict[int, Any]]:
@@ -325,12 +330,7 @@ def _rows(
     graph: Mapping[str, Any], signature: Mapping[str, Any], held: archive.Archive, named: list[str]
 ) -> dict[str, int]:
     """Input -> rows of the embedding that it looks up."""
-    weights = {
-        entry["arg"]["name"]: entry[f"{kind}_name"]
-        for spec in signature["input_specs"]
-        for kind, entry in spec.items()
-        if kind in ("parameter", "buffer")
-    }
+    weights = _weight_names(signature)
     rows = dict.fromkeys(named, 0)
     for node in graph["nodes"]:
         if operators.short(node["target"]) == "embedding":

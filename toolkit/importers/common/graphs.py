@@ -10,7 +10,6 @@ from typing import Any
 from edgekit.core import Checkpoint, Evaluation, ImportOptions, Inspection, Model, Part, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats import pt2
-from edgekit.formats.pt2 import Program
 from edgekit.formats.pt2.operators import short
 from edgekit.importers.common import stored
 from edgekit.importers.common.axes import Bounds, Open, apply_bounds
@@ -25,13 +24,13 @@ from edgekit.tasks.tensors.arrays import read
 TASKS = ("tensors", "image-classification")
 
 
-def bounds_of(program: Program, wanted: Mapping[str, tuple[int, int]]) -> Bounds:
+def bounds_of(program: pt2.Program, wanted: Mapping[str, tuple[int, int]]) -> Bounds:
     """The axes of the program with the user's bounds; see `edgekit.importers.common.axes.apply_bounds`."""
     axes = {name: Open(held.least, held.most, held.example, held.places) for name, held in program.ranges.items()}
     return apply_bounds(axes, wanted, program.inputs)
 
 
-def inspect_program(source: str, kind: str, program: Program, bounds: Bounds, tasks: tuple[str, ...]) -> Inspection:
+def inspect_program(source: str, kind: str, program: pt2.Program, bounds: Bounds, tasks: tuple[str, ...]) -> Inspection:
     """The description of the program."""
     return Inspection(
         source=source,
@@ -49,7 +48,7 @@ def inspect_program(source: str, kind: str, program: Program, bounds: Bounds, ta
 def declared_graph(
     source: str,
     kind: str,
-    program: Program,
+    program: pt2.Program,
     bounds: Bounds,
     options: ImportOptions,
     samples: Path,
@@ -125,7 +124,7 @@ def _build_module(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samp
     return finite(keep_if_equivalent(real(module), module, tried, _SPECTRA), tried)
 
 
-def _gives_probabilities(program: Program) -> bool:
+def _gives_probabilities(program: pt2.Program) -> bool:
     """Whether the first output is a softmax already."""
     (name,) = program.graph["outputs"][program.results[0]]["as_tensor"].values()
     return any(

@@ -274,18 +274,6 @@ def _move_values(rewrite: _Rewrite, **rest: Any) -> _Pair:
     return _Pair(*(rewrite.node.target([pair[side] for pair in held], **rest) for side in (0, 1)))
 
 
-def _length(_rewrite: _Rewrite, x: _Pair) -> Any:
-    return (x.re * x.re + x.im * x.im).sqrt()
-
-
-def _angle(_rewrite: _Rewrite, x: _Pair) -> Any:
-    return torch.atan2(x.im, x.re)
-
-
-def _view_as_real(_rewrite: _Rewrite, x: _Pair) -> Any:
-    return torch.stack([x.re, x.im], -1)
-
-
 _MOVED = (
     *("view", "reshape", "permute", "transpose", "slice", "select", "unsqueeze", "squeeze", "expand", "flatten"),
     *("contiguous", "clone", "cat", "stack", "narrow", "unflatten", "repeat", "flip", "alias", "detach"),
@@ -306,9 +294,9 @@ _OPERATORS: Mapping[str, Callable[..., Any]] = {
     "conj": lambda _rewrite, x: _Pair(x.re, -x.im),
     "real": lambda _rewrite, x: x.re,
     "imag": lambda _rewrite, x: x.im,
-    "abs": _length,
-    "angle": _angle,
-    "view_as_real": _view_as_real,
+    "abs": lambda _rewrite, x: (x.re * x.re + x.im * x.im).sqrt(),
+    "angle": lambda _rewrite, x: torch.atan2(x.im, x.re),
+    "view_as_real": lambda _rewrite, x: torch.stack([x.re, x.im], -1),
     "view_as_complex": lambda _rewrite, x: _Pair(x.select(-1, 0), x.select(-1, 1)),
     "complex": lambda _rewrite, real, imag: _Pair(real, imag),
     "polar": lambda _rewrite, abs, angle: _Pair(abs * angle.cos(), abs * angle.sin()),  # noqa: A006

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.files import cache_folder, hash_file
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import Image, NDArray, np
 from edgekit.core import Evidence, Sample
 
 _NOISE = "Noise shaped like the inputs: no real sample is known."
@@ -54,8 +54,6 @@ def files(folder: Path) -> list[Path]:
 
 def pictures(folder: Path) -> list[Path]:
     """The samples in `folder`, of one input that is a picture's bytes (uint8 [1, height, width, 3]), as .png files."""
-    from PIL import Image
-
     place = folder.with_name(f"{folder.name}-pictures")
     if not place.is_dir():
         with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
 
-_TASK = "tensors"
-
 
 class OnnxFile(Importer):
     """The file is written as ONNX as it is; for the other formats its graph becomes a torch module."""

@@ -7,14 +7,11 @@ finite, or of another length than the reference's, never agrees.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import Doubles, np
 from edgekit.core import Agreement, Prediction
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float64]
 
 _RANKS = "rank correlation of similarities"
 #: Decimals of a vector of length 1 that are kept: an error of 1e-7 of a cosine, for a quarter of the bytes.
@@ -104,7 +101,7 @@ def of_distances(
 
 
 def array_distances(
-    answers: Sequence[Any], reference: Sequence[Any], measure: Callable[[Floats, Floats], Any]
+    answers: Sequence[Any], reference: Sequence[Any], measure: Callable[[Doubles, Doubles], Any]
 ) -> list[float]:
     """What `measure` says of each answer and the reference's, as float64 arrays of one shape.
 
@@ -171,16 +168,16 @@ def _cosines(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
     return cosines
 
 
-def _unit(vectors: Floats) -> Floats:
+def _unit(vectors: Doubles) -> Doubles:
     """Rows of length 1; a row of zeros becomes not a number."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        unit: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: Doubles = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit
 
 
-def _ranks(values: Floats) -> Floats:
+def _ranks(values: Doubles) -> Doubles:
     """Ranks from 0; equal values share the mean of theirs."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
-    mean: Floats = (ends - counts + ends - 1) / 2.0
+    mean: Doubles = (ends - counts + ends - 1) / 2.0
     return mean[place]

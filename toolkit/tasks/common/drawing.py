@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import Image, ImageDraw, NDArray, np
 from edgekit.errors import BadInput, need
 from edgekit.tasks.common.pictures import open_image
 
@@ -40,8 +40,6 @@ def picture_of(sample: Any) -> Any:
 
 def render_text(lines: Sequence[str], width: int = 900) -> Any:
     """Lines of text, black on white, wrapped: a PIL image of this width."""
-    from PIL import Image, ImageDraw
-
     wrapped = [piece for line in lines for piece in _wrap_line(line)] or [""]
     step = _LETTERS * 3 // 2
     image = Image.new("RGB", (width, step * len(wrapped) + step), _PAPER)
@@ -89,8 +87,6 @@ class Canvas:
     def mask(self, classes: NDArray[Any], names: Sequence[str] = (), strength: float = 0.55) -> None:
         """Tint each pixel by its class, whole numbers [height, width] of any size; class 0 is left clear. The names of
         the classes that occur stand below the picture."""
-        from PIL import Image
-
         present = [int(value) for value in np.unique(classes) if value > 0]
         tint = Image.new("RGB", self.image.size, _PAPER)
         share = Image.new("L", self.image.size, 0)
@@ -106,8 +102,6 @@ class Canvas:
 
     def caption(self, lines: Sequence[str], colour: Colour = _INK) -> None:
         """Lines of text below the picture, with a bar of `colour` at their left."""
-        from PIL import Image, ImageDraw
-
         text = render_text(lines, self.image.width)
         ImageDraw.Draw(text).rectangle((0, 2, 4, text.height - 3), fill=colour)
         whole = Image.new("RGB", (self.image.width, self.image.height + text.height), _PAPER)
@@ -121,8 +115,6 @@ class Canvas:
         return max(2, round(longer / 320))
 
     def _pen(self) -> Any:
-        from PIL import ImageDraw
-
         return ImageDraw.Draw(self.image)
 
     def _scale_points(self, points: Sequence[Point]) -> list[Point]:
@@ -152,8 +144,6 @@ class Axes:
     def __init__(
         self, across: Point, up: Point, names: tuple[str, str] = ("", ""), size: tuple[int, int] = (960, 360)
     ) -> None:
-        from PIL import Image, ImageDraw
-
         self._across, self._up = (self._wide(across), self._wide(up))
         self.image = Image.new("RGB", size, _PAPER)
         self._pen = ImageDraw.Draw(self.image)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from edgekit.common.files import need_file
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import Image, NDArray, np
 from edgekit.errors import BadInput, need
 
 #: Most decoded pixels: 20,000 x 20,000 would need 1.2 GB of RAM.
@@ -67,8 +67,6 @@ def _check_size(path: Path, image: Any) -> None:
 
 
 def _rgb(image: Any, notes: list[str]) -> Any:
-    from PIL import Image
-
     if image.mode == "RGB":
         return image
     if image.mode in _DEEP:
@@ -114,7 +112,6 @@ def pixels_of(sample: Any, rule: Resize | None, height: int, width: int) -> tupl
         raise BadInput(f"pixels are uint8 [height, width, 3], not {array.dtype} {list(array.shape)}.")
     if array.shape[:2] == (height, width):
         return array, []
-    from PIL import Image
 
     return fit_image(Image.fromarray(array), rule, height, width), []
 
@@ -171,8 +168,6 @@ def _middle(image: Any, height: int, width: int, down: bool) -> NDArray[Any]:
 
 def _filter(kind: str) -> Any:
     """Pillow's filter of a name. Raises BadInput if it has none."""
-    from PIL import Image
-
     try:
         return Image.Resampling[kind.upper()]
     except KeyError as exc:

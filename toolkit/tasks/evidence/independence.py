@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common.files import describe_content
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import Image, NDArray, np
 from edgekit.core import Sample
 from edgekit.errors import EdgekitError
 
@@ -123,8 +123,6 @@ def _print(value: Any) -> tuple[str, Any]:
 
 def _of_picture(value: Any) -> Floats:
     """Differences of neighbouring cells, across and down: [2 * 16 * 15]."""
-    from PIL import Image
-
     from edgekit.tasks.common.pictures import open_image
 
     if isinstance(value, np.ndarray):

@@ -13,6 +13,7 @@ from typing import Any
 
 from edgekit.common.lazy import np
 from edgekit.core import Evidence, Sample
+from edgekit.tasks.evidence.stored import halves
 
 _PERSONS = (("astronaut-1", "astronaut-2"), ("hopper-1", "obama-1"))
 _OTHERS = (
@@ -56,7 +57,6 @@ def _views() -> dict[str, _Change]:
 
 def _samples(folder: Path) -> Sequence[Sample]:
     from edgekit.tasks.common.pictures import open_image
-    from edgekit.tasks.evidence.stored import halves
 
     samples = []
     for half, persons, others in zip(halves("pictures"), _PERSONS, _OTHERS, strict=True):

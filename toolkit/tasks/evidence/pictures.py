@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.core import Evidence, Sample
+from edgekit.tasks.evidence.stored import halves
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
-    from edgekit.tasks.evidence.stored import halves
-
     return [
         Sample(str(path), None, path.stem, source=path.stem.rpartition("-")[0])
         for half in halves("pictures")

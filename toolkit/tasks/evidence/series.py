@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import Evidence, Sample
+from edgekit.tasks.evidence.stored import halves
 
 #: Steps after a cut that are the truth.
 HORIZON = 48
@@ -16,7 +17,6 @@ _COLUMNS = ("realgdp", "cpi", "m1", "tbilrate", "unemp")
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
-    from edgekit.tasks.evidence.stored import halves
     from edgekit.tasks.time_series_forecasting.series import series_of
 
     files = {path.stem: path for half in halves("series") for path in half}

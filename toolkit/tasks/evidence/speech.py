@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.core import Evidence, Sample
+from edgekit.tasks.evidence.stored import halves
 
 #: Voice -> language, where it is not English.
 _LANGUAGES = {"june": "fr", "carlo": "it", "ivrvoice": "ru"}
@@ -27,8 +28,6 @@ def language_of(voice: str) -> str:
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
-    from edgekit.tasks.evidence.stored import halves
-
     clips = [(path, path.stem.rpartition("-")[0]) for half in halves("speech") for path in half]
     return [Sample(str(path), None, path.stem, language_of(voice), voice) for path, voice in clips]
 

@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import Literal
 
 from edgekit.core import Evidence, Sample
+from edgekit.tasks.evidence.stored import rows
 
 
 def spoken_sentences(half: Literal["first", "second"]) -> list[tuple[str, str]]:
     """(sentence, its phonemes in American English by espeak-ng 1.52)."""
-    from edgekit.tasks.evidence.stored import rows
-
     return [(text, phonemes) for text, phonemes, _ in rows("spoken")[("first", "second").index(half)]]
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
-    from edgekit.tasks.evidence.stored import rows
-
     return [
         Sample(f"[[ {phonemes} ]]", None, f"{half}-{number:02d}", "en", document)
         for half, lines in zip(("first", "second"), rows("spoken"), strict=True)

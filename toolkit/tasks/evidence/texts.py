@@ -10,17 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgekit.core import Evidence, Sample
+from edgekit.tasks.evidence.stored import halves, rows
 
 
 def _texts(folder: Path) -> Sequence[Sample]:
-    from edgekit.tasks.evidence.stored import halves
-
     return [Sample(str(path), str(path), path.stem, source=path.stem) for half in halves("texts") for path in half]
 
 
 def _sentences(folder: Path) -> Sequence[Sample]:
-    from edgekit.tasks.evidence.stored import rows
-
     return [
         Sample(sentence, None, f"{half}-{number:02d}", "en", document)
         for half, lines in zip(("first", "second"), rows("sentences"), strict=True)

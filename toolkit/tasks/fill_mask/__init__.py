@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from edgekit.core import Agreement, Prediction, Task
+from edgekit.core import Agreement, Task
 from edgekit.tasks.common.agreement import same_value
 from edgekit.tasks.common.texts import lines
 from edgekit.tasks.evidence.texts import GAPPED
 from edgekit.tasks.fill_mask.gaps import Gaps
-
-
-def _word(prediction: Prediction) -> str:
-    return str(prediction.output)
-
 
 TASK = Task(
     "fill-mask",
@@ -21,5 +16,5 @@ TASK = Task(
     Gaps,
     golden="data/golden/golden-masked.txt",
     evidence=GAPPED,
-    agreement=Agreement("the same likeliest word", _word, same_value, bar=0.85),
+    agreement=Agreement("the same likeliest word", lambda prediction: str(prediction.output), same_value, bar=0.85),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.common.lazy import np
+from edgekit.common.lazy import Image, ImageDraw, np
 from edgekit.core import Prediction
 
 #: Pixels of a cell, and residues of a strip.
@@ -13,8 +13,6 @@ _CELL, _STRIP = 14, 64
 
 def draw_prediction(prediction: Prediction) -> Any:
     """Darker is more probable, and the file's own amino acid has a frame: strips of 64 residues, as a PIL image."""
-    from PIL import Image, ImageDraw
-
     letters, native = prediction.details["letters"][:20], prediction.details["native"]
     shares = np.exp(np.asarray(prediction.details["log_probabilities"]))[:, :20]
     strips, height = -(-len(native) // _STRIP), (len(letters) + 2) * _CELL

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import Image, NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
@@ -76,8 +76,6 @@ def mask_of(details: Mapping[str, Any]) -> NDArray[np.uint8]:
 
 def _resize_logits(logits: NDArray[Any], picture: Placed) -> NDArray[np.float32]:
     """The logits of the picture's part of the input, bilinear at the picture's size: float32 [height, width, C]."""
-    from PIL import Image
-
     rows, columns, _ = logits.shape
     share = min(1.0, _LONGEST / max(picture.size))
     size = (max(1, round(picture.size[0] * share)), max(1, round(picture.size[1] * share)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import Image, NDArray, np
 
 if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
@@ -24,8 +24,6 @@ def cut(image: Any, corners: Any) -> Any:
         corners: [4, 2] (x, y) from the upper left on clockwise. A rectangle that stands on its short side is laid down,
             its right side above.
     """
-    from PIL import Image
-
     origin, right, _, below = np.asarray(corners, np.float64)
     wide, high = np.hypot(*(right - origin)), np.hypot(*(below - origin))
     size = max(1, round(float(wide))), max(1, round(float(high)))
@@ -39,8 +37,6 @@ def cut(image: Any, corners: Any) -> Any:
 def pieces(line: Any, height: int, most: int) -> list[Pixels]:
     """A line as pictures uint8 [height, width, 3], each at most `most` wide; a longer line is parted where its columns
     are the most alike, as between two words."""
-    from PIL import Image
-
     width = max(1, round(line.width * height / line.height))
     pixels = np.asarray(line.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
     parts = []
@@ -56,8 +52,6 @@ def pieces(line: Any, height: int, most: int) -> list[Pixels]:
 
 def pad_to_width(pixels: Pixels, width: int) -> Pixels:
     """A piece in an input uint8 [1, height, width, 3]: at the left, grey beside it; a wider one is squeezed."""
-    from PIL import Image
-
     height, wide, _ = pixels.shape
     if wide > width:
         pixels, wide = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)), width

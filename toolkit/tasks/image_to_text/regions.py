@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from edgekit.common.lazy import NDArray, np
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float64]
+from edgekit.common.lazy import Doubles, NDArray, np
 
 #: Rectangles with a shorter side, in pixels of the map, are no text; and after they have grown.
 _THIN, _GROWN = 3.0, 5.0
@@ -23,7 +19,7 @@ _THIN, _GROWN = 3.0, 5.0
 class Line:
     """A line of text: its corners [4, 2] (x, y) from the upper left on clockwise, and its mean chance."""
 
-    corners: Floats
+    corners: Doubles
     score: float
 
 
@@ -50,7 +46,7 @@ def lines(chances: NDArray[np.float32], *, pixel: float, line: float, growth: fl
     return sorted(made, key=lambda found: -found.score)[:most]
 
 
-def _groups(mask: NDArray[np.bool_]) -> Iterator[Floats]:
+def _groups(mask: NDArray[np.bool_]) -> Iterator[Doubles]:
     """Of each group of pixels that touch, also at corners: the ends [N, 2] (x, y) of its runs in rows."""
     runs, parents = _runs(mask), list[int]()
 
@@ -90,7 +86,7 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
     return list(zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True))
 
 
-def hull(points: Floats) -> Floats:
+def hull(points: Doubles) -> Doubles:
     """The convex hull of points [N, 2], in order (Andrew 1979)."""
     ordered = np.unique(points, axis=0).tolist()
     if len(ordered) < 3:
@@ -110,7 +106,7 @@ def _turn(a: list[float], b: list[float], c: list[float]) -> float:
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
-def smallest_rectangle(points: Floats) -> tuple[Floats, Floats, tuple[float, float]]:
+def smallest_rectangle(points: Doubles) -> tuple[Doubles, Doubles, tuple[float, float]]:
     """The rectangle of the least area around points [N, 2]: its middle, the direction of its first side (the one nearer
     to the horizontal, towards the right), and the lengths of both sides. One of its sides lies on one of the hull's.
     """
@@ -131,14 +127,14 @@ def smallest_rectangle(points: Floats) -> tuple[Floats, Floats, tuple[float, flo
     return middle, axis if axis[0] > 0 else -axis, sides
 
 
-def _corners(middle: Floats, axis: Floats, sides: tuple[float, float]) -> Floats:
+def _corners(middle: Doubles, axis: Doubles, sides: tuple[float, float]) -> Doubles:
     along, across = axis * sides[0] / 2, np.array([-axis[1], axis[0]]) * sides[1] / 2
     return np.stack(
         [middle - along - across, middle + along - across, middle + along + across, middle - along + across]
     )
 
 
-def _mean(chances: NDArray[np.float32], corners: Floats) -> float:
+def _mean(chances: NDArray[np.float32], corners: Doubles) -> float:
     """The mean of the map's pixels inside of a rectangle."""
     height, width = chances.shape
     left, top = np.clip(np.floor(corners.min(0)), 0, (width - 1, height - 1)).astype(int)

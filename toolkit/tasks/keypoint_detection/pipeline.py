@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import Image, NDArray, np
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
 from edgekit.tasks.common.drawing import Canvas, picture_of
@@ -40,8 +40,6 @@ class Region:
 
     def cut(self, image: Any, size: int) -> NDArray[np.uint8]:
         """What it holds of a PIL image, upright, uint8 [size, size, 3]; black outside of the picture."""
-        from PIL import Image
-
         step = self.side / size
         cos, sin = math.cos(self.angle) * step, math.sin(self.angle) * step
         left, top = self.to_pixels([0.0, 0.0])

@@ -6,23 +6,20 @@ import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import need_file
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import Doubles, np
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.folders import need_files
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float64]
 
 #: Most bytes of a file; most steps of which a series' end is used.
 _LARGEST = 64 << 20
 _GAPS = ("", "na", "nan", "n/a", "null", "none")
 
 
-def series_of(sample: Any, column: str = "") -> Floats:
+def series_of(sample: Any, column: str = "") -> Doubles:
     """A series as float64 [steps]; a gap is not a number.
 
     Args:
@@ -43,7 +40,7 @@ def series_of(sample: Any, column: str = "") -> Floats:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _of_file(file: Path, column: str) -> Floats:
+def _of_file(file: Path, column: str) -> Doubles:
     need_file(file)
     if file.stat().st_size > _LARGEST:
         raise BadInput(f"{file.name} has {file.stat().st_size} bytes; a table has at most {_LARGEST}.")

@@ -41,11 +41,6 @@ def _divide(left: Array, right: Array) -> Array:
     return np.asarray(left / right)
 
 
-def _equal(left: Any, right: Any) -> bool:
-    """A symbol is a size; it equals a number where nothing else is possible."""
-    return same(left, right)
-
-
 _BINARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "Add": (np.add, python.add),
     "Sub": (np.subtract, python.sub),
@@ -54,7 +49,7 @@ _BINARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "Mod": (np.mod, python.mod),
     "Min": (np.minimum, torch.sym_min),
     "Max": (np.maximum, torch.sym_max),
-    "Equal": (np.equal, _equal),
+    "Equal": (np.equal, same),
     "Less": (np.less, python.lt),
     "Greater": (np.greater, python.gt),
     "LessOrEqual": (np.less_equal, python.le),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.common.lazy import Image
 from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.networks.loading import quiet
 from edgekit.importers.hub.repository import Repository
@@ -35,7 +36,7 @@ def normalisation(repository: Repository, height: int, width: int) -> tuple[dict
         coarse = random.integers(0, 256, (high // 8 + 1, wide // 8 + 1, 3), dtype=np.uint8)
         picture = np.kron(coarse, np.ones((8, 8, 1), np.uint8))[:high, :wide]
         wanted = _values(processor, repository, picture)
-        image = _image(picture)
+        image = Image.fromarray(picture)
         pixels = pictures.fit_image(image, rule, height, width)
         made = pixels[:, :, settings["order"]].astype(np.float32) * scale + offset
         if (
@@ -108,7 +109,7 @@ def _values(processor: Any, repository: Repository, picture: NDArray[np.uint8]) 
     """The processor's own values of a picture: float32 [3, H, W]."""
     with quiet():
         try:
-            made = processor(_image(picture), return_tensors="np")["pixel_values"]
+            made = processor(Image.fromarray(picture), return_tensors="np")["pixel_values"]
         except Exception as exc:
             raise _not_reproduced(repository, processor, f"it fails: {str(exc)[:200]}") from exc
     values: NDArray[np.float32] = np.asarray(made, np.float32)
@@ -116,12 +117,6 @@ def _values(processor: Any, repository: Repository, picture: NDArray[np.uint8]) 
         raise _not_reproduced(repository, processor, f"it makes an array {list(values.shape)} of a picture")
     first: NDArray[np.float32] = values[0]
     return first
-
-
-def _image(picture: NDArray[np.uint8]) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(picture)
 
 
 def _not_reproduced(repository: Repository, processor: Any, why: str) -> Unsupported:

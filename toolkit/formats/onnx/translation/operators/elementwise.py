@@ -94,22 +94,14 @@ def _mod(node: Node, left: Tensor, right: Tensor) -> Tensor:
     return torch.fmod(left, right) if node.get("fmod", 0) else torch.remainder(left, right)
 
 
-@operator("Min", scalars=True)
-def _min(_: Node, *values: Any) -> Any:
-    return reduce(_smaller, sorted(values, key=lambda value: not isinstance(value, Tensor)))
+@operator("Min", "Max", scalars=True)
+def _extreme(node: Node, *values: Any) -> Any:
+    pick, bound = (torch.minimum, "max") if node.kind == "Min" else (torch.maximum, "min")
 
+    def farther(left: Tensor, right: Any) -> Tensor:
+        return pick(left, right) if isinstance(right, Tensor) else torch.clamp(left, **{bound: right})
 
-def _smaller(left: Tensor, right: Any) -> Tensor:
-    return torch.minimum(left, right) if isinstance(right, Tensor) else torch.clamp(left, max=right)
-
-
-@operator("Max", scalars=True)
-def _max(_: Node, *values: Any) -> Any:
-    return reduce(_larger, sorted(values, key=lambda value: not isinstance(value, Tensor)))
-
-
-def _larger(left: Tensor, right: Any) -> Tensor:
-    return torch.maximum(left, right) if isinstance(right, Tensor) else torch.clamp(left, min=right)
+    return reduce(farther, sorted(values, key=lambda value: not isinstance(value, Tensor)))
 
 
 @operator("Sum")
