@@ -18,6 +18,8 @@ __all__ = [
     "REPAIRS",
     "add_zero_points",
     "cast_through_int32",
+    "compute_answers",
+    "negate_by_products",
     "part_moved_inputs",
     "part_wide_steps",
     "repair",
@@ -57,6 +59,35 @@ def cast_through_int32(model: onnx.ModelProto) -> onnx.ModelProto:
             node = _reading(node, {0: whole})
         nodes.append(node)
     return rebuild(model, nodes, {})
+
+
+def negate_by_products(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Negations of floats as products with -1."""
+    types, nodes, minus = _types(model), list[onnx.NodeProto](), "minus.one"
+    for node in model.graph.node:
+        if node.op_type == "Neg" and types.get(node.input[0]) == TensorProto.FLOAT:
+            node = helper.make_node("Mul", [node.input[0], minus], list(node.output), name=node.name)
+        nodes.append(node)
+    return rebuild(model, nodes, {minus: np.array([-1], np.float32)})
+
+
+def compute_answers(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Sigmoids that are outputs as 1 / (1 + exp(-x)), so that small probabilities keep their digits."""
+    ends, nodes, one, minus = {value.name for value in model.graph.output}, list[onnx.NodeProto](), "one", "minus.one"
+    for node in reversed(model.graph.node):
+        if ends.isdisjoint(node.output):
+            nodes.append(node)
+        elif node.op_type == "Sigmoid":
+            x, y = node.input[0], node.output[0]
+            steps = [("Mul", x, minus), ("Exp", f"{y}.minus"), ("Add", f"{y}.exp", one), ("Reciprocal", f"{y}.sum")]
+            outs = [f"{y}.minus", f"{y}.exp", f"{y}.sum", y]
+            made = [helper.make_node(op, names, [out], name=out) for (op, *names), out in zip(steps, outs, strict=True)]
+            made[-1].name = node.name
+            nodes += reversed(made)
+        else:
+            ends |= set(node.input[:1] if node.op_type in _MOVES else ())
+            nodes.append(node)
+    return rebuild(model, nodes[::-1], {one: np.array([1], np.float32), minus: np.array([-1], np.float32)})
 
 
 def part_moved_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -174,6 +205,8 @@ def _reading(node: onnx.NodeProto, changed: Mapping[int, str]) -> onnx.NodeProto
 #: Word of a constraint -> what makes the form that is needed instead.
 REPAIRS: Mapping[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
     "a cast from bytes to float": cast_through_int32,
+    "a negation of five axes": negate_by_products,
+    "a sigmoid in coarse steps": compute_answers,
     "a convolution of moved inputs": part_moved_inputs,
     "16-bit steps of a normalization": part_wide_steps,
     "int4 without a zero point": add_zero_points,

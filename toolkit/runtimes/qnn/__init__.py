@@ -65,6 +65,16 @@ class Qnn(Runtime):
             "the direct cast gives 1 for every value but 0, on the simulator",
         ),
         Constraint(
+            "a negation of five axes",
+            "a product with -1",
+            "Neg of more than four axes stays on the CPU, and cuts proteinmpnn in two",
+        ),
+        Constraint(
+            "a sigmoid in coarse steps",
+            "an exponential where it is an answer",
+            "Sigmoid in float has steps of 0.0005 on the simulator, and gives 0 for a probability of 0.0001",
+        ),
+        Constraint(
             "a convolution of moved inputs",
             "an operator between",
             "Conv 10 x 4 of an input whose channels come last is noise (1.2 dB), on the simulator",
