@@ -12,7 +12,7 @@ from edgekit.bundles.places import placement_of
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Predictor, Recipe, Runner, TensorSpec, Work
-from edgekit.errors import EdgekitError, GateFailed, ParityFailed
+from edgekit.errors import CannotRun, EdgekitError, GateFailed, ParityFailed
 from edgekit.gate import placing, speed
 from edgekit.gate.agreement import Grounds
 from edgekit.gate.agreement import not_measured as not_compared
@@ -30,7 +30,7 @@ __all__ = ["Accepted", "Disagreement", "prove"]
 #: part. So many samples and calls are judged, at least one of each: a count, which a loaded machine does not change.
 _ANSWERS, _PROOF = 40e9, 10e9
 #: What a call costs besides, in multiplications.
-_CALL = 1e6
+_CALL = 5e6
 #: Calls in the proof of a part, at most.
 _CALLS = 4
 
@@ -122,12 +122,13 @@ def _prove_placements(
             try:
                 if run.off:
                     raise ParityFailed(run.off)
-                asked = sum(work.macs for work in _works(run.job, recipe, [artifact])) or run.job.model.network.parameters
+                asked = sum(work.macs for work in _works(run.job, recipe, [artifact]))
+                asked = asked or run.job.model.network.parameters
                 most = min(_CALLS, max(1, int(_PROOF / (asked + _CALL))))
                 artifact, errors[artifact.part] = placing.judge_part(
                     run.job.runtime, artifact, run.stage, recipe, spread(reference.judged[artifact.part].calls, most)
                 )
-            except ParityFailed as exc:
+            except (ParityFailed, CannotRun) as exc:
                 last = recipe == run.job.recipes()[-1]
                 if run.job.model.network.part(artifact.part).quantize and not last:
                     raise

@@ -12,14 +12,13 @@ from onnx import TensorProto, helper
 
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 from edgekit.exporters.onnx.half import in_bytes
+from edgekit.exporters.onnx.rewriting import functions
 from edgekit.registry import find
 
 __all__ = [
     "REPAIRS",
     "add_zero_points",
     "cast_through_int32",
-    "compute_answers",
-    "negate_by_products",
     "part_moved_inputs",
     "part_wide_steps",
     "repair",
@@ -51,7 +50,7 @@ def repair(model: onnx.ModelProto, forms: Collection[str]) -> onnx.ModelProto:
 
 def cast_through_int32(model: onnx.ModelProto) -> onnx.ModelProto:
     """Casts from bytes to float in two steps, which give the same."""
-    types, nodes = _types(model), list[onnx.NodeProto]()
+    types, nodes = functions.types_of(model), list[onnx.NodeProto]()
     for node in model.graph.node:
         if node.op_type == "Cast" and types.get(node.input[0]) in _BYTES and attribute(node, "to", 0) == 1:
             source, whole = node.input[0], f"{node.output[0]}.int32"
@@ -59,35 +58,6 @@ def cast_through_int32(model: onnx.ModelProto) -> onnx.ModelProto:
             node = _reading(node, {0: whole})
         nodes.append(node)
     return rebuild(model, nodes, {})
-
-
-def negate_by_products(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Negations of floats as products with -1."""
-    types, nodes, minus = _types(model), list[onnx.NodeProto](), "minus.one"
-    for node in model.graph.node:
-        if node.op_type == "Neg" and types.get(node.input[0]) == TensorProto.FLOAT:
-            node = helper.make_node("Mul", [node.input[0], minus], list(node.output), name=node.name)
-        nodes.append(node)
-    return rebuild(model, nodes, {minus: np.array([-1], np.float32)})
-
-
-def compute_answers(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Sigmoids that are outputs as 1 / (1 + exp(-x)), so that small probabilities keep their digits."""
-    ends, nodes, one, minus = {value.name for value in model.graph.output}, list[onnx.NodeProto](), "one", "minus.one"
-    for node in reversed(model.graph.node):
-        if ends.isdisjoint(node.output):
-            nodes.append(node)
-        elif node.op_type == "Sigmoid":
-            x, y = node.input[0], node.output[0]
-            steps = [("Mul", x, minus), ("Exp", f"{y}.minus"), ("Add", f"{y}.exp", one), ("Reciprocal", f"{y}.sum")]
-            outs = [f"{y}.minus", f"{y}.exp", f"{y}.sum", y]
-            made = [helper.make_node(op, names, [out], name=out) for (op, *names), out in zip(steps, outs, strict=True)]
-            made[-1].name = node.name
-            nodes += reversed(made)
-        else:
-            ends |= set(node.input[:1] if node.op_type in _MOVES else ())
-            nodes.append(node)
-    return rebuild(model, nodes[::-1], {one: np.array([1], np.float32), minus: np.array([-1], np.float32)})
 
 
 def part_moved_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -187,12 +157,6 @@ def widen_single_blocks(model: onnx.ModelProto) -> onnx.ModelProto:
     return rebuild(model, nodes, added)
 
 
-def _types(model: onnx.ModelProto) -> dict[str, int]:
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    types = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.value_info)}
-    return types | {tensor.name: tensor.data_type for tensor in graph.initializer}
-
-
 def _reading(node: onnx.NodeProto, changed: Mapping[int, str]) -> onnx.NodeProto:
     """A copy that reads other tensors, by place."""
     copy = onnx.NodeProto()
@@ -205,8 +169,10 @@ def _reading(node: onnx.NodeProto, changed: Mapping[int, str]) -> onnx.NodeProto
 #: Word of a constraint -> what makes the form that is needed instead.
 REPAIRS: Mapping[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
     "a cast from bytes to float": cast_through_int32,
-    "a negation of five axes": negate_by_products,
-    "a sigmoid in coarse steps": compute_answers,
+    "a negation of five axes": functions.negate_by_products,
+    "a sigmoid in coarse steps": functions.compute_answers,
+    "a gelu in coarse steps": functions.compute_gelus,
+    "an exponential far from 0": functions.bound_exponents,
     "a convolution of moved inputs": part_moved_inputs,
     "16-bit steps of a normalization": part_wide_steps,
     "int4 without a zero point": add_zero_points,
