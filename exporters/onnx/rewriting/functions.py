@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from edgekit.exporters.onnx.graph import attribute, rebuild
 
-__all__ = ["bound_exponents", "compute_answers", "compute_gelus", "negate_by_products", "types_of"]
+__all__ = ["MOVES", "bound_exponents", "compute_answers", "compute_gelus", "negate_by_products", "types_of"]
 
 #: A step: an operator and what it reads: the function's input (``"x"``), the result of a step by its place, a constant.
 _Step = tuple[str | int | float, ...]
@@ -35,7 +35,7 @@ _GELU: Sequence[_Step] = (
     ("Div", "x", 9),
 )
 #: Operators that move values and do not change them.
-_MOVES = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+MOVES = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 
 
 def negate_by_products(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -54,7 +54,7 @@ def compute_answers(model: onnx.ModelProto) -> onnx.ModelProto:
     """Sigmoids that are outputs as 1 / (1 + exp(-x)): small probabilities keep their digits."""
     ends = {value.name for value in model.graph.output}
     for node in reversed(model.graph.node):
-        if node.op_type in _MOVES and not ends.isdisjoint(node.output):
+        if node.op_type in MOVES and not ends.isdisjoint(node.output):
             ends.add(node.input[0])
     return _replace(model, "Sigmoid", _SIGMOID, lambda node: node.output[0] in ends)
 

@@ -30,8 +30,6 @@ __all__ = [
 #: Whole numbers of a byte, and of half of one.
 _BYTES, _FOUR_BITS = (TensorProto.UINT8, TensorProto.INT8), (TensorProto.UINT4, TensorProto.INT4)
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
-#: Operators that move values and do not change them.
-_MOVES = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 #: Operators whose results in float are not cut into steps of 16 bits right behind them.
 _ALONE = ("LayerNormalization", "Sigmoid")
 
@@ -91,7 +89,7 @@ def _part(model: onnx.ModelProto, wrong: Callable[[onnx.NodeProto, set[str], str
     nodes, added = list[onnx.NodeProto](), dict[str, NDArray[Any]]()
     for node in model.graph.node:
         moves, name = set[str](), next(iter(node.input), "")
-        while name in made and made[name].op_type in _MOVES:
+        while name in made and made[name].op_type in functions.MOVES:
             moves.add(made[name].op_type)
             name = made[name].input[0]
         if wrong(node, moves, name, made[name].op_type if name in made else ""):

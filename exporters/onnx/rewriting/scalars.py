@@ -10,13 +10,12 @@ import onnx
 from onnx import helper
 
 from edgekit.exporters.onnx.graph import constants, rebuild
+from edgekit.exporters.onnx.rewriting.functions import MOVES
 
 __all__ = ["fold_scalars"]
 
 #: What weights, and shifts that are divided by a factor, must be within: half precision ends at 65,504 and 0.00006.
 _LEAST, _MOST = 1e-3, 1e3
-#: Operators that move values and do not change them.
-_MOVES = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Slice")
 
 
 class _Scalar(NamedTuple):
@@ -84,15 +83,15 @@ class _Folding:
         scalar, before = self._scalar(node), self._made.get(node.input[0]) if node.input else None
         if scalar is None:
             reader = node
-            while before is not None and before.op_type in _MOVES and self._readers[before.output[0]] == 1:
+            while before is not None and before.op_type in (*MOVES, "Slice") and self._readers[before.output[0]] == 1:
                 reader, before = before, self._made.get(before.input[0])
             product = self._scalar(before) if before is not None and self._readers[reader.input[0]] == 1 else None
             if product and product.operator == "Mul" and self._scale(node, product.value, biased=False):
                 reader.input[0] = product.of
             return
-        before = self._made.get(scalar.of)
-        product = self._scalar(before) if before is not None and self._readers[scalar.of] == 1 else None
-        if product and (product.operator, scalar.operator) == ("Mul", "Add"):
+        before = self._made.get(scalar.of) if self._readers[scalar.of] == 1 else None
+        product = self._scalar(before)
+        if before is not None and product and (product.operator, scalar.operator) == ("Mul", "Add"):
             shift = scalar.value / product.value if product.value else _MOST
             if abs(shift) < _MOST:
                 before.CopyFrom(self._node(before, _Scalar("Add", product.of, shift)))
