@@ -50,6 +50,8 @@ _RULES = {ROWS: "rows", BLOCKS: "blockwise"}
 #: integer layers that give float; products of sequences that are no convolutions. More words: `rewriting.repairs`.
 CALLS, MIXED = "ranges of each call", "float results of integer layers"
 SEQUENCES = "integer products of sequences"
+#: In float: scalars beside weights that could hold them, as every rounding counts.
+SCALARS = "products and sums with scalars"
 #: The ability to compute with activations of 16 bits in the static form.
 WIDE = "static-16"
 #: Forms of layers that are not computed in int8.
@@ -232,15 +234,18 @@ class OnnxExporter(Exporter):
 
         from edgekit.exporters.onnx import census, half
         from edgekit.exporters.onnx.graph import share
-        from edgekit.exporters.onnx.rewriting import repairs
+        from edgekit.exporters.onnx.rewriting import repairs, scalars
 
+        ruled_out = repairs.ruled_out(recipe.runtime)
+        if precision != "int8" and SCALARS in ruled_out:
+            graph = scalars.fold_scalars(graph)
         choice: dict[str, LayerPlan] = {}
         calibrated: dict[str, Any] = {}
         if precision == "fp16":
             graph = half.store_in_half(graph)
         elif precision == "int8":
             graph, choice, calibrated = self._int8(part, graph, recipe, feeds, progress)
-        graph = repairs.repair(graph, repairs.ruled_out(recipe.runtime))
+        graph = repairs.repair(graph, ruled_out)
         share(graph)
         facts = census.census(graph)
         census.check(facts["bytes"], facts["float_layers"], part.name, precision, part.quantize)

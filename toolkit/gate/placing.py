@@ -6,7 +6,6 @@ with the same file, and from the fp32 reference, on real calls that calibrated n
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from edgekit.bundles.places import placement_of
 from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Bundle, Calls, Feeds, Placement, Proof, Recipe, Runtime
 from edgekit.errors import ParityFailed
-from edgekit.numerics.parity import decibels, relative_error, spread
+from edgekit.numerics.parity import decibels, relative_error
 from edgekit.registry import find
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_again", "check_placed", "judge_part", "leave_off"]
 
-#: Calls that are compared, and the seconds after which no other begins: simulators are slow.
-_CALLS, _SECONDS = 4, 60.0
 #: Forms of layers that are not computed in integers.
 _FLOATS = ("float", "weight-only", "table")
 #: How much further (dB) from fp32 the unit may be than the processor is, where both compute in integers.
@@ -45,7 +42,7 @@ def judge_part(
     """`artifact` with the proof of its placement, and its relative error from the reference.
 
     Args:
-        folder: of its files. calls: real ones, with the reference's outputs.
+        folder: of its files. calls: real ones, few as simulators are slow, with the reference's outputs.
 
     Raises:
         ParityFailed: it is wrong on its unit; the message names the first layer that is.
@@ -53,21 +50,15 @@ def judge_part(
     placement = placement_of(artifact.census)
     assert placement is not None
     runner = runtime.load(folder / artifact.file, usable_processors())
-    began, chosen = time.monotonic(), spread(calls, _CALLS)
-    outputs: list[dict[str, NDArray[Any]]] = []
-    for feeds, _ in chosen:
-        if not outputs or time.monotonic() - began < _SECONDS:
-            outputs.append(runner(feeds))
-    chosen = chosen[: len(outputs)]
-    references = [reference for _, reference in chosen]
+    outputs, references = [runner(feeds) for feeds, _ in calls], [reference for _, reference in calls]
     fp32 = _error(outputs, references)
     processor = find("runtimes", runtime.cpu).load(folder / artifact.file, 1)
-    beside = [processor(feeds) for feeds, _ in chosen]
+    beside = [processor(feeds) for feeds, _ in calls]
     cpu, cpu_fp32 = _error(outputs, beside), _error(beside, references)
-    proof = Proof(decibels(cpu), decibels(fp32), decibels(cpu_fp32), len(chosen))
+    proof = Proof(decibels(cpu), decibels(fp32), decibels(cpu_fp32), len(calls))
     quantized = _is_quantized(artifact.census)
     if why := _why_wrong(proof, runtime.least_signal(recipe, quantized), quantized):
-        wrong = runtime.find_wrong_layer(folder / artifact.file, chosen[0][0])
+        wrong = runtime.find_wrong_layer(folder / artifact.file, calls[0][0])
         first = f"; the first layer that goes wrong: {wrong}" if wrong else ""
         raise ParityFailed(
             f"the part {artifact.part!r} is wrong on {placement.unit}, says {placement.by}: {why}{first}.",

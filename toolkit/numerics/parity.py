@@ -169,7 +169,7 @@ def part_error(runner: Runner, calls: Sequence[tuple[Feeds, Outputs]], most: int
 def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
     """At most `most` of `items`, evenly spaced, the first and the last one among them."""
     last = len(items) - 1
-    return [items[i * last // (most - 1)] for i in range(most)] if last >= most else items
+    return [items[i * last // max(1, most - 1)] for i in range(most)] if last >= most else items
 
 
 def sample_outputs(calls: Sequence[tuple[Feeds, Outputs]], count: int = 2) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,23 +11,28 @@ from edgekit.bundles.manifest import Agreement, Verdict
 from edgekit.bundles.places import placement_of
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.common.processors import usable_processors
-from edgekit.core import Artifact, Predictor, Recipe, Runner, TensorSpec
-from edgekit.errors import EdgekitError, GateFailed, ParityFailed
+from edgekit.core import Artifact, Predictor, Recipe, Runner, TensorSpec, Work
+from edgekit.errors import CannotRun, EdgekitError, GateFailed, ParityFailed
 from edgekit.gate import placing, speed
 from edgekit.gate.agreement import Grounds
 from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.judges import Scores
 from edgekit.gate.positions import Positions, by_source, distance
 from edgekit.gate.verdicts import chosen_among, not_measured
-from edgekit.numerics.parity import Recorder, coarsest, limit_of, part_error
+from edgekit.numerics.parity import Recorder, coarsest, limit_of, part_error, spread
 from edgekit.pipeline.artifacts import export_recipe
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference
 
 __all__ = ["Accepted", "Disagreement", "prove"]
 
-#: Seconds that a simulator may take for the answers to the evidence. So many samples are judged, at least one.
-_SIMULATED = 600.0
+#: Multiplications that a simulator is asked for: in the answers to the evidence (some minutes), and in the proof of a
+#: part. So many samples and calls are judged, at least one of each: a count, which a loaded machine does not change.
+_ANSWERS, _PROOF = 40e9, 10e9
+#: What a call costs besides, in multiplications.
+_CALL = 5e6
+#: Calls in the proof of a part, at most.
+_CALLS = 4
 
 
 class Disagreement(GateFailed):
@@ -77,10 +81,10 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     specs = {part: (runner.inputs, runner.outputs) for part, runner in runners.items()}
     recorders = {part: Recorder(runner, keep=2) for part, runner in runners.items()}
     predictor = run.predictor(recorders)
-    began = time.monotonic()
     output = golden.answer(predictor, stage / run.golden_input)
     if job.runtime.runs == "simulated":
-        reference = reference.shorten(max(1, int(_SIMULATED / (time.monotonic() - began))))
+        asked = sum(work.calls * (work.macs + _CALL) for work in _works(job, recipe, artifacts))
+        reference = reference.shorten(max(1, int(_ANSWERS / max(asked, _CALL))))
     # As `verify` will.
     golden.compare(recorders, reference.golden, coarsest(recipe.precision, recipe.options), exporter.limits)
     for recorder in recorders.values():
@@ -118,11 +122,13 @@ def _prove_placements(
             try:
                 if run.off:
                     raise ParityFailed(run.off)
-                calls = reference.judged[artifact.part].calls
+                asked = sum(work.macs for work in _works(run.job, recipe, [artifact]))
+                asked = asked or run.job.model.network.parameters
+                most = min(_CALLS, max(1, int(_PROOF / (asked + _CALL))))
                 artifact, errors[artifact.part] = placing.judge_part(
-                    run.job.runtime, artifact, run.stage, recipe, calls
+                    run.job.runtime, artifact, run.stage, recipe, spread(reference.judged[artifact.part].calls, most)
                 )
-            except ParityFailed as exc:
+            except (ParityFailed, CannotRun) as exc:
                 last = recipe == run.job.recipes()[-1]
                 if run.job.model.network.part(artifact.part).quantize and not last:
                     raise
@@ -131,6 +137,14 @@ def _prove_placements(
     if run.job.require_placed is not None:
         placing.check_placed(proven, run.job.require_placed)
     return proven, errors
+
+
+def _works(job: Job, recipe: Recipe, artifacts: Sequence[Artifact]) -> list[Work]:
+    """What is known of the work of those of the parts that are not left off an accelerator."""
+    placements = {artifact.part: placement_of(artifact.census) for artifact in artifacts}
+    there = {part for part, placed in placements.items() if placed is None or placed.verdict == "on the unit"}
+    works = job.model.costs.work(recipe) if job.model.costs.work else ()
+    return [work for work in works if work.part in there]
 
 
 def _agreement(run: Run, predictor: Predictor, reference: Reference, recipe: Recipe) -> Agreement:

@@ -102,13 +102,13 @@ class Histograms:
         self._counts: dict[str, NDArray[np.int64]] = {}
         for i, feed in enumerate(feeds):
             tell(i, 2 * len(feeds))
-            for name, values in run(feed).items():
+            for name, values in _arrays_with_values(run(feed)):
                 least, largest = self._bounds.get(name, (0.0, 0.0))  # zero is in every range: padding is zero
                 self._bounds[name] = (min(least, float(values.min())), max(largest, float(values.max())))
         self._bounds = {name: _without_tiny(*ends) for name, ends in self._bounds.items()}
         for i, feed in enumerate(feeds):
             tell(len(feeds) + i, 2 * len(feeds))
-            for name, values in run(feed).items():
+            for name, values in _arrays_with_values(run(feed)):
                 flat, limits = values.reshape(-1), self._limits(name)
                 counts, _ = np.histogram(flat[:: max(1, flat.size // _LOOKED_AT)].clip(*limits), _BINS, limits)
                 self._counts[name] = self._counts.get(name, 0) + counts
@@ -140,6 +140,11 @@ class Histograms:
             losses.append(_loss(counts, inside))
         share = float(_SHARES[int(np.argmin(losses))])
         return least * share, largest * share
+
+
+def _arrays_with_values(values: Mapping[str, NDArray[Any]]) -> list[tuple[str, NDArray[Any]]]:
+    """Those that hold something: the past of a first call does not."""
+    return [(name, array) for name, array in values.items() if array.size]
 
 
 def _without_tiny(least: float, largest: float) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 from edgekit.exporters.onnx.half import in_bytes
+from edgekit.exporters.onnx.rewriting import functions
 from edgekit.registry import find
 
 __all__ = [
@@ -29,8 +30,6 @@ __all__ = [
 #: Whole numbers of a byte, and of half of one.
 _BYTES, _FOUR_BITS = (TensorProto.UINT8, TensorProto.INT8), (TensorProto.UINT4, TensorProto.INT4)
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
-#: Operators that move values and do not change them.
-_MOVES = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 #: Operators whose results in float are not cut into steps of 16 bits right behind them.
 _ALONE = ("LayerNormalization", "Sigmoid")
 
@@ -49,7 +48,7 @@ def repair(model: onnx.ModelProto, forms: Collection[str]) -> onnx.ModelProto:
 
 def cast_through_int32(model: onnx.ModelProto) -> onnx.ModelProto:
     """Casts from bytes to float in two steps, which give the same."""
-    types, nodes = _types(model), list[onnx.NodeProto]()
+    types, nodes = functions.types_of(model), list[onnx.NodeProto]()
     for node in model.graph.node:
         if node.op_type == "Cast" and types.get(node.input[0]) in _BYTES and attribute(node, "to", 0) == 1:
             source, whole = node.input[0], f"{node.output[0]}.int32"
@@ -90,7 +89,7 @@ def _part(model: onnx.ModelProto, wrong: Callable[[onnx.NodeProto, set[str], str
     nodes, added = list[onnx.NodeProto](), dict[str, NDArray[Any]]()
     for node in model.graph.node:
         moves, name = set[str](), next(iter(node.input), "")
-        while name in made and made[name].op_type in _MOVES:
+        while name in made and made[name].op_type in functions.MOVES:
             moves.add(made[name].op_type)
             name = made[name].input[0]
         if wrong(node, moves, name, made[name].op_type if name in made else ""):
@@ -156,12 +155,6 @@ def widen_single_blocks(model: onnx.ModelProto) -> onnx.ModelProto:
     return rebuild(model, nodes, added)
 
 
-def _types(model: onnx.ModelProto) -> dict[str, int]:
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    types = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.value_info)}
-    return types | {tensor.name: tensor.data_type for tensor in graph.initializer}
-
-
 def _reading(node: onnx.NodeProto, changed: Mapping[int, str]) -> onnx.NodeProto:
     """A copy that reads other tensors, by place."""
     copy = onnx.NodeProto()
@@ -174,6 +167,10 @@ def _reading(node: onnx.NodeProto, changed: Mapping[int, str]) -> onnx.NodeProto
 #: Word of a constraint -> what makes the form that is needed instead.
 REPAIRS: Mapping[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
     "a cast from bytes to float": cast_through_int32,
+    "a negation of five axes": functions.negate_by_products,
+    "a sigmoid in coarse steps": functions.compute_answers,
+    "a gelu in coarse steps": functions.compute_gelus,
+    "an exponential far from 0": functions.bound_exponents,
     "a convolution of moved inputs": part_moved_inputs,
     "16-bit steps of a normalization": part_wide_steps,
     "int4 without a zero point": add_zero_points,

@@ -67,6 +67,32 @@ class Qnn(Runtime):
             "the direct cast gives 1 for every value but 0, on the simulator",
         ),
         Constraint(
+            "a negation of five axes",
+            "a product with -1",
+            "Neg of more than four axes stays on the CPU, and cuts proteinmpnn in two",
+        ),
+        Constraint(
+            "a sigmoid in coarse steps",
+            "an exponential where it is an answer",
+            "Sigmoid in float has steps of 0.0005 on the simulator, and gives 0 for a probability of 0.0001",
+        ),
+        Constraint(
+            "products and sums with scalars",
+            "weights of convolutions that hold them",
+            "each value is rounded to half precision: the recogniser of pp-ocr-v4 is 38 dB away, and 43 with fewer",
+        ),
+        Constraint(
+            "a gelu in coarse steps",
+            "an exponential in its place",
+            "Gelu in float has steps of 0.0005 times its input, and 8.008 of 8, on the simulator: the encoder of "
+            "whisper-tiny-en is 34 dB away, and 50 without",
+        ),
+        Constraint(
+            "an exponential far from 0",
+            "bounds of 80",
+            "Exp of less than -88 gives -131,000, and of more than 88 gives 0, on the simulator",
+        ),
+        Constraint(
             "a convolution of moved inputs",
             "an operator between",
             "Conv 10 x 4 of an input whose channels come last is noise (1.2 dB), on the simulator",

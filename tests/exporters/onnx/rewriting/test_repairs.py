@@ -88,6 +88,16 @@ def blocks(bits: int) -> tuple[Any, onnx.ModelProto]:
     return x, graph(x, [make_node("MatMulNBits", ["x", "w", "s"], ["y"], name="blocks", **facts)], held)
 
 
+def function(name: str, x: Any) -> tuple[Any, onnx.ModelProto]:
+    """A function of floats, reshaped."""
+    nodes = [make_node(name, ["x"], ["f"], name=name), make_node("Reshape", ["f", "shape"], ["y"])]
+    return x, graph(x, nodes, [numpy_helper.from_array(np.array(x.shape), "shape")])
+
+
+def below(most: float, least: float, *sizes: int) -> Any:
+    return np.linspace(least, most, 512, dtype=np.float32).reshape(sizes or (1, 512))
+
+
 #: Form -> the word of its constraint, how it is made, how far its repair may be from it.
 FORMS: dict[str, tuple[str, Callable[[], tuple[Any, onnx.ModelProto]], float]] = {
     "cast": ("a cast from bytes to float", cast, 0),
@@ -95,6 +105,11 @@ FORMS: dict[str, tuple[str, Callable[[], tuple[Any, onnx.ModelProto]], float]] =
     "channels last, by shapes": ("a convolution of moved inputs", lambda: convolution("Reshape"), 0),
     "int4": ("int4 without a zero point", lambda: product(7, 1), 0),
     "depth": ("scales along the depth", lambda: product(127, 0), 0.02),  # rounded twice
+    "negation": ("a negation of five axes", lambda: function("Neg", below(1, -1, 1, 2, 4, 8, 8)), 0),
+    "sigmoid": ("a sigmoid in coarse steps", lambda: function("Sigmoid", below(-7, -9)), 1e-4),
+    "gelu": ("a gelu in coarse steps", lambda: function("Gelu", below(-1, -40)), 2e-3),
+    "gelu above 0": ("a gelu in coarse steps", lambda: function("Gelu", below(40, 2)), 1e-5),
+    "exponential": ("an exponential far from 0", lambda: function("Exp", below(0, -200)), 1e-6),
     "4-bit block": ("a single scale of blocks", lambda: blocks(4), 1e-6),
     "8-bit block": ("a single scale of blocks", lambda: blocks(8), 1e-6),
 }
@@ -132,14 +147,41 @@ def test_a_reshaped_channels_last_picture_that_is_computed_with_first_stays() ->
     assert [node.op_type for node in repairs.part_moved_inputs(model).graph.node] == ["Transpose", "Relu", "Conv"]
 
 
+def test_functions_between_integers_or_of_no_answer_stay() -> None:
+    x = below(-2, -3)
+    ends = [["x", "s", "z"], ["q", "s", "z"], ["g", "s", "z"], ["p", "s", "z"]]
+    nodes = [make_node("QuantizeLinear", ends[0], ["q"]), make_node("DequantizeLinear", ends[1], ["d"])]
+    nodes += [make_node("Gelu", ["d"], ["g"]), make_node("QuantizeLinear", ends[2], ["p"])]
+    nodes += [make_node("DequantizeLinear", ends[3], ["e"]), make_node("Sigmoid", ["e"], ["i"])]
+    held = [
+        numpy_helper.from_array(np.array(0.1, np.float32), "s"),
+        numpy_helper.from_array(np.array(128, np.uint8), "z"),
+    ]
+    model = graph(x, [*nodes, make_node("Mul", ["e", "i"], ["y"])], held)
+    repaired = repairs.repair(model, ["a gelu in coarse steps", "a sigmoid in coarse steps"])
+    assert [node.op_type for node in repaired.graph.node] == [node.op_type for node in model.graph.node]
+
+
+@pytest.mark.parametrize(("name", "most", "least"), [("Sigmoid", -7, -9), ("Gelu", -3, -40), ("Exp", 0, -200)])
+def test_the_simulator_still_needs_a_repair(name: str, most: float, least: float, tmp_path: Path) -> None:
+    """When this fails, the constraint has had its day."""
+    assert ask(lambda: function(name, below(most, least)), tmp_path, None) > 0.1
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_the_simulator_computes_a_repair_rightly(form: str, tmp_path: Path) -> None:
+    word, make, _ = FORMS[form]
+    assert ask(make, tmp_path, word) < 0.01  # 40 dB
+
+
+def ask(make: Callable[[], tuple[Any, onnx.ModelProto]], folder: Path, word: str | None) -> float:
+    """How far the simulator is from the processor, with the repair of a constraint, or without."""
     if importlib.util.find_spec("onnxruntime_qnn") is None:
         pytest.skip("Qualcomm's simulator is not installed: make accelerator-tools")
-    word, make, _ = FORMS[form]
     x, model = make()
-    onnx.save(onnx.shape_inference.infer_shapes(repairs.repair(model, [word])), tmp_path / "form.onnx")
-    np.save(tmp_path / "x.npy", x)
-    command = [sys.executable, "-c", ASK, str(tmp_path / "form.onnx"), str(tmp_path / "x.npy")]
+    model = repairs.repair(model, [word]) if word else model
+    onnx.save(onnx.shape_inference.infer_shapes(model), folder / "form.onnx")
+    np.save(folder / "x.npy", x)
+    command = [sys.executable, "-c", ASK, str(folder / "form.onnx"), str(folder / "x.npy")]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert float(told.split("away ")[1]) < 0.01  # 40 dB
+    return float(told.split("away ")[1])
