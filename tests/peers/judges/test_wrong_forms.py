@@ -77,7 +77,33 @@ def blocks(repaired: bool) -> tuple[Any, onnx.ModelProto]:
     return graph(x, [make_node("MatMulNBits", ["x", "w", "s"], ["y"], **facts)], held)
 
 
+def exponential(repaired: bool) -> tuple[Any, onnx.ModelProto]:
+    nodes = [make_node("Clip", ["x", "low", "high"], ["e"])] if repaired else []
+    nodes += [make_node("Exp", ["e" if repaired else "x"], ["y"])]
+    return graph(np.linspace(-200, 0, 512, dtype=np.float32).reshape(1, 512), nodes, bounds() if repaired else [])
+
+
+def sigmoid(repaired: bool) -> tuple[Any, onnx.ModelProto]:
+    nodes = [make_node("Sigmoid", ["x"], ["y"])]
+    if repaired:
+        nodes = [make_node("Mul", ["x", "minus"], ["n"]), make_node("Clip", ["n", "low", "high"], ["c"])]
+        nodes += [
+            make_node("Exp", ["c"], ["e"]),
+            make_node("Add", ["e", "one"], ["s"]),
+            make_node("Reciprocal", ["s"], ["y"]),
+        ]
+    x = np.linspace(-9, -7, 512, dtype=np.float32).reshape(1, 512)
+    return graph(x, nodes, bounds() if repaired else [])
+
+
+def bounds() -> list[Any]:
+    named = {"low": -80, "high": 80, "minus": -1, "one": 1}
+    return [from_array(np.array(value, np.float32), name) for name, value in named.items()]
+
+
 FORMS = {
+    "exp-far-below-zero": exponential,
+    "sigmoid-small": sigmoid,
     "cast-uint8": cast,
     "channels-last-convolution": convolution,
     "int4-without-zero-point": lambda repaired: product(7, 1, repaired),
