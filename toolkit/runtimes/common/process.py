@@ -148,7 +148,7 @@ def serve(answer: Callable[[Words, Arrays], tuple[Words, Arrays]]) -> None:
             said = {**words, "arrays": _write(folder / "answer.npz", values)}
         except Exception as exc:  # a library may raise anything
             text = " ".join(str(exc).split())
-            said = {"refused": f"{type(exc).__name__}: {text}"[:500]}
+            said = {"refused": (text if type(exc) is RuntimeError else f"{type(exc).__name__}: {text}")[:500]}
         channel.write(json.dumps(said).encode() + b"\n")
         channel.flush()
 

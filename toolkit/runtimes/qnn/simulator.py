@@ -61,7 +61,12 @@ def _run(file: str, unit: str, whole: bool, arrays: Mapping[str, NDArray[Any]]) 
     if key not in _open:
         _open.clear()
         # Without it a graph that the processor does not take is computed on the CPU, and nobody is told.
-        _open[key] = _session(file, unit, {"session.disable_cpu_ep_fallback": "1"} if whole else {})
+        try:
+            _open[key] = _session(file, unit, {"session.disable_cpu_ep_fallback": "1"} if whole else {})
+        except Exception as exc:  # onnxruntime's exceptions share no base but Exception
+            if whole and "fallback" in str(exc):
+                raise RuntimeError("the processor takes only some of the layers, or none") from exc
+            raise
     session = _open[key]
     names = [value.name for value in session.get_outputs()]
     return dict(zip(names, session.run(names, dict(arrays)), strict=True))
