@@ -18,8 +18,6 @@ from edgekit.registry import ROOMS, find, has_others, kind, names
 if TYPE_CHECKING:
     from edgekit.core import Exporter, Family, Importer, Model, Runtime, Target, Task
 
-__all__ = ["list_"]
-
 _Rooms = dict[str, list[dict[str, str]]]
 
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     Entry = Model | Task | Target | Exporter | Runtime | Importer | Family
 
-__all__ = ["ROOMS", "find", "has_others", "kind", "names", "serving"]
-
 #: Room -> the name of the object that each of its entries defines.
 ROOMS = {
     "models": "MODEL",

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["KINDS", "frontend_files", "tables_text", "write_frontend"]
-
 #: Kinds of parts that there is C code for: what it is called, and its file.
 KINDS = {
     "mfcc": ("Mel-frequency cepstral coefficients", "mfcc.c"),

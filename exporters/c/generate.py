@@ -13,9 +13,6 @@ from edgekit.exporters.c.lowering.layers import Layer
 from edgekit.formats import tflite
 from edgekit.runtimes.qemu import description as description_module
 
-__all__ = ["frontend_files", "lower_part", "network_files"]
-
-
 _HERE = Path(__file__).parent
 
 

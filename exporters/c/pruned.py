@@ -11,8 +11,6 @@ from edgekit.exporters.c.lowering.prune import prune
 from edgekit.formats import tflite
 from edgekit.formats.tflite import Subgraph
 
-__all__ = ["prune_file"]
-
 
 def prune_file(content: bytes) -> bytes:
     """A .tflite with the same outputs and fewer channels; `content` itself where all are needed.

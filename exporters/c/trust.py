@@ -15,8 +15,6 @@ from edgekit.errors import BadInput
 from edgekit.runtimes.qemu import description
 from edgekit.runtimes.qemu.vouching import HINT, is_vouched, place_of, read, refusal, vouch
 
-__all__ = ["check"]
-
 
 def check(model: Model, folder: Path) -> None:
     """See that `folder`, the ``src`` of a bundle, holds what this edgekit generates for `model`, and nothing else.

@@ -12,20 +12,6 @@ from typing import Any
 from edgekit.core import Exporter, Model, Recipe
 from edgekit.errors import Unsupported
 
-__all__ = [
-    "Rule",
-    "between",
-    "check",
-    "each_part",
-    "float_layers",
-    "layers",
-    "layers_or_count",
-    "number",
-    "parts",
-    "sizes",
-    "values",
-]
-
 Rule = Callable[[str, Any, Model], None]
 
 

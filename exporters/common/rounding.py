@@ -23,8 +23,6 @@ from edgekit.quantization.weights.gptq import Grid
 from edgekit.quantization.weights.palettes import Palette
 from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snap_to_grid
 
-__all__ = ["round_weights"]
-
 _aten = torch.ops.aten
 #: Products: where their inputs, their weights, and a bias are among the arguments.
 _PRODUCTS = {_aten.addmm.default: (1, 2, 0), _aten.mm.default: (0, 1, -1)}

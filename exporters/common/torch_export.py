@@ -12,8 +12,6 @@ from torch.nn.utils import parametrize
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import ExportFailed
 
-__all__ = ["Flat", "check_made", "dynamic", "example", "weights_of"]
-
 
 class Flat(torch.nn.Module):
     """torch.export names dynamic axes per argument; one flat argument list fits every module."""

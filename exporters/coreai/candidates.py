@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Outputs = dict[str, NDArray[Any]]
 
-__all__ = ["AIM", "BITS", "Rounded"]
-
 #: What a layer may have -> bits a weight.
 BITS: Mapping[str, float] = {"int8": 8, "float": 16}
 #: Relative error of a part's outputs that int8 may make where that can be had: 33 dB, and half precision comes on top.

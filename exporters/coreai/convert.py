@@ -26,8 +26,6 @@ from edgekit.quantization.bits import with_more_bits
 from edgekit.quantization.plan import LayerPlan, Plan
 from edgekit.runtimes.coreai.description import KEY, describe
 
-__all__ = ["write"]
-
 
 def write(
     part: Part,

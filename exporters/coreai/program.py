@@ -15,18 +15,6 @@ from edgekit.core import Part
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
 
-__all__ = [
-    "FEW",
-    "Weights",
-    "attribute",
-    "exported_program",
-    "first_line",
-    "int8_of",
-    "traced_graph",
-    "unpack_weights",
-    "weights_of",
-]
-
 #: Fewer weights than this stay float: making them smaller saves nothing and costs accuracy (`edgekit.numerics.layers`).
 FEW = 2048
 _aten = torch.ops.aten

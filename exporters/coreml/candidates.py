@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     Outputs = dict[str, NDArray[Any]]
 
-__all__ = ["AIMS", "Compressed"]
-
 #: Operator -> its weights and its bias, by the names that it has for them.
 Constants = dict[str, dict[str, Any]]
 

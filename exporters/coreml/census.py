@@ -13,8 +13,6 @@ from edgekit.errors import ExportFailed
 from edgekit.quantization.plan import LayerPlan
 from edgekit.runtimes.coreml.reader import WEIGHTED, operations, program_of
 
-__all__ = ["census"]
-
 #: Operators that Apple's neural engine does not run (coremltools' guides; Apple, "Deploying Transformers on the Apple
 #: Neural Engine", 2022): recurrent ones, and those whose shapes follow from values.
 NOT_ON_NEURAL_ENGINE = (

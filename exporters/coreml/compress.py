@@ -11,8 +11,6 @@ from typing import Any
 from edgekit.exporters.coreml.grids import BLOCK, GROUPS, group_of, palette_of
 from edgekit.runtimes.coreml.reader import WEIGHTED, axis_of_outputs, function_of, operations
 
-__all__ = ["FEW", "FORMS", "Form", "compress_weights"]
-
 #: Fewer weights than this stay in fp16: compressing them saves nothing and costs accuracy
 #: (`edgekit.numerics.layers.SMALL`).
 FEW = 2048

@@ -31,8 +31,6 @@ from edgekit.quantization.weights.palettes import Palette
 from edgekit.runtimes.coreml.quiet import quiet
 from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD, WEIGHTED, axis_of_outputs, function_of, operations
 
-__all__ = ["Wish", "convert_part", "identifiers", "reason_of", "write"]
-
 #: Key under which coremltools notes the day of a conversion.
 _DAY = "com.github.apple.coremltools.conversion_date"
 #: From so many inputs on, half of them are held out to choose by them which layers keep more bits.

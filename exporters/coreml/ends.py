@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["with_plain_ends"]
-
 
 def with_plain_ends(module: Any, examples: Sequence[Any]) -> Any:
     """`module`; one around it where an input is of truth values, or is given back as it is.

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from edgekit.quantization.weights.gptq import Grid
     from edgekit.quantization.weights.palettes import Palette
 
-__all__ = ["BITS", "BLOCK", "GROUPS", "grid_of", "group_of", "palette_of"]
-
 #: Precision of a part -> what its layers may have -> bits a weight.
 BITS: Mapping[str, Mapping[str, float]] = {
     "int8": {"int8": 8, "float": 16},

@@ -7,8 +7,6 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["has_constant_outputs", "patch_coremltools"]
-
 #: Values of a constant from which on its size matters, and how many times those that it is computed from it may be.
 _LARGE, _GROWN = 1 << 14, 4
 

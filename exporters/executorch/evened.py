@@ -20,8 +20,6 @@ from edgekit.quantization.weights.streams import CALLS, Streams, factors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["equalize_channels"]
-
 _aten = torch.ops.aten
 _GENERAL = _aten.convolution.default
 

@@ -27,8 +27,6 @@ _LEAST_ROWS = 16
 _SLICE = 128
 _F32 = 0
 
-__all__ = ["CHUNK", "Tensor", "Watch", "importance", "inputs_of", "name_of", "read", "read_through", "write"]
-
 
 class Tensor(ctypes.Structure):
     """``struct ggml_tensor`` of ggml.h, as far as it is read here."""

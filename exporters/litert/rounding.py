@@ -18,8 +18,6 @@ from edgekit.exporters.litert.watch import Watcher
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.snapping import CALLS, Inputs, Window, snap_to_grid
 
-__all__ = ["round_weights"]
-
 
 def round_weights(
     content: bytes,

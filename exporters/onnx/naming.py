@@ -13,8 +13,6 @@ from edgekit.exporters.onnx.graph import attribute
 from edgekit.exporters.onnx.recurrent import with_folded
 from edgekit.quantization.weights.identifiers import Converted, Identifiers
 
-__all__ = ["name_layers"]
-
 #: Operators with weights -> the input that may hold them, and the axis of their outputs. Of a recurrent layer, the
 #: weights of its inputs.
 _WEIGHTED = {

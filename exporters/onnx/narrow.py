@@ -8,8 +8,6 @@ from dataclasses import replace
 
 from edgekit.core import Model, Recipe
 
-__all__ = ["FASTEST", "FEWEST", "WHOLE", "faster_recipes", "recipes"]
-
 #: Mean bits of a weight that are possible, and the step between those that are tried for a limit of size.
 FEWEST, WHOLE, _STEP = 3.0, 8.0, 0.01
 #: Those that a search tries.

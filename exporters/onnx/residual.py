@@ -12,8 +12,6 @@ from onnx import helper
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 from edgekit.quantization.weights.rotation import LARGEST, reading, rotation, writing
 
-__all__ = ["rotate_stream"]
-
 #: Operators that hand rows of a stream on as they are, where they work along another axis than the last.
 _ROWS = {"Gather", "Slice", "Concat", "Identity"}
 #: Products that may be put between the stream and what is neither a product nor a table.

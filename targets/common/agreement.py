@@ -10,8 +10,6 @@ from edgekit.core import Feeds
 from edgekit.errors import ParityFailed
 from edgekit.numerics.parity import chain_limit_of, relative_error, sample_outputs
 
-__all__ = ["LIMITS", "MIXED", "NEAR", "arithmetic", "check", "compared_calls", "distances", "reference", "steps"]
-
 #: By how a part computes (`arithmetic`), the largest difference from what this machine computes with the same version
 #: of the runtime: relative root mean square, or steps (see `steps`; a little more than 1 for the rounding of its own
 #: float arithmetic). In float what remains is the order of sums.

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DESCRIPTION", "FILES", "write_assets", "write_file_list"]
-
 #: What the loops read first, and the list of all files with their hashes.
 DESCRIPTION, FILES = "model.json", "files.json"
 

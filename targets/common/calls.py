@@ -21,8 +21,6 @@ from edgekit.errors import DeviceFailed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["put", "read", "take", "write", "write_all"]
-
 _MAGIC = 0x31434B45
 _MAGIC_ALL = 0x41434B45
 #: ONNX's numbers of element types (onnx.TensorProto.DataType).

@@ -23,8 +23,6 @@ from edgekit.llama.grammar import grammar_of
 from edgekit.llama.words import special_tokens
 from edgekit.targets.common.assets import write_file_list
 
-__all__ = ["DESCRIPTION", "LAYER", "OPTIONS", "Settings", "no_chat", "settings_of", "write_language", "write_source"]
-
 #: What the loops read first.
 DESCRIPTION = "chat.json"
 #: The options of a form that go with language models, and what they mean.

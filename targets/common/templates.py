@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["fill", "plain"]
-
 
 def fill(template: Path, out: Path, words: Mapping[str, str]) -> str:
     """Copy a template with its names replaced, the longest first; what is in `out` then."""

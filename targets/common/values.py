@@ -8,8 +8,6 @@ from typing import Any, Literal, NamedTuple
 
 from edgekit.core import Measurement
 
-__all__ = ["Result", "agreement", "measurements", "medians"]
-
 Groups = list[tuple[float, ...]]
 
 

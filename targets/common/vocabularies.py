@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 
 from edgekit.errors import BadInput, Unsupported
 
-__all__ = ["Rule", "pieces", "vocabulary", "vocabulary_of"]
-
 #: Longer than the description of any vocabulary.
 _MOST = 64 * 2**20
 #: What the loop's WordPiece does, whatever else a tokenizer says.

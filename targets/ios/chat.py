@@ -13,8 +13,6 @@ from edgekit.core import Bundle
 from edgekit.targets.common.language import LAYER, Settings, write_language, write_source
 from edgekit.targets.ios.templates import TEMPLATES, fill, plain
 
-__all__ = ["LOOPS", "write"]
-
 #: What a conversation takes of the loops that all tasks share.
 LOOPS = ("Facts", "ModelError", "Turns")
 _CHAT = ("Chat", "ChatDescription", "ChatLoop", "Decoding", "FreeMemory", "Language", "LookUp")

@@ -21,8 +21,6 @@ from edgekit.targets.common.language import no_chat, settings_of
 from edgekit.targets.ios import chat
 from edgekit.targets.ios.templates import TEMPLATES, fill, plain
 
-__all__ = ["FORM", "app_of", "module_name", "write"]
-
 _OPTIONS = {"name": "of the package and its module, such as SpeechModel", **CHAT}
 
 #: What every package has: opening the model, and Core ML.

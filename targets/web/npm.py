@@ -22,19 +22,6 @@ from edgekit.targets.common.assets import DESCRIPTION, FILES, write_assets, writ
 from edgekit.targets.web.modules import TEMPLATES, example_of, fill, join_modules, modules_of, plain
 from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB, WLLAMA, NpmFiles
 
-__all__ = [
-    "CHAT",
-    "FORM",
-    "OPTIONS",
-    "RUNTIMES",
-    "app_of",
-    "package_name",
-    "runtime_of",
-    "words_of",
-    "write",
-    "write_package",
-]
-
 #: Exporter -> what runs its files in a page.
 RUNTIMES = {"onnx": ONNXRUNTIME_WEB, "gguf": WLLAMA}
 #: What apps get of a language model.

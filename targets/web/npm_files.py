@@ -17,8 +17,6 @@ from pathlib import Path
 from edgekit.common.files import cache_folder, hash_file
 from edgekit.errors import BadInput, FetchFailed, MissingExtra
 
-__all__ = ["ONNXRUNTIME_WEB", "WLLAMA", "NpmFiles"]
-
 #: Seconds that fetching a package (34 MB) may take.
 _SECONDS = 900
 

@@ -16,8 +16,6 @@ from edgekit.errors import BadInput, boundary
 from edgekit.targets.web.modules import fill
 from edgekit.targets.web.npm import OPTIONS, app_of, package_name, words_of, write_package
 
-__all__ = ["FORM", "write"]
-
 _OPTIONS = {"title": "of the page, such as Speech to text", **OPTIONS}
 #: What a visit without a network needs; the package keeps the model by itself.
 _KEPT = (".js", ".mjs", ".wasm", ".css", ".html")

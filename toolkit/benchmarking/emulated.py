@@ -13,8 +13,6 @@ from edgekit.core import Bundle, Progress, Report, Target
 from edgekit.errors import Unsupported
 from edgekit.reports.report import SCHEMA
 
-__all__ = ["on_device"]
-
 
 def on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], progress: Progress | None) -> Report:
     """The counts of the target's own device (an emulator), on the golden inputs that the firmware carries."""

@@ -15,9 +15,6 @@ from edgekit.core import Bundle, Progress
 from edgekit.errors import EdgekitError, OverBudget, Unsupported
 from edgekit.reports.cells import Cell
 
-__all__ = ["bundle_name", "export_all"]
-
-
 #: Most letters of a reason.
 _LETTERS = 400
 

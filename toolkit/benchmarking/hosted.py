@@ -24,23 +24,6 @@ from edgekit.registry import find, names
 from edgekit.reports.report import SCHEMA
 from edgekit.reports.summary import BUNDLE_SIZE
 
-__all__ = [
-    "HOST",
-    "VERSIONS",
-    "Limits",
-    "Subject",
-    "build_report",
-    "bundle_facts",
-    "elsewhere",
-    "golden_input",
-    "own_target",
-    "prepare",
-    "resolve_inputs",
-    "sizes",
-    "whole",
-]
-
-
 #: The device that is this machine.
 HOST = "host"
 

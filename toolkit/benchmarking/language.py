@@ -18,8 +18,6 @@ from edgekit.errors import BadInput
 from edgekit.formats import gguf
 from edgekit.reports.report import SCHEMA
 
-__all__ = ["CONTEXTS", "Plan", "measure_language_model"]
-
 #: Tokens in the cache before generation is timed: the sweep over lengths of context.
 CONTEXTS = (512, 2048, 4096)
 #: Values of each test, in each process.

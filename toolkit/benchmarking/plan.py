@@ -16,8 +16,6 @@ from edgekit.registry import find, names, serving
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell
 
-__all__ = ["ALL", "Plan", "plan_cells"]
-
 #: Stands for every model whose weights are pinned, or for every target.
 ALL = "all"
 

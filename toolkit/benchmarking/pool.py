@@ -26,8 +26,6 @@ from edgekit.core import Bundle, Report
 from edgekit.errors import DeviceFailed, EdgekitError
 from edgekit.pool import client, parcels
 
-__all__ = ["Measured", "Spec", "Task", "digest", "measure", "there"]
-
 
 class Task(NamedTuple):
     """A cell to measure: its device, bundle, inputs and settings."""

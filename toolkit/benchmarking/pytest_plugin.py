@@ -18,8 +18,6 @@ import pytest
 if TYPE_CHECKING:
     from edgekit.core import Prediction
 
-__all__ = ["EdgekitBenchmark", "edgekit_benchmark", "pytest_addoption", "pytest_generate_tests"]
-
 _FIXTURE = "edgekit_benchmark"
 
 

@@ -16,8 +16,6 @@ from edgekit.common.files import cache_folder, hash_file, write_whole
 from edgekit.core import is_synthetic
 from edgekit.errors import BadInput, Unsupported, need
 
-__all__ = ["describe_input", "like", "warnings"]
-
 _SEED = 0
 _SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")

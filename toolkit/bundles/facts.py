@@ -15,17 +15,6 @@ from edgekit.errors import UnknownName
 from edgekit.registry import find
 from edgekit.runtimes.resolved import recipe_of, runtime_once
 
-__all__ = [
-    "missing_speed_reason",
-    "part_facts",
-    "public",
-    "recipe_facts",
-    "recipe_in",
-    "slower",
-    "source_facts",
-    "target_facts",
-]
-
 
 def recipe_facts(recipe: Recipe) -> RecipeFacts:
     """A recipe, accepted or tried."""

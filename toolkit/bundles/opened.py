@@ -31,8 +31,6 @@ from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.registry import find, names, serving
 from edgekit.tasks.resolved import predictor_of
 
-__all__ = ["Makers", "load", "load_unchecked", "makers", "model_from_manifest"]
-
 
 def load(
     path: str | Path,

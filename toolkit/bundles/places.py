@@ -10,8 +10,6 @@ import msgspec
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.core import Placement
 
-__all__ = ["WHOLE", "describe", "placement_of", "warnings"]
-
 #: The share of multiplications below which a part counts as torn apart.
 WHOLE = 0.99
 #: Layers that stayed on the processor and are named.

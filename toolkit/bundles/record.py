@@ -9,8 +9,6 @@ from pathlib import Path
 from edgekit.common.files import hash_file
 from edgekit.errors import BadInput, boundary
 
-__all__ = ["NAME", "ours", "record"]
-
 #: Written last into every folder of `package`.
 NAME = "edgekit-package.json"
 

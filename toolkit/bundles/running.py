@@ -8,8 +8,6 @@ from typing import Any
 from edgekit.bundles.opened import load
 from edgekit.core import Prediction
 
-__all__ = ["run"]
-
 
 def run(bundle: str | Path, *inputs: Any, threads: int | None = None, **options: Any) -> list[Prediction]:
     """The answers of the bundle at `bundle` to `inputs`, in order. To run it more than once, keep the predictor of

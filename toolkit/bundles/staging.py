@@ -20,8 +20,6 @@ from typing import Any
 from edgekit.bundles.manifest import LARGEST, NAME, Manifest, decode
 from edgekit.errors import BadInput, boundary
 
-__all__ = ["alive", "owner", "peek", "replaceable", "staging_folder", "sweep"]
-
 #: Between the name of a bundle and its owner's, in the name of a temporary folder.
 _PARTIAL = ".partial-"
 #: Suffix of an earlier bundle while the new bundle takes its place.

@@ -14,8 +14,6 @@ from edgekit.errors import BadInput
 from edgekit.tasks.text_generation.conversation import Conversation
 from edgekit.tasks.text_generation.writer import Writer
 
-__all__ = ["chat"]
-
 _HELP = "Ctrl-C stops an answer; /new begins anew; /exit or Ctrl-D leaves."
 
 

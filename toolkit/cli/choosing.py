@@ -17,8 +17,6 @@ from edgekit.cli.terminal import say, show_json, show_table
 if TYPE_CHECKING:
     from edgekit.core import Fit, Speed
 
-__all__ = ["asked_runtime", "fit_", "list_"]
-
 _NONE = "-"
 #: Columns that every terminal has.
 _WIDTH = 100

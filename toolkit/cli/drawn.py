@@ -12,8 +12,6 @@ from edgekit.core import Prediction, Task
 from edgekit.errors import BadInput, Unsupported
 from edgekit.registry import find, names
 
-__all__ = ["Drawer"]
-
 _ENDING = ".png"
 
 

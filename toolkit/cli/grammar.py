@@ -12,8 +12,6 @@ from edgekit.cli import options as of
 from edgekit.errors import EdgekitError
 from edgekit.registry import ROOMS
 
-__all__ = ["parser"]
-
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose help ends with the text of `late`, called for help only: it reads the registry."""

@@ -11,8 +11,6 @@ from edgekit.cli.terminal import say, show_json, show_table, working
 from edgekit.core import ImportOptions, Inspection, TensorSpec
 from edgekit.registry import find
 
-__all__ = ["import_options", "inspect_"]
-
 
 def import_options(arguments: argparse.Namespace) -> ImportOptions:
     """What the command line states about its source."""

@@ -17,8 +17,6 @@ from edgekit.errors import BadInput, Unsupported
 from edgekit.tasks.automatic_speech_recognition.subtitles import check_ending, write
 from edgekit.tasks.common.waves import Pipe
 
-__all__ = ["listen"]
-
 #: Seconds of sound that are read at once, and that may wait before it is said that the text lags behind.
 _CHUNK, _LATE = 0.1, 5.0
 #: Letters of the words that may change, as far as they are shown.

@@ -10,11 +10,6 @@ from typing import Any
 
 from edgekit.errors import BadInput, UnknownOption
 
-__all__ = [
-    *("axis", "count", "counts", "decimal", "flags_named", "lengths", "names", "of_run", "option", "pair"),
-    *("seconds", "share", "size"),
-]
-
 #: What verbs give to a pipeline, and no user types.
 _INTERNAL = ("progress", "stream", "cancel", "rate", "sample", "samples", "self")
 #: Flags of `run` that are options of some pipelines, and what any other does not do.

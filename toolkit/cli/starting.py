@@ -11,8 +11,6 @@ from edgekit.cli.terminal import show_json
 from edgekit.common.files import write_whole
 from edgekit.errors import BadInput
 
-__all__ = ["init_"]
-
 
 def init_(arguments: argparse.Namespace) -> None:
     path = Path(arguments.file).expanduser()

@@ -12,8 +12,6 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read_arrays"]
-
 
 def read_arrays(file: Path, what: str, most: int = 1 << 30) -> dict[str, NDArray[Any]]:
     """Name -> array. The unpacked size is checked first, and nothing is unpickled.

@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["NOT_MEASURED", "count", "figure", "printable", "too_few"]
-
 NOT_MEASURED = "not measured"
 
 _SCALES = {

@@ -13,17 +13,6 @@ from typing import Any
 
 from edgekit.errors import BadInput
 
-__all__ = [
-    "cache_folder",
-    "describe_content",
-    "hash_file",
-    "is_inside",
-    "need_file",
-    "read_text",
-    "replacing",
-    "write_whole",
-]
-
 #: Most bytes of a text.
 _LARGEST_TEXT = 64 << 20
 

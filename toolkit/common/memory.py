@@ -10,8 +10,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["free_memory", "give_back", "limited_memory", "without_collections"]
-
 _PROC = Path("/proc")
 
 

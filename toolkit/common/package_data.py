@@ -6,8 +6,6 @@ import importlib.resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-__all__ = ["read", "size", "stream_of"]
-
 
 def read(name: str) -> bytes:
     """Content of a file of the models room, or at an absolute path (for models of other packages)."""

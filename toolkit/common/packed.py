@@ -15,8 +15,6 @@ from pathlib import Path
 
 from edgekit.errors import BadInput
 
-__all__ = ["SUFFIX", "pack", "plain", "plain_name", "unpack"]
-
 SUFFIX = ".gz"
 #: zlib's name of the format, its level, and memory for codes (the most: they follow what changes in a file).
 _GZIP, _LEVEL, _MEMORY = 31, 6, 9

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from edgekit.errors import BadInput
 
-__all__ = ["FACTS", "MOST", "overflows_on_bytes", "thread_count", "usable_processors"]
-
 #: Most threads per usable processor. Runtimes spin while they wait, so many more threads make no progress.
 MOST = 4
 

@@ -16,8 +16,6 @@ from urllib.parse import unquote, urlsplit
 
 from edgekit.errors import BadInput
 
-__all__ = ["Handler", "server"]
-
 #: Threads in WebAssembly need a page that no other origin can reach into.
 _ISOLATION = {
     "Cross-Origin-Opener-Policy": "same-origin",

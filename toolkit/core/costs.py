@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from edgekit.core.values import Recipe
 
-__all__ = ["Costs", "Work"]
-
 
 @dataclass(frozen=True)
 class Work:

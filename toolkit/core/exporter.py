@@ -13,8 +13,6 @@ from edgekit.core.model import Model
 from edgekit.core.running import Runner
 from edgekit.core.values import Checkpoint, Feeds, Progress, Recipe
 
-__all__ = ["Artifact", "Encoding", "Exporter"]
-
 
 @dataclass(frozen=True)
 class Artifact:

@@ -8,8 +8,6 @@ from typing import Any
 
 from edgekit.core.model import Model, Usage
 
-__all__ = ["Family", "Member"]
-
 
 @dataclass(frozen=True)
 class Member:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from edgekit.core.model import Model
 from edgekit.core.values import Progress, TensorSpec
 
-__all__ = ["ImportOptions", "Importer", "Inspection"]
-
 
 @dataclass(frozen=True)
 class ImportOptions:

@@ -15,8 +15,6 @@ from edgekit.core.costs import Costs
 from edgekit.core.running import Predictor, Runner
 from edgekit.core.values import Checkpoint, Evidence, Sample, Source, TensorSpec
 
-__all__ = ["Axis", "Evaluation", "Identity", "Model", "Network", "Part", "Usage", "Weights"]
-
 
 @dataclass(frozen=True)
 class Axis:

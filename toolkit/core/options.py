@@ -7,8 +7,6 @@ from typing import Any
 
 from edgekit.errors import BadInput, UnknownOption
 
-__all__ = ["check_names", "truth"]
-
 #: What a program may give to any pipeline. It is no option that a user types.
 _INTERNAL = "progress"
 #: Words for yes and no, as they are typed.

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from edgekit.core.target import Board
     from edgekit.core.values import Feeds
 
-__all__ = ["Lowering", "Placement", "Proof"]
-
 
 @dataclass(frozen=True)
 class Lowering:

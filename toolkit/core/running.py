@@ -13,8 +13,6 @@ from edgekit.errors import Unsupported
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Heard", "Prediction", "Predictor", "Runner", "Stream"]
-
 
 class Runner(ABC):
     """A loaded part. Calls take and return arrays by name; the runtime checks the inputs.

@@ -15,8 +15,6 @@ from edgekit.core.placement import Lowering
 from edgekit.core.running import Runner
 from edgekit.core.values import Feeds, Recipe
 
-__all__ = ["INTERFACE", "Abilities", "Constraint", "Runtime"]
-
 
 @dataclass(frozen=True)
 class Abilities:

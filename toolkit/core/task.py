@@ -11,8 +11,6 @@ from edgekit.core.model import Evaluation
 from edgekit.core.running import Prediction, Predictor, Runner
 from edgekit.core.values import Evidence, Sample
 
-__all__ = ["Agreement", "Objection", "Task"]
-
 #: A verdict, and why.
 Objection = tuple[Literal["fail", "undecided"], str]
 

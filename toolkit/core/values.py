@@ -12,21 +12,6 @@ if TYPE_CHECKING:
 
     from edgekit.bundles.manifest import Manifest
 
-__all__ = [
-    "Bundle",
-    "Calls",
-    "Checkpoint",
-    "Evidence",
-    "Feeds",
-    "Progress",
-    "Recipe",
-    "Sample",
-    "Source",
-    "SourceFile",
-    "TensorSpec",
-]
-
-
 #: One call of a part: input name -> array.
 Feeds = Mapping[str, "NDArray[Any]"]
 

@@ -11,11 +11,6 @@ from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
 from edgekit.estimation.recipes import choose_recipe, refusal, unrunnable
 from edgekit.registry import find, names, serving
 
-__all__ = [
-    *("BUDGETS", "check", "check_size", "excess", "expected_size", "hopeless", "nearest", "replace_budgets"),
-    "target_of_board",
-]
-
 #: Budgets that a user may set: arguments of `replace_budgets`, options of `fit` and `export`.
 BUDGETS = ("board", "flash", "ram", "download")
 

@@ -15,8 +15,6 @@ from edgekit.registry import find, serving
 if TYPE_CHECKING:
     from edgekit.reports.cells import Matrix
 
-__all__ = ["fit"]
-
 
 def fit(
     model: str | Model,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from edgekit.common import package_data
 
-__all__ = ["seconds_of"]
-
 
 def seconds_of(name: str) -> float:
     """Seconds of a package-data file (of the models room, or at an absolute path); 0 if it is not FLAC or WAV."""

@@ -11,8 +11,6 @@ from edgekit.numerics.parity import FLOATS
 from edgekit.registry import find, names, serving
 from edgekit.runtimes.resolved import add_format, is_own, recipe_of, runtime_for, runtime_of
 
-__all__ = ["choose_recipe", "named_runtime", "recipe_for", "refusal", "takers", "unrunnable"]
-
 
 def named_runtime(target: Target, runtime: str | None, exporter: str | None, board: str | None = None) -> str | None:
     """The runtime that the user names; by its format, the first of the target's that takes it; that of the accelerator

@@ -26,18 +26,6 @@ from edgekit.runtimes.resolved import recipe_of
 if TYPE_CHECKING:
     from edgekit.reports.cells import Cell, Matrix
 
-__all__ = [
-    "REFERENCE",
-    "Seen",
-    "calibration",
-    "estimate_speeds",
-    "fidelities",
-    "find_measurements",
-    "past",
-    "rate",
-    "weighted_mean",
-]
-
 #: The reference machine, on which the calibration file was measured.
 REFERENCE = "2-core x86-64 virtual machine with AVX-512 VNNI, 1 thread"
 #: Overhead of a call in seconds: the shortest measured call.

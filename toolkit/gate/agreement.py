@@ -18,8 +18,6 @@ from edgekit.bundles import manifest
 from edgekit.common.figures import too_few
 from edgekit.core import Agreement, Objection
 
-__all__ = ["FEWEST", "Count", "Grounds", "compare", "count", "decide", "not_measured"]
-
 #: With fewer independent sources the verdict is "undecided", however many answers are the same.
 FEWEST = 8
 

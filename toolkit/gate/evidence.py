@@ -24,19 +24,6 @@ from edgekit.tasks.evidence.full import full_evidence
 from edgekit.tasks.evidence.independence import with_sources
 from edgekit.tasks.resolved import evidence_of, samples_of
 
-__all__ = [
-    "ANSWERS",
-    "FULL",
-    "NO_SAMPLES",
-    "digests",
-    "evidence_at",
-    "measure_agreement",
-    "samples_of_evidence",
-    "split",
-    "users_evidence",
-    "write_answers",
-]
-
 #: The file of a bundle that holds the reference's answers.
 ANSWERS = "golden/answers.json"
 #: What ``--evidence`` calls edgekit's larger set.

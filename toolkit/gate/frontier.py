@@ -14,8 +14,6 @@ import msgspec
 from edgekit.common.figures import figure
 from edgekit.errors import BadInput
 
-__all__ = ["COLUMNS", "NAME", "Loss", "Point", "load", "rows"]
-
 NAME = "frontier.json"
 COLUMNS = ("recipe", "size", "speed here", "loss (95 %)", "also", "verdict")
 

@@ -13,8 +13,6 @@ from typing import NamedTuple
 from edgekit.common.drawing import Box, breadth, place_labels
 from edgekit.gate.frontier import NAME, Loss, Point
 
-__all__ = ["plot", "write"]
-
 _WIDE, _HIGH, _LEFT, _RIGHT, _TOP, _BOTTOM = 640.0, 400.0, 70.0, 20.0, 40.0, 56.0
 #: Losses below are noise of the arithmetic: they lie on the floor, and the axis says so.
 _FLOOR = -4

@@ -26,8 +26,6 @@ from edgekit.numerics.parity import Recorder
 from edgekit.tasks.evidence.independence import with_sources
 from edgekit.tasks.resolved import task_of
 
-__all__ = ["AnswerJudge", "Judge", "Looks", "ProbabilityJudge", "Scores", "judge_of"]
-
 #: A trial's speed: answers, and seconds after which none begins; tokens that a language model generates.
 _ANSWERS, _SECONDS, _TOKENS = 9, 3.0, 32
 #: Calibration samples that are read where the model does not say how many.

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     Outputs = Mapping[str, NDArray[Any]]
     Call = tuple[Feeds, Outputs]
 
-__all__ = ["check_again", "check_placed", "judge_part", "leave_off"]
-
 #: Forms of layers that are not computed in integers.
 _FLOATS = ("float", "weight-only", "table")
 #: How much further (dB) from fp32 the unit may be than the processor is, where both compute in integers.

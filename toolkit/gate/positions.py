@@ -20,8 +20,6 @@ from edgekit.core import Predictor, Sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FILE", "Positions", "by_source", "distance", "expectations", "write"]
-
 #: The file of a bundle that holds what the reference expected next.
 FILE = "golden/positions.json"
 #: Tokens of each position that are kept, and decimals of their log-probabilities.

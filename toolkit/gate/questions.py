@@ -14,8 +14,6 @@ from edgekit.errors import BadInput
 from edgekit.gate import verdicts
 from edgekit.tasks.text_generation.questions import Question, answer
 
-__all__ = ["DROP", "METRIC", "absolute", "answers", "are_questions", "judge", "reference_misses"]
-
 METRIC = "right-answers"
 #: The largest loss that passes, and the fewest questions that prove anything.
 DROP, _MINIMUM = 0.02, 20

@@ -17,8 +17,6 @@ from edgekit.common.packed import plain_name
 from edgekit.core import Artifact, Feeds, Runner, Runtime
 from edgekit.errors import EdgekitError
 
-__all__ = ["against_fp32"]
-
 #: Most rounds, and fewest for a result. After so many seconds no more than the fewest are run; after so many, none.
 _ROUNDS, _LEAST, _SECONDS, _LONGEST = 21, 5, 3.0, 15.0
 

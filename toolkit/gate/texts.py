@@ -28,18 +28,6 @@ from edgekit.gate.questions import are_questions
 from edgekit.gate.verdicts import basis
 from edgekit.tasks.text_generation.questions import tokens
 
-__all__ = [
-    "CONTEXT",
-    "absolute",
-    "decide_verdict",
-    "documents",
-    "feeds",
-    "judge",
-    "judge_agreement",
-    "reference_misses",
-    "scores",
-]
-
 #: Tokens of a chunk, as in `llama-perplexity`.
 CONTEXT = 512
 #: Most chunks, and most bytes of the reference's distributions: a chunk of a vocabulary of 150,000 has 77 MB.

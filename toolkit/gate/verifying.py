@@ -22,8 +22,6 @@ from edgekit.importers.resolved import override_metric
 from edgekit.registry import find
 from edgekit.tasks.resolved import samples_of
 
-__all__ = ["verify"]
-
 
 def verify(
     path: str | Path,

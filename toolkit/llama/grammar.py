@@ -14,8 +14,6 @@ from typing import Any
 from edgekit.errors import BadInput
 from edgekit.llama import library
 
-__all__ = ["ROOT", "grammar_of"]
-
 #: The rule that a grammar starts with.
 ROOT = "root"
 #: A string without ``maxLength`` and a list without ``maxItems`` end after so many: small models may go on for ever.

@@ -28,24 +28,6 @@ from typing import Any
 
 from edgekit.errors import MissingExtra, install_command
 
-__all__ = [
-    "BUILD",
-    "COMMIT",
-    "OPTIONS",
-    "SDIST",
-    "VERSION",
-    "bindings",
-    "folder",
-    "forget",
-    "is_built",
-    "libraries",
-    "log_lines",
-    "prompts",
-    "schema_converter",
-    "stamp",
-    "state",
-]
-
 #: The bindings' version; its source distribution's sha256; the commit of llama.cpp in it.
 VERSION = "0.3.36"
 SDIST = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"

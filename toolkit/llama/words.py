@@ -11,8 +11,6 @@ from typing import Any
 from edgekit.errors import BadInput
 from edgekit.llama import library
 
-__all__ = ["pieces", "special_tokens"]
-
 
 def special_tokens(file: Path) -> dict[str, str]:
     """``bos_token`` and ``eos_token`` as texts, "" where the model has none. Loads the vocabulary alone.

@@ -12,8 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-__all__ = ["NOTHING", "lowest", "poisson_upper"]
-
 #: The truth of a sound without the phrase; any other is a sound with it.
 NOTHING = "nothing"
 

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["match_boxes", "non_maximum_suppression", "overlaps"]
-
 
 def overlaps(first: Any, second: Any) -> Floats:
     """Intersection over union of every box of `first` with every box of `second`: [first, second]. A box without an

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["not_numbers"]
-
 
 def not_numbers(module: Any) -> str:
     """The first weight of a torch module with values that are not numbers, as text; "" without any.

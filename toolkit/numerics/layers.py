@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from edgekit.core import Work
 
-__all__ = ["SMALL", "Layer", "convolution", "linear", "table", "work"]
-
 #: See `Work.small`.
 SMALL = 2048
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["FOUR_BITS", "narrow_bits"]
-
 #: Bits of a weight of the form "four-bit", with its share of a scale: 16 bits for 32 weights.
 FOUR_BITS = 4.5
 

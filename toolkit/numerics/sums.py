@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 from edgekit.errors import need
 
-__all__ = ["same_sums"]
-
 
 @contextlib.contextmanager
 def same_sums() -> Iterator[None]:

@@ -13,8 +13,6 @@ from edgekit.core import Costs, Encoding, Exporter, Model, Recipe, Work
 from edgekit.numerics.narrow import FOUR_BITS, narrow_bits
 from edgekit.registry import find
 
-__all__ = ["costs", "file_bytes", "memory", "on_chips", "size"]
-
 #: A bundle's README, bill of materials, and a manifest without its parts and labels.
 _TEXTS = 10_000
 #: Bytes of a weight that int8 leaves in float, where products have fewer than 8 bits: the large ones are int8, others

@@ -10,8 +10,6 @@ from pathlib import Path
 from edgekit.core import Progress
 from edgekit.formats.adapters import merge_adapter, read_adapter
 
-__all__ = ["weights_with_adapter"]
-
 
 @contextmanager
 def weights_with_adapter(weights: Path, adapter: str | None, place: Path, tell: Progress) -> Iterator[tuple[Path, str]]:

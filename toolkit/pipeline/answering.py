@@ -23,8 +23,6 @@ from edgekit.tasks.resolved import task_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["answer_evidence", "has_user_evidence", "unfit"]
-
 #: Samples whose calls are recorded for parity, and sets of answers that are kept: the latest.
 _RECORDED, _SETS = 4, 64
 _WHAT = "answers of the reference"

@@ -27,8 +27,6 @@ from edgekit.pipeline.job import Run
 from edgekit.pipeline.reuse import decides
 from edgekit.pipeline.tracing import Reference
 
-__all__ = ["MOST", "WORTH", "Exported", "export_recipe", "too_large"]
-
 #: Most bytes of the cache: beyond them, what was used least recently goes.
 MOST = 4 << 30
 #: Seconds of an exporter's work from which on its files are kept.

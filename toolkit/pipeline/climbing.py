@@ -12,8 +12,6 @@ from edgekit.pipeline.job import Run
 from edgekit.pipeline.proving import Accepted, Disagreement, prove
 from edgekit.pipeline.tracing import Reference
 
-__all__ = ["climb"]
-
 
 def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
     """The first recipe of the ladder that passes parity and gate, and all attempts.

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["closure"]
-
 #: An import statement. A parser would take a second for all files, at every start; an example in a docstring that is
 #: taken for a statement only counts a file more.
 _STATEMENT = re.compile(

@@ -25,8 +25,6 @@ from edgekit.gate.positions import Kept, write
 from edgekit.pipeline.job import Asked, Job
 from edgekit.tasks.resolved import evidence_of
 
-__all__ = ["Samples", "check_apart", "choose_evidence", "facts", "gather_samples", "of_the_user"]
-
 
 @dataclass(frozen=True)
 class Samples:

@@ -30,8 +30,6 @@ from edgekit.pipeline.search.limits import Limits
 from edgekit.registry import find
 from edgekit.tasks.resolved import predictor_of
 
-__all__ = ["Asked", "Job", "Run"]
-
 #: Distributions that make inputs and answers of samples, and compare answers, whatever the format.
 _READERS = ("numpy", "pillow", "soundfile", "soxr", "tokenizers", "jiwer", "whisper-normalizer")
 

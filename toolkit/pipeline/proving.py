@@ -24,8 +24,6 @@ from edgekit.pipeline.artifacts import export_recipe
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference
 
-__all__ = ["Accepted", "Disagreement", "prove"]
-
 #: Multiplications that a simulator is asked for: in the answers to the evidence (some minutes), and in the proof of a
 #: part. So many samples and calls are judged, at least one of each: a count, which a loaded machine does not change.
 _ANSWERS, _PROOF = 40e9, 10e9

@@ -21,8 +21,6 @@ from edgekit.registry import find, serving
 from edgekit.sources import fetch, user_source
 from edgekit.tasks.resolved import samples_of
 
-__all__ = ["job_of", "read", "weights_of"]
-
 
 def job_of(asked: Asked) -> Job:
     """Resolve every name and open every folder before anything long begins. Raises as `export`."""

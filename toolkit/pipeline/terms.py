@@ -9,8 +9,6 @@ from edgekit.common import package_data
 from edgekit.core import Model
 from edgekit.errors import BadInput
 
-__all__ = ["check_terms"]
-
 _VARIABLE = "EDGEKIT_ACCEPT_TERMS"
 
 

@@ -22,9 +22,6 @@ from edgekit.runtimes.torch.runner import reference_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Reference", "trace"]
-
-
 #: Calls of a part that parity may compare.
 _PARITY = 8
 

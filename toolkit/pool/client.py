@@ -20,8 +20,6 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 from edgekit.common.files import cache_folder
 from edgekit.errors import BadInput, DeviceFailed, need
 
-__all__ = ["Batch", "Pool", "Task", "address", "alone", "connect_pool", "offer", "own_address"]
-
 #: Seconds after which a scheduler that does not answer counts as gone, and after which a pool without workers does.
 PATIENCE, GRACE = 15.0, 60.0
 

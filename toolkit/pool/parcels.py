@@ -15,8 +15,6 @@ from edgekit.common.figures import figure
 from edgekit.common.files import cache_folder, hash_file, is_inside
 from edgekit.errors import BadInput
 
-__all__ = ["Parcel", "pack_parcels", "parcel", "receive_parcels"]
-
 #: Bytes that travel at most: they lie in the memory of the scheduler.
 MOST = 4 << 30
 

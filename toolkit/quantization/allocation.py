@@ -9,8 +9,6 @@ import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Choice", "allocate"]
-
 
 @dataclass(frozen=True)
 class Choice:

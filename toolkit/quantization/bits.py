@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     Squares = NDArray[np.float64]
 
-__all__ = ["SHARE", "with_more_bits"]
-
 #: Inputs that the whole is measured on, evenly spaced; layers alone, which takes longer, on the worst of these.
 _SEEN, _ALONE = 48, 2
 #: By how much the worst of them may be above the aim (for 0.035: a cosine of 0.9993), as it may be an oddity that many

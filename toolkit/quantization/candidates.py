@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Outputs = Mapping[str, NDArray[Any]]
 
-__all__ = ["Candidates", "Made", "Truth"]
-
 #: Weights times calls that a trial may have, and the fewest calls. MiniLM (10.6 M) has 4, what is below 2.5 M all 16.
 _TRIAL, _FEWEST = 40_000_000, 3
 #: Columns this many times as large as the next hide it: of 8 bits it has 3. Less than `_NOTHING` of the largest is 0.

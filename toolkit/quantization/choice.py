@@ -12,8 +12,6 @@ from edgekit.quantization.candidates import Candidates, Made, Truth
 from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish, is_named
 from edgekit.quantization.weights.identifiers import STRANGE, is_strange
 
-__all__ = ["MOST_FLOATS", "Bounds", "choose", "together"]
-
 #: What is better has at most this share of the error.
 _CLEARLY = 0.95
 #: Layers that may stay float because of `Candidates.most`; if that is not enough, a gate decides.

@@ -18,8 +18,6 @@ from edgekit.bench.machine import host
 from edgekit.common.files import cache_folder, write_whole
 from edgekit.errors import EdgekitError
 
-__all__ = ["Latencies", "Shape"]
-
 #: Rounds in which the forms take turns, and the seconds that a form has in a round.
 _ROUNDS, _SECONDS = 9, 0.01
 

@@ -8,8 +8,6 @@ from typing import Any, Self
 
 from edgekit.errors import Unsupported
 
-__all__ = ["ASKED", "LayerPlan", "Plan", "Wish", "is_named"]
-
 #: Why, where the recipe leaves no choice.
 ASKED = "the recipe says so"
 

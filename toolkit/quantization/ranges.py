@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     #: Feeds -> the watched tensors of one call.
     Run = Callable[[Feeds], Mapping[str, NDArray[Any]]]
 
-__all__ = ["EXTREMES", "METHODS", "MIDDLE", "TAIL", "WIDE", "Extremes", "Histograms", "best_zero", "least_scale"]
-
 METHODS = ("min-max", "percentile", "entropy")
 #: Those that need one pass over the inputs.
 EXTREMES = METHODS[:2]

@@ -10,8 +10,6 @@ import numpy as np
 from edgekit.core import Feeds
 from edgekit.errors import BadInput
 
-__all__ = ["FEWEST", "Item", "check", "shortage", "subsample_evenly"]
-
 #: Fewer different samples than this say nothing about ranges.
 FEWEST = 8
 

@@ -11,8 +11,6 @@ from edgekit.core import Recipe, Runtime
 from edgekit.errors import UnknownName, Unsupported
 from edgekit.registry import find, names
 
-__all__ = ["add_format", "is_own", "recipe_of", "runtime_for", "runtime_of", "runtime_once"]
-
 
 def recipe_of(runtime: str, precision: str, options: Mapping[str, Any] | None = None) -> Recipe:
     """A recipe with the format that its runtime takes.

@@ -27,8 +27,6 @@ from edgekit.sources import transports
 from edgekit.sources.mirror import Mirror
 from edgekit.sources.store import Store
 
-__all__ = ["fetch", "user_source"]
-
 
 def fetch(
     sources: Sequence[Source],

@@ -10,8 +10,6 @@ from edgekit.common.files import hash_file
 from edgekit.core import SourceFile
 from edgekit.errors import BadInput
 
-__all__ = ["Mirror"]
-
 
 class Mirror:
     """The files below `folder`, whatever their names, by size and then by sha256.

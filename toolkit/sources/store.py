@@ -16,8 +16,6 @@ from edgekit.errors import FetchFailed
 from edgekit.sources.mirror import Mirror
 from edgekit.sources.transports import Bounds, Fetcher, fetcher, local
 
-__all__ = ["Store"]
-
 CHUNK = 1 << 20
 #: Most bytes of a file without a pinned size: more than any supported model, less than most disks.
 _UNPINNED = 64 << 30

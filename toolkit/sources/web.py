@@ -22,8 +22,6 @@ from typing import IO, Any
 
 from edgekit.errors import FetchFailed
 
-__all__ = ["Refused", "beginning", "check_url", "download", "part"]
-
 RETRIES = 4  # attempts in a row that brought nothing new
 WAIT = 0.5  # seconds before the first of them; doubles
 LONGEST_WAIT = 8.0

@@ -16,8 +16,6 @@ from edgekit.formats.tflite import Graph, Operator, Subgraph, Tensor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["OPERATORS", "Program", "lower"]
-
 
 def _quantize(lowering: Lowering, operator: Operator) -> None:
     _, source = lowering.activation(operator, 0)

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 _Made = TypeVar("_Made")
 
-__all__ = ["MIXED", "ROUNDED", "round_file"]
-
 #: Precisions that mix types: their bytes are a budget, and every matrix gets a type of its own.
 MIXED = ("q6_k", "q5_k_m", "q5_k_s", "q4_k_m", "q4_k_s", "iq4_nl", "iq4_xs")
 #: Those that are rounded by inputs. Smaller types have grids of their own kind; in the others, every weight's type is

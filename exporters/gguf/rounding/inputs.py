@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Hessians", "blocks", "passes_of", "record"]
-
 #: Inputs of a block of a Hessian: the time to invert it grows with the third power.
 _WIDEST, _MULTIPLE = 2304, 256
 #: Bytes of Hessians that are summed in one reading of the text: a fourth of the memory that is free, at least 1 GiB.

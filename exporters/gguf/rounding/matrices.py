@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Curvature", "Rounded", "nearest", "round_matrix"]
-
 #: Times that each weight is moved again after GPTQ; the second gains a fifth of the first.
 _SWEEPS = 1
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Halves = NDArray[np.float16]
 
-__all__ = ["fit_scales", "steps"]
-
 #: Ranges that are tried, of the largest weight; and what is cut off below and above, of the whole range.
 _SHARES = (1.1, 1.0, 0.95, 0.9, 0.85, 0.8)
 _CUTS = ((0.0, 0.0), (0.04, 0.04), (0.08, 0.08), (0.0, 0.08), (0.08, 0.0))

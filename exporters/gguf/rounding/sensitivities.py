@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Trial", "kinds_of", "sensitivities"]
-
 #: Chunks that are read in a trial, and the first position whose answer counts.
 _CHUNKS, _FROM = 2, 64
 #: Positions that are compared at once.

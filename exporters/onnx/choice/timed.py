@@ -23,8 +23,6 @@ from edgekit.quantization.latencies import Latencies, Shape
 from edgekit.quantization.plan import LayerPlan
 from edgekit.runtimes.onnxruntime.runner import open_model
 
-__all__ = ["FORMS", "product", "within"]
-
 #: What layers may have, beside "float".
 FORMS = ("dynamic", "rows", "blockwise")
 

@@ -21,8 +21,6 @@ from edgekit.runtimes.onnxruntime.runner import evaluate
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Trials", "calls_of"]
-
 #: Multiplications with weights in the calls that a trial of a form is measured on, and the most calls. A call of
 #: whisper-base's encoder has 14e9 and more, one of MiniLM 0.3e9.
 _TRIAL, _MOST = 4e9, 16

@@ -19,8 +19,6 @@ from edgekit.exporters.onnx.products import CODED, quantize
 from edgekit.quantization.allocation import Choice, allocate
 from edgekit.quantization.plan import LayerPlan
 
-__all__ = ["narrow_weights"]
-
 #: Bits that a product may have, and those of the trial.
 _WIDTHS, _TRIED = (*CODED, 8.0), 4.0
 #: Bytes of an output's scale.

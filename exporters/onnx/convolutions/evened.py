@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, NDArray[Any]]
 
-__all__ = ["equalize_channels"]
-
 #: Operators that treat every channel alike, whatever its scale.
 _ALIKE = ("Relu", "Identity", "GlobalAveragePool", "AveragePool", "MaxPool", "Dropout")
 #: Operators whose result is a gate: it multiplies channels, and has no scale of its own.

@@ -12,8 +12,6 @@ from onnx import helper
 
 from edgekit.exporters.onnx.graph import constants, rebuild
 
-__all__ = ["as_convolutions"]
-
 
 def as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
     """Every product with a constant matrix on the right as a Conv between two Transposes, or, of a table, as a Gemm;

@@ -10,8 +10,6 @@ from onnx import TensorProto, helper
 
 from edgekit.exporters.onnx.graph import attribute, rebuild
 
-__all__ = ["MOVES", "bound_exponents", "compute_answers", "compute_gelus", "negate_by_products", "types_of"]
-
 #: A step: an operator and what it reads: the function's input (``"x"``), the result of a step by its place, a constant.
 _Step = tuple[str | int | float, ...]
 _NEGATION: Sequence[_Step] = (("Mul", "x", -1.0),)

@@ -15,18 +15,6 @@ from edgekit.exporters.onnx.half import in_bytes
 from edgekit.exporters.onnx.rewriting import functions
 from edgekit.registry import find
 
-__all__ = [
-    "REPAIRS",
-    "add_zero_points",
-    "cast_through_int32",
-    "part_moved_inputs",
-    "part_wide_steps",
-    "repair",
-    "ruled_out",
-    "scale_outputs",
-    "widen_single_blocks",
-]
-
 #: Whole numbers of a byte, and of half of one.
 _BYTES, _FOUR_BITS = (TensorProto.UINT8, TensorProto.INT8), (TensorProto.UINT4, TensorProto.INT4)
 _CONVOLUTIONS = ("Conv", "ConvTranspose")

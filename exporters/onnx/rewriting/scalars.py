@@ -12,8 +12,6 @@ from onnx import helper
 from edgekit.exporters.onnx.graph import constants, rebuild
 from edgekit.exporters.onnx.rewriting.functions import MOVES
 
-__all__ = ["fold_scalars"]
-
 #: What weights, and shifts that are divided by a factor, must be within: half precision ends at 65,504 and 0.00006.
 _LEAST, _MOST = 1e-3, 1e3
 

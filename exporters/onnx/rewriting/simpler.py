@@ -24,8 +24,6 @@ from edgekit.exporters.onnx.graph import constants, rebuild, version_of
 from edgekit.formats.onnx.graph import CONTRIB
 from edgekit.runtimes.onnxruntime.runner import without_telemetry
 
-__all__ = ["simplify_graph", "without_needless"]
-
 #: Quantization along an axis came with 13; later versions changed what hardly any runtime of today lacks.
 _OLDEST, _WANTED = 13, 17
 #: Operators whose results are finite where all their inputs are.

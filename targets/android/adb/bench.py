@@ -36,8 +36,6 @@ from edgekit.targets.common import calls as calls_module
 from edgekit.targets.common import values
 from edgekit.targets.common.agreement import compared_calls, reference
 
-__all__ = ["measure", "settings"]
-
 _ABI = "arm64-v8a"
 _MOST_ROUNDS = 500
 #: llama-bench's own two tests, in tokens; values of each, as on this machine.

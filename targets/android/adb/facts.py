@@ -13,8 +13,6 @@ from typing import Any
 
 from edgekit.targets.android.adb.phone import Phone, clean
 
-__all__ = ["Cluster", "Facts", "Heat", "facts", "heat"]
-
 _PROPERTIES = (
     *("ro.product.manufacturer", "ro.product.model", "ro.soc.manufacturer", "ro.soc.model", "ro.board.platform"),
     *("ro.hardware", "ro.build.version.release", "ro.build.version.sdk", "ro.product.cpu.abilist"),

@@ -11,8 +11,6 @@ from edgekit.errors import DeviceFailed
 from edgekit.targets.android.adb.facts import Heat, heat
 from edgekit.targets.android.adb.phone import Phone
 
-__all__ = ["Guard", "doubts"]
-
 #: Android's thermal status from which on it is waited for, and that at which nothing is measured at all.
 _LIGHT, _SEVERE = 1, 3
 #: Degrees Celsius of the battery above which phones slow down whatever they tell.

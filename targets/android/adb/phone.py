@@ -19,8 +19,6 @@ from typing import IO, NamedTuple
 
 from edgekit.errors import BadInput, DeviceFailed, MissingExtra
 
-__all__ = ["INSTALL", "Phone", "Row", "Said", "choose", "clean", "list_devices", "program", "state"]
-
 INSTALL = "Install it with: apt install adb (or Android's platform-tools, with adb on the PATH)"
 _ENABLE = "Switch on USB debugging in the phone's developer options, connect it, accept its question, then: adb devices"
 _AGAIN = "Check the cable, then run the same command again: it clears away what was left on the phone."

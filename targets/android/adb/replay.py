@@ -15,8 +15,6 @@ from edgekit.targets.android.arm64.kit import LOADER
 from edgekit.targets.common import calls as calls_module
 from edgekit.targets.common.values import Result
 
-__all__ = ["Replay", "Rounds", "Setting", "Speeds", "read"]
-
 #: Bytes that results may have.
 _MOST = 64_000_000
 #: Seconds beyond its own limit after which a program that does not end by itself is killed.

@@ -23,8 +23,6 @@ from typing import NamedTuple
 from edgekit.errors import DeviceFailed
 from edgekit.targets.android.adb.phone import Phone
 
-__all__ = ["ROOT", "Run", "Store"]
-
 ROOT = "/data/local/tmp/edgekit"
 #: Bytes that the store may hold before what this run does not need goes.
 _MOST = 2_000_000_000

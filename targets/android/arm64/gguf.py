@@ -15,20 +15,6 @@ from edgekit.errors import MissingExtra, ParityFailed, run_command
 from edgekit.llama import build, library
 from edgekit.targets.android.arm64.kit import SOURCES, Kit, Tools, build_kit, emulator
 
-__all__ = [
-    "LANGUAGE",
-    "NAME",
-    "ORIGIN",
-    "SUFFIX",
-    "check",
-    "feeds_of",
-    "greedy",
-    "kit",
-    "outputs_of",
-    "tools",
-    "versions",
-]
-
 NAME = "llama.cpp"
 ORIGIN = (
     "llama.cpp was built for Linux on 64-bit Arm, with kernels for products of bytes and for none of the newer "

@@ -19,20 +19,6 @@ from edgekit.core import Progress, Source
 from edgekit.errors import DeviceFailed, FetchFailed, MissingExtra
 from edgekit.sources import fetch
 
-__all__ = [
-    "HEADERS",
-    "INSTALL",
-    "LOADER",
-    "SOURCES",
-    "Kit",
-    "Tools",
-    "build_kit",
-    "compile_program",
-    "compiler",
-    "emulator",
-    "fetch_library",
-]
-
 INSTALL = "In a checkout of edgekit: make phone-tools (Debian, Ubuntu)."
 
 _SYSROOT = Path("/usr/aarch64-linux-gnu")

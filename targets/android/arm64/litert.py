@@ -11,8 +11,6 @@ from edgekit.formats import tflite
 from edgekit.formats.tflite.tensors import Specs, decode_value, encode_value, read_specs
 from edgekit.targets.android.arm64.kit import Kit, Tools, build_kit, compile_program, compiler, emulator, fetch_library
 
-__all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "SUFFIX", "feeds_of", "kit", "outputs_of", "tools", "versions"]
-
 #: The runtime for Arm, pinned; bundles say in `versions` which version they were proven with here.
 LIBRARY = Source(
     uri="pypi://ai-edge-litert",

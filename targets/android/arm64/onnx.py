@@ -17,8 +17,6 @@ from edgekit.targets.android.arm64.kit import (
     fetch_library,
 )
 
-__all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "SUFFIX", "feeds_of", "kit", "outputs_of", "tools", "versions"]
-
 NAME = "onnxruntime"
 ORIGIN = "the runtime is onnxruntime's Linux build for 64-bit Arm; an app has the Android build of it"
 #: Whether parts are language models, whose next tokens are compared and whose speed is in tokens per second.

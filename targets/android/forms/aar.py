@@ -24,8 +24,6 @@ from edgekit.targets.android.forms.tools import RUNTIME, runtime
 from edgekit.targets.common.apps import App
 from edgekit.targets.common.assets import write_assets
 
-__all__ = ["FORM", "write"]
-
 OPTIONS = {
     "package": "Java package and Maven group, such as com.example.speech",
     "name": "the Maven artifact, such as speech",

@@ -28,8 +28,6 @@ from edgekit.targets.android.forms.tools import DEXER, FRAMEWORK, RUNTIME, run, 
 from edgekit.targets.common.apps import App
 from edgekit.targets.common.assets import write_assets
 
-__all__ = ["FORM", "inspect", "write"]
-
 OPTIONS = {
     "package": "the app's id, a Java package such as com.example.speech",
     "name": "what stands under its icon, such as speech",

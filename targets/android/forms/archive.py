@@ -16,8 +16,6 @@ from typing import IO, NamedTuple
 
 from edgekit.errors import BadInput
 
-__all__ = ["Entry", "content", "entries", "write_aligned"]
-
 _HEADER = struct.Struct("<4sHHHHHIIIHH")
 _MOST_ENTRIES = 65_535
 #: Bytes of an entry, and of all of them: more than any app has.

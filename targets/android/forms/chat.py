@@ -16,8 +16,6 @@ from edgekit.targets.android.forms.names import Names
 from edgekit.targets.android.forms.templates import KOTLIN_PLUGIN, PLUGIN, fill, include, plain
 from edgekit.targets.common.language import LAYER, Settings, write_language, write_source
 
-__all__ = ["write"]
-
 _CHAT = ("ChatDescription", "ChatLoop", "Decoding", "Language", "LookUp", "NativeLanguage")
 _LOOPS = (*(f"chat/{name}" for name in _CHAT), "java/Json", "java/Watch")
 _KOTLIN = ("chat/Chat", "kotlin/ModelException", "kotlin/ModelFiles")

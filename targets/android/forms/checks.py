@@ -17,8 +17,6 @@ from edgekit.errors import BadInput, OverBudget
 from edgekit.targets.android.forms.archive import Entry, content, entries
 from edgekit.targets.android.forms.elf import ABIS, PAGE, check_library
 
-__all__ = ["BASE_MODULE", "TELEMETRY", "Archive", "check_archive", "check_size", "permissions_of", "telemetry_in"]
-
 #: What Google Play delivers at most with an app itself; larger models go into asset packs.
 BASE_MODULE = 200_000_000
 

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from edgekit.errors import BadInput
 
-__all__ = ["ABIS", "PAGE", "Library", "Segment", "check_library", "read_library"]
-
 #: Folder of an ABI -> (bits, ELF's number of the machine).
 ABIS = {"arm64-v8a": (64, 183), "armeabi-v7a": (32, 40), "x86_64": (64, 62), "x86": (32, 3), "riscv64": (64, 243)}
 #: Newer phones have pages of 16 KB, on which a library for smaller ones does not load; the store refuses such an app.

@@ -13,8 +13,6 @@ from edgekit.targets.android.forms.gradle import app_of
 from edgekit.targets.android.forms.tools import RUNTIME
 from edgekit.targets.common.apps import App
 
-__all__ = ["check_bundle", "package_facts", "versions_of"]
-
 #: Newest format and newest standard operators of ONNX that `RUNTIME` is known to read (those of its release 1.23 and
 #: later); operators of com.microsoft have no versions.
 _FORMAT, _OPERATORS = 11, 23

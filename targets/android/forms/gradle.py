@@ -24,8 +24,6 @@ from edgekit.targets.common.assets import write_assets
 from edgekit.targets.common.language import OPTIONS as CHAT
 from edgekit.targets.common.language import no_chat, settings_of
 
-__all__ = ["FORM", "app_of", "write"]
-
 #: Exporter -> its graph in Kotlin, and the extensions of its files.
 _RUNTIMES = {"onnx": ("OnnxGraph", "onnx"), "litert": ("LiteRtGraph", "tflite")}
 

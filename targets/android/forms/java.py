@@ -11,8 +11,6 @@ from edgekit.errors import ExportFailed
 from edgekit.targets.android.forms.tools import dexer, run, tool
 from edgekit.targets.common.apps import App, closure
 
-__all__ = ["PHONE", "classes_of", "dex_of", "jar_of", "sources_of", "stubs"]
-
 #: The templates: java/ (loops), runtime/ (a model on a phone), demo/ (the app), aar/ (the library), stubs/ (Android).
 PHONE = Path(__file__).parent.parent / "app"
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from edgekit.errors import BadInput
 
-__all__ = ["OPTIONS", "Names", "names_of"]
-
 #: Option -> what it means.
 OPTIONS = {
     "package": "Java package and Maven group, such as com.example.speech",

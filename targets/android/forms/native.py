@@ -18,8 +18,6 @@ from edgekit.targets.android.forms.elf import PAGE, check_library
 from edgekit.targets.android.forms.java import PHONE
 from edgekit.targets.android.forms.tools import RUNTIME, include, run, runtime, tool
 
-__all__ = ["headers", "library", "warnings"]
-
 COMPILER = "aarch64-linux-gnu-gcc"
 #: Library of Android -> what is used of it (the compiler may call the last three by itself).
 _USED = {"libdl.so": ("dlopen", "dlsym", "dlerror"), "libc.so": ("memcpy", "memmove", "memset")}

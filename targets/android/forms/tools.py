@@ -16,8 +16,6 @@ from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import ExportFailed, FetchFailed, MissingExtra, run_command
 from edgekit.sources import fetch
 
-__all__ = ["DEXER", "FRAMEWORK", "INSTALL", "RUNTIME", "dexer", "include", "run", "runtime", "tool"]
-
 INSTALL = "In a checkout of edgekit: make android-tools (Debian, Ubuntu)."
 
 #: The official library of onnxruntime for Android, as it was published, for four ABIs. The last release whose official

@@ -23,8 +23,6 @@ from edgekit.targets.common import agreement, values
 from edgekit.targets.web.chromium.browser import launch
 from edgekit.targets.web.modules import TEMPLATES
 
-__all__ = ["KINDS", "measure", "prove"]
-
 _PAGE = b"<!doctype html><title>edgekit</title>"
 _MOST_THREADS = 4
 #: Seconds that proving may take.

@@ -17,8 +17,6 @@ from edgekit.errors import DeviceFailed, MissingExtra, install_command, need
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["launch", "processes", "program", "state"]
-
 _NAMES = (
     *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge"),
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",

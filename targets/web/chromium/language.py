@@ -20,8 +20,6 @@ from edgekit.targets.web.npm_files import WLLAMA
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["FILES", "MEASURED", "MODULES", "check", "put_model", "replay"]
-
 FILES = WLLAMA
 #: What the page takes of the templates.
 MODULES = ("core/wllama.js", "core/failure.js", "loops/ChatLoop.js")

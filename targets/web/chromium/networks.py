@@ -16,8 +16,6 @@ from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["FILES", "MEASURED", "MODULES", "check", "put_model", "replay"]
-
 FILES = ONNXRUNTIME_WEB
 #: What the page takes of the templates.
 MODULES = ("core/weights.js",)

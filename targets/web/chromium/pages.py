@@ -13,8 +13,6 @@ from edgekit.targets.web.chromium.server import serve
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["run"]
-
 
 def run(
     browser: Browser,

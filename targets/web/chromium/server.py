@@ -12,8 +12,6 @@ from urllib.parse import unquote
 
 from edgekit.common.serving import Handler, server
 
-__all__ = ["serve"]
-
 #: Bytes of an answer, at most.
 _MOST = 1 << 30
 

@@ -31,8 +31,6 @@ from edgekit.pipeline.search.trials import key_of_trials, measure_recipe
 from edgekit.pipeline.tracing import trace
 from edgekit.pipeline.writing import prepare_run, shared_files
 
-__all__ = ["main"]
-
 #: Seconds without a recipe after which it ends: the search is over, or whoever searched has died.
 _IDLE = 900.0
 

@@ -9,8 +9,6 @@ import msgspec
 from edgekit.common.files import write_whole
 from edgekit.gate.frontier import Point
 
-__all__ = ["Journal", "journal_of"]
-
 
 def journal_of(place: Path) -> Path:
     """The file beside the bundle at `place`. It goes when the bundle is there: its points are in the bundle then."""

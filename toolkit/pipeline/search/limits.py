@@ -11,8 +11,6 @@ from edgekit.core import Recipe
 from edgekit.errors import BadInput, GateFailed, OverBudget
 from edgekit.gate.frontier import Point
 
-__all__ = ["MINUTES", "TOO_LARGE", "Limits", "choose_point", "limits_of", "slow"]
-
 #: Time after which a search begins no further trial.
 MINUTES = 20.0
 #: The end of the reason of a recipe that is not tried, as its estimated size is beyond the limit.

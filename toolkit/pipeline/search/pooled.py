@@ -29,8 +29,6 @@ from edgekit.pipeline.search.trials import key_of_trials
 from edgekit.pipeline.tracing import Reference
 from edgekit.pool import client, parcels
 
-__all__ = ["check_pool", "tried_on_pool"]
-
 #: The device of every worker that measures, as for `edgekit bench`.
 _HOST = "host"
 #: What of the request stays here: where the result goes, and what a worker has of its own.

@@ -12,8 +12,6 @@ from edgekit.gate.frontier import Point
 from edgekit.pipeline.job import Run
 from edgekit.pipeline.search.limits import TOO_LARGE, Limits, slow
 
-__all__ = ["Search"]
-
 #: A recipe whose estimated size is larger by this factor than that of one that passed cannot win; nor can one that
 #: computes the same as one that takes longer by it than the limit.
 _SURELY = 1.2

@@ -24,8 +24,6 @@ from edgekit.bundles.staging import alive, owner
 from edgekit.common.files import cache_folder
 from edgekit.pool import client, parcels
 
-__all__ = ["THREADS", "finish", "stop", "there"]
-
 #: Variables that decide the threads of numpy and torch.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 #: What decides the speed of a machine.

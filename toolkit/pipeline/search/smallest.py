@@ -15,8 +15,6 @@ from edgekit.pipeline.search.pruning import Search
 from edgekit.pipeline.search.trials import key_of_trials, measure_recipe
 from edgekit.pipeline.tracing import Reference
 
-__all__ = ["smallest"]
-
 
 def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
     """`run` with the smallest recipe that passes the gate within `limits`. All that was measured stays in the bundle.

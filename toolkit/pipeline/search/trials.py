@@ -15,8 +15,6 @@ from edgekit.pipeline.proving import prove
 from edgekit.pipeline.reuse import key_of
 from edgekit.pipeline.tracing import Reference
 
-__all__ = ["key_of_trials", "measure_recipe"]
-
 
 def key_of_trials(run: Run) -> str:
     """Of all that decides what a trial measures, so not of the limits."""

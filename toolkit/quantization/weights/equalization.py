@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["equalizing_factors"]
-
 #: How much of the unlikeness of the channels goes to the weights, as exponents.
 _SHARES = (0.5, 0.7)
 #: The error must become less than this share of what it was, as every division takes its time.

@@ -26,22 +26,6 @@ if TYPE_CHECKING:
     Places = tuple[NDArray[np.intp], NDArray[np.intp]]
     Snap = Callable[[Places, Floats], Floats]
 
-__all__ = [
-    "Grid",
-    "Inverse",
-    "Rounded",
-    "check_finite",
-    "descend_coordinates",
-    "entropy",
-    "hessian",
-    "inverse",
-    "loss",
-    "nearest",
-    "round_by_gptq",
-    "run_gptq",
-    "shrink_hessian",
-]
-
 #: What is added to the diagonal, of its mean; ten times more where that is not enough.
 _DAMPING, _MOST = 0.01, 1e3
 #: Share of its mean that is added to a Hessian's diagonal where there are as many rows as inputs, and the less, the

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["STRANGE", "Converted", "Identifiers", "is_strange"]
-
 #: Why a layer stays float whose weights are those of no layer of the source.
 STRANGE = "its weights are those of no layer of the source"
 #: What names of such layers begin with.

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Palette", "nearest_values", "palettes"]
-
 #: Rounds of k-means, which seldom changes anything after twenty.
 _ROUNDS = 30
 

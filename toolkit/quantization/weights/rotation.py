@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
 
-__all__ = ["LARGEST", "reading", "rotation", "writing"]
-
 #: Width of a stream that is rotated: the matrix is held, and made in its third power.
 LARGEST = 4096
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
 
-__all__ = ["CALLS", "Inputs", "Snapped", "Window", "half", "snap_to_grid"]
-
 #: Rows of inputs that a layer is rounded by: so many times its inputs, within these bounds; of at most so many calls.
 _TIMES, _LEAST, _MOST, CALLS = 4, 500, 4000, 64
 #: With fewer it is rounded to nearest, as is a layer with more inputs: the Hessians of all layers are held at once.

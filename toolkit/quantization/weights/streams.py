@@ -20,8 +20,6 @@ from edgekit.quantization.candidates import Candidates, Truth
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CALLS", "Node", "Part", "Stream", "Streams", "better", "factors"]
-
 #: Calls that ranges of channels are taken from.
 CALLS = 64
 #: Channels are evened out where that leaves at most this share of the error, and moves the float outputs by no more.

@@ -12,8 +12,6 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["checked_feeds", "first_line"]
-
 
 def checked_feeds(
     who: str, specs: Sequence[TensorSpec], feeds: Feeds, most: Mapping[str, int] = MappingProxyType({})

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     Words = Mapping[str, Any]
     Arrays = Mapping[str, NDArray[Any]]
 
-__all__ = ["Process", "serve"]
-
 
 class Process:
     """A process that answers questions, started with the first one, and again after it was ended.

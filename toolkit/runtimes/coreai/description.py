@@ -12,8 +12,6 @@ from pathlib import Path
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
 
-__all__ = ["KEY", "describe", "read_specs"]
-
 #: Key of the asset's own metadata.
 KEY = "org.edgekit.part"
 #: A description has a few lines: more is none of ours.

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[Any]]
 
-__all__ = ["CoreaiRunner"]
-
 #: Seconds of a call, and of the first one, which opens the asset: a second for the largest parts that were tried.
 _SECONDS = 300
 #: Our dtype -> the one that Core AI takes in its place.

@@ -12,8 +12,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["quiet"]
-
 
 class _Errors(logging.Handler):
     """Takes down what a logger says of errors."""

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DESCRIPTION", "HELD", "WEIGHTED", "axis_of_outputs", "function_of", "operations", "program_of"]
-
 #: Key of the user-defined metadata that holds the part's contract, as Core ML's own types are fewer than ours.
 DESCRIPTION = "org.edgekit.part"
 #: Our dtype -> the one that Core ML has for inputs and outputs; others are whole numbers. It has no double precision.

@@ -15,8 +15,6 @@ from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["InterpretedRunner", "NativeRunner"]
-
 #: A specification is the graph without its weights: more is no part of ours, and would be read into memory whole.
 _MOST_SPECIFICATION = 256 << 20
 

@@ -21,8 +21,6 @@ from edgekit.core import Artifact, Placement
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.formats import tflite
 
-__all__ = ["Compiled", "compile_file", "place_part", "read_output"]
-
 _SECONDS = 300
 #: What Vela writes is about as large as what it reads: so many times, and so many bytes of commands besides.
 _GROWN, _COMMANDS = 4, 4 << 20

@@ -10,8 +10,6 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from edgekit.runtimes.llama_cpp.context import Context
 
-__all__ = ["Continues", "likelihoods"]
-
 #: Positions whose logits are fetched at once.
 _ROWS = 32
 

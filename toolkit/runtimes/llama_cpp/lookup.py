@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from edgekit.runtimes.llama_cpp.caching.cache import Cache
 from edgekit.runtimes.llama_cpp.context import Context
 
-__all__ = ["DRAFT", "Drafts", "generate", "possible", "propose_tokens"]
-
 #: Most tokens that are proposed at a time, and the endings that are looked up, in tokens.
 DRAFT = 8
 _LONGEST, _SHORTEST = 4, 2

@@ -14,8 +14,6 @@ from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["OnnxGraph"]
-
 
 class OnnxGraph(OnnxRunner):
     """The graph in onnxruntime, with the inputs and outputs of a part.

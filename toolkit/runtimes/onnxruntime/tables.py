@@ -19,8 +19,6 @@ from edgekit.formats.protobuf import LENGTH, NUMBER, Broken, Field, fields, read
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Tables"]
-
 #: Smaller tables are not worth a page of memory each time a row is read.
 _LEAST_BYTES = 1 << 20
 #: ONNX's number of a dtype -> numpy's name.

@@ -7,8 +7,6 @@ import ctypes
 import sys
 from collections.abc import Iterator
 
-__all__ = ["preserve_signal_stack"]
-
 
 class _Stack(ctypes.Structure):
     """``stack_t`` of Linux."""

@@ -10,8 +10,6 @@ from typing import Any
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
 
-__all__ = ["describe", "description_of", "tensor_specs"]
-
 
 def description_of(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
     """What `describe` wrote of the part `name`, from the files of ``src/``.

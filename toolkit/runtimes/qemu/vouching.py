@@ -12,8 +12,6 @@ from pathlib import Path
 
 from edgekit.errors import BadInput, boundary
 
-__all__ = ["HINT", "KNOWN", "is_vouched", "place_of", "read", "read_vouched_files", "refusal", "vouch"]
-
 #: Digests of the folders that this process wrote or checked. Of a whole folder: files that are each fine may not fit
 #: together.
 KNOWN: set[bytes] = set()

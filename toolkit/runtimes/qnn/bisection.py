@@ -16,8 +16,6 @@ from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.runtimes.qnn import fixing
 from edgekit.runtimes.qnn.runner import simulator
 
-__all__ = ["find_wrong_layer"]
-
 #: A relative error beyond which a layer is wrong: 20 dB.
 _FAR = 0.1
 

@@ -13,8 +13,6 @@ from onnx import helper
 from edgekit.core import Feeds
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
-__all__ = ["bytes_of_weights", "computed_nodes", "count_multiplications", "fix_axes", "shapes_of"]
-
 _CONVOLUTIONS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "FusedConv")
 
 

@@ -22,8 +22,6 @@ from edgekit.runtimes.qnn import PACKAGE, fixing
 from edgekit.runtimes.qnn.padding import padding_of
 from edgekit.runtimes.qnn.runner import Graph, describe, description_of, simulator
 
-__all__ = ["lower", "place_graph"]
-
 #: Sizes for which a part is compiled, at most; what share of its calls they must make up.
 _SIZES, _ENOUGH = 4, 0.5
 #: Bytes of a file that protobuf, in which graphs are handed over, can hold.

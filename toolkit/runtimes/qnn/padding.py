@@ -11,8 +11,6 @@ from edgekit.core import Feeds, Part, TensorSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Padding", "padding_of"]
-
 #: The shortest size; each of the next ones is twice as long.
 _SHORTEST = 64
 

@@ -27,8 +27,6 @@ from edgekit.runtimes.qnn.padding import Padding
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Compiled", "Graph", "QnnRunner", "describe", "description_of", "load", "simulator", "unit_of"]
-
 #: Seconds of an answer of the simulator: the encoder of whisper-base takes 115 for 30 s of sound.
 _LIMIT = 600.0
 _AGAIN = "Export it again."

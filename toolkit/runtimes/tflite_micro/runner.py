@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 #: Bytes for its tensors; its own estimate from the file's size is too small for small networks.
 _ARENA = 8 << 20
 
-__all__ = ["MicroRunner", "load", "of_part"]
-
 
 def load(file: Path) -> Runner:
     """Open a .tflite; names and dtypes are those of the description beside it, or else the file's own.

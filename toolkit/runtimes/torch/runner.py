@@ -10,8 +10,6 @@ from edgekit.errors import CannotRun
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TorchRunner", "reference_of"]
-
 
 def reference_of(part: Part, built: Any) -> Runner:
     """What `Part.build` gave, as a runner: a torch module is wrapped, a runner is one already."""

@@ -13,8 +13,6 @@ from edgekit.core import Progress
 from edgekit.errors import FetchFailed
 from edgekit.sources.transports.contract import Transport
 
-__all__ = ["Packages", "last_word", "run_client"]
-
 _POLL = 0.2  # seconds between two looks at the client
 
 

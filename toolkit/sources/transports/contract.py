@@ -11,8 +11,6 @@ from edgekit.common.files import is_inside
 from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import BadInput, FetchFailed
 
-__all__ = ["Bounds", "Transport", "safe_name", "single"]
-
 
 class Bounds(NamedTuple):
     """Limits of a download.

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from edgekit.errors import BadInput
 from edgekit.formats.gguf import shards_of
 
-__all__ = ["choose_files", "nothing_else"]
-
 #: The type where nobody names one: what llama.cpp's own programs fetch.
 _USUAL = "q4_k_m"
 _OTHER_WEIGHTS = (".safetensors", ".bin", ".ckpt")

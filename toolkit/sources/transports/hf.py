@@ -24,8 +24,6 @@ from edgekit.sources import web
 from edgekit.sources.transports import ggufs
 from edgekit.sources.transports.contract import Bounds, Transport, safe_name
 
-__all__ = ["TRANSPORT", "Hub", "beginning_of", "source_of"]
-
 _FILE = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.%-]+))?/(.+)")
 _REPOSITORY = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?(?::(.+))?")
 _SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")

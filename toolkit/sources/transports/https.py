@@ -11,8 +11,6 @@ from edgekit.formats.gguf import shards_of
 from edgekit.sources import web
 from edgekit.sources.transports.contract import Bounds, Transport, safe_name, single
 
-__all__ = ["TRANSPORT", "Https"]
-
 
 class Https(Transport):
     """Downloads (http on this very machine only, see `web.check_url`)."""

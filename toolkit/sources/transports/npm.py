@@ -20,8 +20,6 @@ from edgekit.errors import BadInput, FetchFailed, MissingExtra
 from edgekit.sources.transports.clients import Packages, last_word, run_client
 from edgekit.sources.transports.contract import Bounds, safe_name, single
 
-__all__ = ["TRANSPORT", "Tarballs"]
-
 CHUNK = 1 << 20
 # As npm names packages: with or without the scope of their owner, and no argument of npm's.
 _TARBALL = re.compile(r"npm://((?:@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*)@([0-9][A-Za-z0-9.+-]*)/(.+)")

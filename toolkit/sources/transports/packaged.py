@@ -9,8 +9,6 @@ from edgekit.core import Source
 from edgekit.errors import BadInput, FetchFailed
 from edgekit.sources.transports.contract import Bounds, Transport, safe_name, single
 
-__all__ = ["TRANSPORT", "Packaged"]
-
 _SCHEME = "edgekit"
 
 

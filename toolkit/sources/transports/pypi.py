@@ -21,8 +21,6 @@ from edgekit.errors import BadInput, FetchFailed
 from edgekit.sources.transports.clients import Packages, last_word, run_client
 from edgekit.sources.transports.contract import Bounds, safe_name, single
 
-__all__ = ["TRANSPORT", "Wheels", "reason_of", "run_pip"]
-
 CHUNK = 1 << 20
 # Neither may begin with a hyphen: they become arguments of pip.
 _WHEEL = re.compile(r"pypi://([A-Za-z0-9][A-Za-z0-9._-]*)@([A-Za-z0-9][A-Za-z0-9._+!-]*)/(.+)")

@@ -7,8 +7,6 @@ from typing import Any
 
 from edgekit.runtimes.coreml.interpreter.shapes import Operator, Values, ints, wide
 
-__all__ = ["CONVOLUTIONS"]
-
 
 def _sides(v: Values, kernel: list[int], strides: list[int], dilations: list[int], sizes: list[int]) -> list[int]:
     """Padding of a convolution or a pool: before and after, for every axis of space."""

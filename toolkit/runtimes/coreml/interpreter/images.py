@@ -7,8 +7,6 @@ from typing import Any
 
 from edgekit.runtimes.coreml.interpreter.shapes import Operator, Values, ints, wide
 
-__all__ = ["IMAGES"]
-
 
 def _points(size: int, out: int, mode: str) -> Any:
     """Where each of `out` points lies on an axis of `size`, by a sampling mode of ``resize_bilinear``."""

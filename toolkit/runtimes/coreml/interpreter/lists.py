@@ -8,8 +8,6 @@ from typing import Any
 
 from edgekit.runtimes.coreml.interpreter.shapes import Operator, Values, ints
 
-__all__ = ["LISTS", "Tensors"]
-
 
 @dataclass(frozen=True)
 class Tensors:

@@ -7,8 +7,6 @@ from typing import Any
 
 from edgekit.runtimes.coreml.interpreter.shapes import Operator, Values, wide
 
-__all__ = ["LOOKUPS"]
-
 
 def _indices(v: Values, size: int) -> Any:
     """Counted from the front."""

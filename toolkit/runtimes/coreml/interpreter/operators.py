@@ -16,8 +16,6 @@ from edgekit.runtimes.coreml.interpreter.lookups import LOOKUPS
 from edgekit.runtimes.coreml.interpreter.recurrent import RECURRENT
 from edgekit.runtimes.coreml.interpreter.shapes import SHAPES, Operator, Values, ints, wide
 
-__all__ = ["OPERATORS"]
-
 
 def _pair(name: str) -> Operator:
     def apply_binary(v: Values) -> Any:

@@ -20,8 +20,6 @@ from edgekit.runtimes.coreml.reader import WEIGHTED, operations, program_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Program"]
-
 #: Operators that run blocks of others.
 _CONTROL = ("cond", "while_loop")
 

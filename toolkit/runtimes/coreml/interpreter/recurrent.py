@@ -7,8 +7,6 @@ from typing import Any
 
 from edgekit.runtimes.coreml.interpreter.shapes import Operator, Values, wide
 
-__all__ = ["RECURRENT"]
-
 #: (input of a step, states) -> states after it; the first of them is what the layer gives.
 Step = Callable[[Any, tuple[Any, ...]], tuple[Any, ...]]
 

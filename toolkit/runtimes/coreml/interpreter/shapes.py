@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["SHAPES", "Operator", "Values", "cast_like", "ints", "wide"]
-
 Values = Mapping[str, Any]
 Operator = Callable[[Values], Any]
 

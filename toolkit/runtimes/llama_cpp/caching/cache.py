@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 
 from edgekit.runtimes.llama_cpp.context import Context
 
-__all__ = ["Cache"]
-
 
 class Cache:
     """The keys and values of a conversation. Empty, without memory, until `reserve`."""

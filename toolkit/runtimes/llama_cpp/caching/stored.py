@@ -16,8 +16,6 @@ from edgekit.llama import library
 from edgekit.runtimes.llama_cpp.caching.cache import Cache
 from edgekit.runtimes.llama_cpp.context import Model
 
-__all__ = ["begin"]
-
 #: Files that are kept; the one that was used longest ago goes first.
 MOST = 32
 _DIGEST = 32
