@@ -18,8 +18,6 @@ from edgekit.registry import ROOMS, find, has_others, kind, names
 if TYPE_CHECKING:
     from edgekit.core import Exporter, Family, Importer, Model, Runtime, Target, Task
 
-_Rooms = dict[str, list[dict[str, str]]]
-
 
 def list_(room: str | None = None) -> dict[str, list[dict[str, str]]]:
     """Facts of every entry, by room. An entry of another package that does not load is left out, with a warning on

@@ -1,6 +1,6 @@
-"""The verbs `list` and `fit`: what there is, and what of it fits, as tables of at most 100 columns.
+"""The verbs `list` and `fit`: what there is, and what of it fits, as tables.
 
-They are the first that a user types, and answer at once: nothing is loaded here that only another verb needs.
+They are the first that a user types. So nothing is loaded here that only another verb needs.
 """
 
 from __future__ import annotations

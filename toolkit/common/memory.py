@@ -46,7 +46,7 @@ def _kilobytes(file: Path, name: str) -> int:
 @contextlib.contextmanager
 def without_collections() -> Iterator[None]:
     """Inside, Python does not look for cycles to free: a tracer makes millions of objects that live until it is done,
-    and every look at them takes longer (a sixth of the time of whisper-base's decoder)."""
+    and every look at them takes longer."""
     enabled = gc.isenabled()
     gc.disable()
     try:
