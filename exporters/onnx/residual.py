@@ -101,6 +101,9 @@ class _Stream:
             self._read(norm)
         if len(self._behind) > _MOST:
             raise _Unfit(f"{len(self._behind)} products more would be needed ({', '.join(sorted(self._behind)[:4])})")
+        more = len(self._behind) * self._width**2
+        if 2 * more > sum(array.size for array in self._arrays.values()):
+            raise _Unfit(f"its products more would have {more:,} weights, at least half as many as the network")
         return self._rebuilt()
 
     def _reads(self, node: onnx.NodeProto, name: str) -> bool:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 LINES = """
     bench/machine 260, bench/metrics 730, bench/processes 766, bench/statistics 323
     exporters/c 2680, exporters/common 283, exporters/coreai 346, exporters/coreml 792, exporters/executorch 872,
-    exporters/gguf 1145, exporters/litert 1119, exporters/onnx 2840
+    exporters/gguf 1145, exporters/litert 1119, exporters/onnx 2843
     models 14, models/common 179, models/fashion 307, models/forecasting 191, models/keyword 1889,
     models/language 126, models/mediapipe 433, models/music 99, models/policy 146, models/ppocr 174,
     models/protein 223, models/recommender 164, models/sentences 151, models/silero 30, models/speaker 666,

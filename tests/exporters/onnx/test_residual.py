@@ -104,3 +104,14 @@ def test_an_int8_export_says_whether_it_was_rotated(tmp_path: Any) -> None:
         part = Part("stack", ATTENTION.inputs, outputs, ATTENTION.axes, lambda checkpoint, module=module: module)
         layers = export(tmp_path / str(post), "int8", given=part, calibration=[{"x": X}]).census["layers"]
         assert all(note in layer["why"] for layer in layers.values()), layers
+
+
+def test_a_rotation_that_would_add_half_of_the_weights_again_is_left_out() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(128, 384), nn.LayerNorm(384), nn.GELU(), nn.Linear(384, 16)).eval()
+    part = Part(
+        "network", (TensorSpec("x", "float32", (1, 40, 128)),), (TensorSpec("y", "float32", (1, 40, 16)),), {}, None
+    )
+    model = from_torch(part, network)
+    turned, why = rotate_stream(model)
+    assert turned is model and "147,456 weights" in why
