@@ -11,7 +11,7 @@ CLIP := models/data/golden/jfk.flac
 # Weights that lie beside the checkout are not fetched.
 export EDGEKIT_MIRROR ?= $(wildcard $(CURDIR)/../shared/models)
 
-.PHONY: help demo test test-all fast slow lint types fuzz some train python-tools dist lock docs recordings peers judges vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools accelerator-tools
+.PHONY: help demo test test-all fast slow peer-tests lint types fuzz some train python-tools dist lock docs recordings peers judges vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools accelerator-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make fast    the tests that need neither weights nor minutes"
 	@echo "make some    two minutes of them and an export: for another Python (VENV=.venv-3.13 PYTHON=python3.13)"
 	@echo "make slow    the tests that take many minutes, such as a model once more in every format: before a release"
+	@echo "make peer-tests  the tests beside other tools, in environments of their own"
 	@echo "make lint    ruff, and the prose linter for pages, help texts, errors and docstrings; make types: mypy --strict on the installed wheel"
 	@echo "make docs    the documentation site, into build/site"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
@@ -156,6 +157,10 @@ some: $(VENV)/.wheel
 
 slow: $(VENV)/.wheel
 	PIN=1 $(PYTEST) -m "slow and not peers"
+
+# Beside other tools: no figures (`make peers`), but that they and edgekit answer alike.
+peer-tests: $(VENV)/.wheel accelerator-tools .venv-peers/.installed .venv-optimum/.installed .venv-bakenn/.installed
+	PIN=1 $(PYTEST) -m peers
 
 lint: $(VENV)/.dependencies .venv-docs/.installed
 	$(BIN)/ruff check .
@@ -314,6 +319,7 @@ FUZZ_INPUTS ?= -1
 FUZZ_JOBS ?= 1
 FUZZ_SEED ?= 0
 FUZZ_READERS ?=
+FUZZ_TURN ?= 0
 
 build/atheris/.$(ATHERIS): $(VENV)/.dependencies
 	rm -rf build/atheris
@@ -322,7 +328,7 @@ build/atheris/.$(ATHERIS): $(VENV)/.dependencies
 
 fuzz: $(VENV)/.wheel build/atheris/.$(ATHERIS)
 	PYTHONPATH=build/atheris $(BIN)/python tests/fuzzing/search.py --seconds $(FUZZ_SECONDS) --inputs $(FUZZ_INPUTS) \
-		--jobs $(FUZZ_JOBS) --seed $(FUZZ_SEED) $(FUZZ_READERS)
+		--jobs $(FUZZ_JOBS) --seed $(FUZZ_SEED) --turn $(FUZZ_TURN) $(FUZZ_READERS)
 
 # What Swift packages are compiled and tested with here: Debian's compiler, without any of Apple's frameworks.
 swift-tools:

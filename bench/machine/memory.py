@@ -91,14 +91,14 @@ class Sampler:
                 self.samples += 1
                 self.most = _larger(self.most, now)
                 if self._limit is not None and now.rss > self._limit:
-                    self._end(now.rss)
+                    self._kill_process(now.rss)
                     return
             elif self.samples:
                 return  # it has ended
             if self._stop.wait(self._seconds) or not sys.platform.startswith("linux"):
                 return
 
-    def _end(self, held: int) -> None:
+    def _kill_process(self, held: int) -> None:
         if self._pid is not None:
             self.stopped = held
             with contextlib.suppress(ProcessLookupError, PermissionError):

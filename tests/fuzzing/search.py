@@ -26,6 +26,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 BUILD = Path("build/fuzz")
+#: Nights in which every reader has its turn.
+TURNS = 7
 #: Limits for one input: seconds of the processor, and bytes of memory that were not in use before.
 SECONDS, MEMORY = 10.0, 512 << 20
 #: Address space that one input may ask for, above what the libraries take.
@@ -49,16 +51,21 @@ def main() -> int:
         "--inputs", type=int, default=-1, help="for each reader, at most; -1: as many as the time allows"
     )
     options.add_argument("--jobs", type=int, default=1, help="readers that are searched at the same time")
+    options.add_argument("--turn", type=int, default=0, help=f"1 to {TURNS}: one of so many shares of them; 0: all")
     options.add_argument("--seed", type=int, default=0, help="of the changes; 0: another one each time")
     options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if unknown := set(chosen.names) - TARGETS.keys():
         options.error(f"there is no reader {min(unknown)!r}; there are: {', '.join(TARGETS)}")
+    if not 0 <= chosen.turn <= TURNS:
+        options.error(f"--turn is 0 to {TURNS}, not {chosen.turn}")
     if chosen.child:
         search(chosen.names[0], [f"-max_total_time={chosen.seconds}", f"-runs={chosen.inputs}", f"-seed={chosen.seed}"])
     how = ["--seconds", str(chosen.seconds), "--inputs", str(chosen.inputs), "--seed", str(chosen.seed)]
-    broken = [name for name, sound in searched(chosen.names or list(TARGETS), how, chosen.jobs) if not sound]
-    print(f"{len(broken)} of {len(chosen.names or TARGETS)} readers broke" + "".join(f"\n  {name}" for name in broken))
+    names = chosen.names or list(TARGETS)
+    names = names[chosen.turn - 1 :: TURNS] if chosen.turn else names
+    broken = [name for name, sound in searched(names, how, chosen.jobs) if not sound]
+    print(f"{len(broken)} of {len(names)} readers broke" + "".join(f"\n  {name}" for name in broken))
     return 1 if broken else 0
 
 

@@ -106,13 +106,13 @@ def _one_hot(v: Values) -> Any:
 
 def _topk(v: Values) -> Any:
     x, axis = v["x"], int(v.get("axis", -1))
-    order = _sorted({**v, "axis": axis})
+    order = _argsort({**v, "axis": axis})
     order = order.narrow(axis, 0, x.shape[axis] if int(v.get("k", 1)) == -1 else int(v.get("k", 1)))
     values = x.gather(axis, order)
     return (values, order) if v.get("return_indices", True) else values
 
 
-def _sorted(v: Values) -> Any:
+def _argsort(v: Values) -> Any:
     return v["x"].argsort(dim=int(v.get("axis", -1)), descending=not v.get("ascending", False), stable=True)
 
 
@@ -134,6 +134,6 @@ def _best(name: str) -> Operator:
 LOOKUPS: Mapping[str, Operator] = {
     "gather": _gather, "gather_along_axis": _gather_along, "gather_nd": _gather_nd, "scatter": _scatter,
     "scatter_along_axis": _scatter_along, "scatter_nd": _scatter_nd, "one_hot": _one_hot, "topk": _topk,
-    "argsort": _sorted, "cumsum": _cumsum, "reduce_argmax": _best("argmax"), "reduce_argmin": _best("argmin"),
+    "argsort": _argsort, "cumsum": _cumsum, "reduce_argmax": _best("argmax"), "reduce_argmin": _best("argmin"),
     "non_zero": lambda v: v["x"].nonzero(),
 }  # fmt: skip
