@@ -118,8 +118,7 @@ def _node(data: Any) -> dict[str, Any]:
         raise ValueError("a step without an operator")
     operators.check(target)
     named = checks.record(
-        {"name": checks.optional(_check_argument_name), "arg": _argument(target)},
-        {"kind": checks.optional(checks.integer)},
+        {"name": checks.optional(_check_argument), "arg": _argument(target)}, {"kind": checks.optional(checks.integer)}
     )
     clean = checks.record(
         {"target": str, "inputs": checks.each(named), "outputs": checks.each(_argument(target)), "metadata": _metadata},
@@ -128,7 +127,7 @@ def _node(data: Any) -> dict[str, Any]:
     return dict(clean(data))
 
 
-def _check_argument_name(data: Any) -> str:
+def _check_argument(data: Any) -> str:
     """Names of arguments are looked up in an operator's schema: ``from``, ``lambda`` are such names; "" has none."""
     if data != "" and not (isinstance(data, str) and data.isascii() and data.isidentifier() and len(data) < 100):
         raise ValueError(f"{str(data)[:40]!r} for the name of an argument")
