@@ -158,7 +158,7 @@ some: $(VENV)/.wheel
 slow: $(VENV)/.wheel
 	PIN=1 $(PYTEST) -m "slow and not peers"
 
-# Beside other tools: no figures (`make peers`), but that they and edgekit answer alike.
+# What is marked `peers`, with the tools that it needs in environments of their own. `make peers` makes the table of figures.
 peer-tests: $(VENV)/.wheel accelerator-tools .venv-peers/.installed .venv-optimum/.installed .venv-bakenn/.installed
 	PIN=1 $(PYTEST) -m peers
 

@@ -1,7 +1,9 @@
 """Draw functions by lot: can a reader say what each does who sees its signature and its docstring's first line alone?
 
-python tests/draw_names.py [--seed 1] [--count 60]              the questions
-python tests/draw_names.py [--seed 1] [--count 60] --answers    the same, each with its file and its whole source
+    python tests/draw_names.py [--seed 1] [--count 60]              the questions
+    python tests/draw_names.py [--seed 1] [--count 60] --answers    the same, each with its file and its whole source
+
+CONTRIBUTING.md says how many of the answers should be right.
 """
 
 from __future__ import annotations

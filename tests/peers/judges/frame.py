@@ -21,6 +21,8 @@ from typing import Any, NamedTuple, TypeGuard
 HERE = Path(__file__).parent
 #: So many processes in a row that end before they answer anything: the rest of the questions is not tried.
 _TRIES = 3
+#: More are no distance. Noise may be far away (values that nobody set: 1e30), and is an answer all the same.
+_MOST_DECIBELS = 6000
 
 
 class Judge(NamedTuple):
@@ -119,11 +121,11 @@ def checked(judge: Judge, name: str, line: str) -> dict[str, Any] | None:
     if wanted and version != wanted and (version or not reason):
         return {"reason": f"{judge.package} {version} answers, and {wanted} is asked for", "lost": True}
     away, dB = (answer.get(key) for key in ("distance", "dB"))  # noqa: N806  the unit's name
-    if away is None and _is_number(dB):
+    if away is None and _is_number(dB, _MOST_DECIBELS):
         answer["distance"] = away = 10 ** (-dB / 20)
-    measured = _is_number(away) and away >= 0 and answer.get("against") in ("here", "fp32")
+    measured = _is_number(away, 10 ** (_MOST_DECIBELS / 20)) and away >= 0 and answer.get("against") in ("here", "fp32")
     return answer if reason or measured or (away is None and answer.get("placed")) else None
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
-    return type(value) in (int, float) and abs(value) < 1e4  # 10 000 dB are no distance either
+def _is_number(value: Any, below: float) -> TypeGuard[float]:
+    return type(value) in (int, float) and abs(value) < below

@@ -44,6 +44,8 @@ def make(name: str, form: str, folder: Path) -> dict[str, Any]:
     job, checkpoint = resolving.read(job, weights, tell)
     parts = job.model.network.parts
     modules: dict[str, Any] = {part.name: part.build(checkpoint) for part in parts if part.build}
+    if len(modules) < len(parts):
+        raise Unsupported(f"{name} is no torch module: its network is a file of a ready format.")
     recorders = {part.name: Recorder(reference_of(part, modules[part.name]), 2, evenly=True) for part in parts}
     with tempfile.TemporaryDirectory() as stage, tempfile.TemporaryDirectory() as work:
         run = writing.prepare_run(Run(job, checkpoint, source, "", Path(stage), Path(work), folder, tell))

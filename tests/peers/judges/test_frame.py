@@ -30,7 +30,7 @@ _B = '{"question": "toy/laptop-int8/b", "version": "1", "against": "here"'
 _NO_NUMBERS = (
     "",
     *(f', "distance": {value}' for value in ("NaN", "Infinity", "-1", "true", '"1"')),
-    *(f', "dB": {value}' for value in ("Infinity", "NaN", "-1e9", "null")),
+    *(f', "dB": {value}' for value in ("Infinity", "NaN", "-1e9", "-6001", "null")),
     ', "against": "nobody", "distance": 0.1',
 )
 
@@ -63,6 +63,10 @@ def test_one_failure_is_one_reason(tmp_path: Path, deed: str, why: str) -> None:
     first, second, third = reasons(tmp_path, _BODY.format(deed))
     assert (first, third) == ("", "")
     assert second.startswith(why)
+
+
+def test_noise_is_an_answer_however_far_away(tmp_path: Path) -> None:
+    assert reasons(tmp_path, _BODY.format(f"print('{_B}, \"distance\": 1e30}}', flush=True); continue")) == [""] * 3
 
 
 def test_a_child_of_a_judge_dies_with_it(tmp_path: Path) -> None:
