@@ -16,7 +16,7 @@ import pytest
 from filelock import FileLock
 from helpers.devices import jvm, node, swift
 from helpers.devices.fake_adb import LOADER, FakePhone
-from helpers.devices.jvm import started
+from helpers.devices.jvm import LANGUAGES, started
 from helpers.devices.task_loops import Start
 from helpers.toys import tiny_network as tiny
 from helpers.toys import toy_litert
@@ -168,7 +168,7 @@ def loops_in(made_once: Path) -> Callable[[str], str]:
     return loops
 
 
-@pytest.fixture(scope="module", params=["java", "swift", "javascript"])
+@pytest.fixture(scope="module", params=LANGUAGES)
 def start(request: pytest.FixtureRequest, loops_in: Callable[[str], str]) -> Start:
     """The loops in each language."""
     return partial(started, request.param, loops_in(request.param))

@@ -1,5 +1,5 @@
 """Java and Kotlin of the phone packages on this machine's JVM, while Python runs the parts of a real bundle for them.
-Swift does the same (_swift.py).
+Swift does the same (swift.py).
 
 The two talk through pipes in the form of `edgekit.targets.common.calls`. Outputs of a part stay here, as they stay in
 the runtime's memory on a phone; the other side gets numbers for them, and asks for the values that it looks at.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pytest
 from conftest import absent
 from helpers.devices import node
 from numpy.typing import NDArray
@@ -125,6 +126,10 @@ def _array(value: Any) -> NDArray[Any]:
 def loops(out: Path) -> str:
     """The loops and the test's own main, compiled; a class path."""
     return str(javac([*sorted(JAVA.glob("*.java")), *sorted(HARNESS.glob("*.java"))], out))
+
+
+#: For `params`: the languages of the loops. Swift's compiler takes a minute and a half for them.
+LANGUAGES = ("java", pytest.param("swift", marks=pytest.mark.thorough), "javascript")
 
 
 def started(language: str, program: str, folder: Path, runners: dict[str, Runner]) -> Peer:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.devices.jvm import Peer, started
+from helpers.devices.jvm import LANGUAGES, Peer, started
 from helpers.devices.spoken_stream import FACTS, Hearing, Said, describe, same_stream, script, sound, still, streamed
 from helpers.toys.toy_whisper import ToyWhisper
 
@@ -35,7 +35,7 @@ class Toy:
         return events, whole, answer
 
 
-@pytest.fixture(scope="module", params=["java", "swift", "javascript"])
+@pytest.fixture(scope="module", params=LANGUAGES)
 def toy(
     request: pytest.FixtureRequest,
     toy_whisper: ToyWhisper,

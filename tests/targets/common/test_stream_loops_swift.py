@@ -22,6 +22,7 @@ from edgekit.targets.common.apps import closure
 from edgekit.targets.common.assets import write_assets
 from edgekit.targets.ios.templates import TEMPLATES
 
+pytestmark = pytest.mark.thorough
 CHUNKS = [700, 1600]
 TALK = [(0.4, 6.0), (8.5, 12.0)]
 SECONDS = 14.0
