@@ -47,8 +47,8 @@ class FakePhone:
         folder: for its files and its programs. Put `path` in front of PATH.
 
     Attributes:
-        state: JSON that the fake reads at every call: ``devices`` (lines of ``adb devices -l``), ``properties``,
-            ``heat`` (what dumpsys says, one text after another), ``free`` (kilobytes), ``unplug_after`` (calls of adb
+        state: JSON that the fake reads at every call: ``devices`` (lines of ``adb devices -l``; None: adb fails),
+            ``properties``, ``heat`` (what dumpsys says, one text after another), ``free`` (kilobytes), ``unplug_after`` (calls of adb
             that still work), ``push_fails`` (what push says), ``runner`` (how the program fails).
     """
 
@@ -138,6 +138,8 @@ def _adb(here: Path, state: dict[str, object], asked: list[str]) -> int:
     with (here / "log").open("a") as log:
         log.write(json.dumps(asked) + "\n")
     if asked[:1] == ["devices"]:
+        if state["devices"] is None:
+            sys.exit("error: cannot connect to daemon")
         print("List of devices attached", *list(state["devices"]), sep="\n")  # type: ignore[call-overload]
         return 0
     serial, what, *rest = asked[1:]

@@ -44,6 +44,13 @@ def test_no_phone_to_measure(
     assert hint in caught.value.hint
 
 
+def test_an_adb_that_does_not_answer(phone: FakePhone, trial: Trial) -> None:
+    phone.say(devices=None)
+    with pytest.raises(DeviceFailed, match="adb does not answer: cannot connect to daemon") as caught:
+        MEASURE(trial)
+    assert "kill-server" in caught.value.hint
+
+
 def test_two_phones_and_the_right_one(phone: FakePhone, trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     phone.say(devices=["A device", "B device"])
     MEASURE(replace(trial, address="B"))

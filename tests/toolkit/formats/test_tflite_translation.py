@@ -136,6 +136,11 @@ def test_the_last_operator_can_be_left_out() -> None:
     assert module(torch.full(SHAPE, 7.0))[0].max() == 7
 
 
+def computed_weights() -> bytes:
+    graph = Floats((4, 4))
+    return graph.then("FULLY_CONNECTED", (4, 4), graph.first, options=options("FullyConnected")).content
+
+
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [
@@ -146,6 +151,7 @@ def test_the_last_operator_can_be_left_out() -> None:
             Unsupported,
             "ation 2",
         ),
+        (computed_weights(), BadInput, r"FULLY_CONNECTED\) of the .tflite has no constant input 1"),
         (GRAPHS["flat product"](Floats((1, 2, 2, 2))).content, None, ""),
     ],
 )

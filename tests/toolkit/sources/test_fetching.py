@@ -224,6 +224,13 @@ def test_passing_errors_are_tried_again_a_few_times(site: Site) -> None:
     assert len(site.requests) == web.RETRIES
 
 
+def test_a_part_of_a_file_and_a_server_that_sends_whole_ones_only(site: Site) -> None:
+    assert web.part(f"{site.url}/w.bin", 1000, 10) == (BODY[1000:1010], len(BODY))
+    site.ranges = False
+    with pytest.raises(FetchFailed, match="whole files only"):
+        web.part(f"{site.url}/w.bin", 1000, 10)
+
+
 def test_a_server_that_is_gone_has_a_reason(site: Site) -> None:
     with serving(Site()) as other:
         gone = other.url
