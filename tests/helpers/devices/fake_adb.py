@@ -48,8 +48,9 @@ class FakePhone:
 
     Attributes:
         state: JSON that the fake reads at every call: ``devices`` (lines of ``adb devices -l``; None: adb fails),
-            ``properties``, ``heat`` (what dumpsys says, one text after another), ``free`` (kilobytes), ``unplug_after`` (calls of adb
-            that still work), ``push_fails`` (what push says), ``runner`` (how the program fails).
+            ``properties``, ``heat`` (what dumpsys says, one text after another), ``free`` (kilobytes),
+            ``unplug_after`` (calls of adb that still work), ``push_fails`` (what push says), ``runner`` (how the
+            program fails).
     """
 
     def __init__(self, folder: Path) -> None:
