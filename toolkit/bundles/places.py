@@ -12,7 +12,9 @@ from edgekit.core import Placement
 
 #: The share of multiplications below which a part counts as torn apart.
 WHOLE = 0.99
-#: Layers that stayed on the processor and are named.
+#: Forms of layers that are not computed in integers.
+_FLOATS = ("float", "weight-only", "table")
+#: Layers that the unit does not compute and that are named.
 _NAMED = 3
 
 
@@ -23,25 +25,41 @@ def placement_of(census: Mapping[str, Any]) -> Placement | None:
     return msgspec.convert(placement, Placement) if "unit" in placement else None
 
 
+def is_quantized(census: Mapping[str, Any]) -> bool:
+    """Whether a part computes layers in integers."""
+    return any(layer["form"] not in _FLOATS for layer in census.get("layers", {}).values())
+
+
 def describe(part: str, placement: Placement) -> list[str]:
-    """Lines for people; all but the first belong below it."""
+    """Lines for people; all but the first belong below it. Of what was counted, none where it is whole."""
+    counted = placement.fidelity == "counted"
+    if counted and placement.pieces < 2 and not warnings(placement):
+        return []
     if placement.verdict == "leave it off":
         return [f"{part}: leave it off {placement.unit}: {placement.why}"]
     shares = ((placement.multiplications, "of the multiplications"), (placement.weights, "of the weights"))
     told = [f"{share:.1%} {what}" for share, what in shares if share is not None]
     pieces = "one piece" if placement.pieces == 1 else f"{placement.pieces} pieces"
     sizes = [f"for {placement.sizes}; other sizes run on the processor"] if placement.sizes else []
-    left = [f"on the processor: {layer}: {why}" for layer, why in [*placement.left.items()][:_NAMED]]
-    more = len(placement.left) - _NAMED
+    left = [f"{'not there' if counted else 'on the processor'}: {line}" for line in list_left(placement)]
     right = f" ({placement.fidelity}): {placement.why}" if placement.proof else f": {NOT_MEASURED}"
     return [
         f"{part}: on {placement.unit}: {', '.join([*told, pieces])}, says {placement.by}",
         *sizes,
         *left,
-        *([f"on the processor: {more} more layers (manifest.json)"] if more > 0 else []),
-        f"right there{right}",
-        f"worth it: {placement.cost or NOT_MEASURED}; power: {NOT_MEASURED}",
+        *(
+            []
+            if counted  # parity and `bench` say that of the processor
+            else [f"right there{right}", f"worth it: {placement.cost or NOT_MEASURED}; power: {NOT_MEASURED}"]
+        ),
     ]
+
+
+def list_left(placement: Placement) -> list[str]:
+    """The first layers that the unit does not compute, and why, as phrases; the last one counts the others."""
+    more = len(placement.left) - _NAMED
+    named = [f"{layer}: {why}" for layer, why in [*placement.left.items()][:_NAMED]]
+    return [*named, *([f"{more} more layers (manifest.json)"] if more > 0 else [])]
 
 
 def warnings(placement: Placement) -> list[str]:
@@ -49,4 +67,5 @@ def warnings(placement: Placement) -> list[str]:
     if placement.verdict == "leave it off":
         return []
     torn = [f"only {placement.share:.1%} of the work is there"] if placement.share < WHOLE else []
-    return torn + ([f"in {placement.pieces} pieces"] if placement.pieces > 1 else [])
+    several = placement.pieces > 1 and placement.fidelity != "counted"  # a processor hands nothing over
+    return torn + ([f"in {placement.pieces} pieces"] if several else [])

@@ -196,7 +196,7 @@ def parser() -> argparse.ArgumentParser:
         "--require-placed",
         type=of.share,
         metavar="SHARE",
-        help="fail if less of each part's multiplications is on the board's accelerator, such as 95%%",
+        help="fail if the board's accelerator, or XNNPACK, takes less of a part's multiplications, such as 95%%",
     )
     cmd.add_argument("--accept-terms", action="append", default=[], metavar="NAME", help="accept these terms of use")
     cmd.add_argument(

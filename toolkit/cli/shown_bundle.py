@@ -119,10 +119,8 @@ def show_placements(manifest: Manifest) -> None:
 
     for part in manifest.parts:
         if (placement := places.placement_of(part.census)) is not None:
-            first, *others = places.describe(part.name, placement)
-            say(first, "yellow" if placement.verdict == "leave it off" else "")
-            for line in others:
-                say(f"  {line}")
+            for at, line in enumerate(places.describe(part.name, placement)):
+                say(f"  {line}" if at else line, "yellow" if placement.verdict == "leave it off" else "")
             for warning in places.warnings(placement):
                 say(f"  {warning}", "yellow")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from edgekit.core.exporter import Artifact
     from edgekit.core.model import Part
     from edgekit.core.target import Board
     from edgekit.core.values import Feeds
@@ -47,13 +48,15 @@ class Placement:
     """Where the layers of a part run.
 
     Attributes:
-        unit: the accelerator: ``"Qualcomm HTP, SM8650"``. by: who says so: ``"onnxruntime-qnn 2.7.0"``.
+        unit: the accelerator, or the library of kernels: ``"Qualcomm HTP, SM8650"``, ``"XNNPACK"``. by: who says so:
+            ``"onnxruntime-qnn 2.7.0"``.
         fidelity: how: ``"simulated"`` (the vendor's simulator or runtime computed it), ``"estimated"`` (its compiler
-            says so, and nothing was computed).
+            says so, and nothing was computed), ``"counted"`` (in what the runtime made of the file on this machine,
+            where parity proves the part as it is: it needs no proof of its own).
         multiplications, weights: shares, from 0 to 1, of the part's multiplications and of its weights' bytes that the
             unit has. None: the part has none.
         pieces: runs of layers on the unit; between two of them everything goes to the processor and back.
-        left: layer -> why the processor computes it.
+        left: layer -> why the unit does not compute it.
         sizes: of dynamic axes that it is compiled for, a phrase: calls of other sizes run on the processor. "": all.
         files: what the unit runs, relative to the bundle; empty where the part's own file is it.
         cost: what is known of time and memory, a phrase with its fidelity; "" where nothing is.
@@ -64,7 +67,7 @@ class Placement:
 
     unit: str
     by: str
-    fidelity: Literal["simulated", "estimated"]
+    fidelity: Literal["simulated", "estimated", "counted"]
     multiplications: float | None
     weights: float | None
     pieces: int
@@ -81,3 +84,12 @@ class Placement:
         """What decides whether a part is placed: the share of its multiplications; of its weights if it has none."""
         shares = (self.multiplications, self.weights)
         return next((share for share in shares if share is not None), float(self.pieces > 0))
+
+    def note_in(self, artifact: Artifact) -> Artifact:
+        """`artifact` with this placement in its census."""
+        return replace(artifact, census={**artifact.census, "placement": asdict(self)})
+
+
+def share_of(some: int, whole: int) -> float | None:
+    """`some` as a share of `whole`; None of nothing."""
+    return some / whole if whole else None

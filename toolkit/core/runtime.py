@@ -81,6 +81,7 @@ class Runtime(ABC):
         terms: distribution -> its makers' own licence, a sentence, which is said at an export, and stands in the
             manifest and the bill of materials.
         cpu: of a runtime for an accelerator: the name of the one that computes the same files on a processor.
+        places: what takes layers, where `lower` counts which ones: ``"XNNPACK"``; "" where it does not say.
         compiled: bytes of what it compiles ahead and puts beside a part's own file, as a share of that file.
     """
 
@@ -98,6 +99,7 @@ class Runtime(ABC):
     costs: Mapping[str, Mapping[str, float]] = MappingProxyType({})
     terms: Mapping[str, str] = MappingProxyType({})
     cpu: str = ""
+    places: str = ""
     compiled: float = 0.0
 
     @abstractmethod
@@ -120,7 +122,7 @@ class Runtime(ABC):
         """Raise MissingExtra if it is absent, before an export begins that cannot end without it."""
 
     def lower(self, artifact: Artifact, folder: Path, about: Lowering) -> Artifact:
-        """Compile a part ahead, or say where each of its layers runs.
+        """Compile a part ahead, or say where each of its layers runs (`places`).
 
         Args:
             folder: of the files, and for those that are made.

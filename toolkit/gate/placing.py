@@ -7,13 +7,13 @@ with the same file, and from the fp32 reference, on real calls that calibrated n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.bundles.facts import recipe_in
 from edgekit.bundles.opened import makers
-from edgekit.bundles.places import placement_of
+from edgekit.bundles.places import is_quantized, list_left, placement_of
 from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Bundle, Calls, Feeds, Placement, Proof, Recipe, Runtime
 from edgekit.errors import ParityFailed
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     Outputs = Mapping[str, NDArray[Any]]
     Call = tuple[Feeds, Outputs]
 
-#: Forms of layers that are not computed in integers.
-_FLOATS = ("float", "weight-only", "table")
 #: How much further (dB) from fp32 the unit may be than the processor is, where both compute in integers.
 _FURTHER = 1.0
 
@@ -54,7 +52,7 @@ def judge_part(
     beside = [processor(feeds) for feeds, _ in calls]
     cpu, cpu_fp32 = _error(outputs, beside), _error(beside, references)
     proof = Proof(decibels(cpu), decibels(fp32), decibels(cpu_fp32), len(calls))
-    quantized = _is_quantized(artifact.census)
+    quantized = is_quantized(artifact.census)
     if why := _why_wrong(proof, runtime.least_signal(recipe, quantized), quantized):
         wrong = runtime.find_wrong_layer(folder / artifact.file, calls[0][0])
         first = f"; the first layer that goes wrong: {wrong}" if wrong else ""
@@ -62,7 +60,7 @@ def judge_part(
             f"the part {artifact.part!r} is wrong on {placement.unit}, says {placement.by}: {why}{first}.",
             hint="Try another --precision, or the processor: another --runtime.",
         )
-    return _with(artifact, replace(placement, proof=proof, why=_why_right(placement, proof))), fp32
+    return replace(placement, proof=proof, why=_why_right(placement, proof)).note_in(artifact), fp32
 
 
 def check_again(bundle: Bundle, calls: Calls, beside: Calls) -> dict[str, float]:
@@ -81,7 +79,7 @@ def check_again(bundle: Bundle, calls: Calls, beside: Calls) -> dict[str, float]
             continue
         outputs, expected = ([made for _, made in source[part.name]] for source in (calls, beside))
         found[part.name] = decibels(_error(outputs, expected))
-        least = runtime.least_signal(recipe, _is_quantized(part.census))
+        least = runtime.least_signal(recipe, is_quantized(part.census))
         if not found[part.name] >= least:
             raise ParityFailed(
                 f"the part {part.name!r} is {found[part.name]:.0f} dB from the processor on {placement.unit}; "
@@ -106,11 +104,6 @@ def _error(outputs: Sequence[Outputs], expected: Sequence[Outputs]) -> float:
     return relative_error([made], [wanted])
 
 
-def _is_quantized(census: Mapping[str, Any]) -> bool:
-    """Whether a part computes layers in integers."""
-    return any(layer["form"] not in _FLOATS for layer in census.get("layers", {}).values())
-
-
 def _why_wrong(proof: Proof, least: float, quantized: bool) -> str:
     """What the proof lacks, as a phrase; "" where it is enough."""
     assert proof.cpu is not None and proof.fp32 is not None and proof.cpu_fp32 is not None
@@ -131,11 +124,7 @@ def leave_off(artifact: Artifact, folder: Path, why: str) -> Artifact:
     assert placement is not None
     for name in placement.files:
         (folder / name).unlink(missing_ok=True)
-    return _with(artifact, replace(placement, files=(), verdict="leave it off", why=why))
-
-
-def _with(artifact: Artifact, placement: Placement) -> Artifact:
-    return replace(artifact, census={**artifact.census, "placement": asdict(placement)})
+    return replace(placement, files=(), verdict="leave it off", why=why).note_in(artifact)
 
 
 def check_placed(artifacts: Sequence[Artifact], least: float) -> None:
@@ -150,7 +139,7 @@ def check_placed(artifacts: Sequence[Artifact], least: float) -> None:
         off = placement.verdict == "leave it off"
         share = 0.0 if off else placement.multiplications
         if share < least:
-            left = placement.why if off else "; ".join(f"{name}: {why}" for name, why in placement.left.items())
+            left = placement.why if off else "; ".join(list_left(placement))
             raise ParityFailed(
                 f"the part {part!r}: {share:.1%} of the multiplications are on {placement.unit}, and --require-placed "
                 f"asks for {least:.1%}: {left}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.core import Board, Checkpoint, ImportOptions, Model, Progress, Source, Target
+from edgekit.core import Board, Checkpoint, ImportOptions, Model, Progress, Recipe, Source, Target
 from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary
 from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
@@ -45,6 +45,7 @@ def _job(asked: Asked, target: Target) -> Job:
     declared = serving(declared, recipe.exporter)
     exporter = find("exporters", recipe.exporter)
     exporter.check_recipe(declared, recipe)
+    _check_share(target, recipe, asked)
     budgets.check(declared, target, recipe)
     _check_operating(declared, asked)
     samples, calibration = (
@@ -95,8 +96,7 @@ def _job(asked: Asked, target: Target) -> Job:
 
 
 def _check_placed(target: Target, board: Board | None, runtime: str | None, asked: Asked) -> None:
-    """Raise Unsupported for a board whose accelerator is another runtime's, and for such a runtime without a board;
-    BadInput for a share of multiplications that is none."""
+    """Raise Unsupported for a board whose accelerator is another runtime's, and for such a runtime without a board."""
     if board is not None and board.runtime and board.runtime != runtime:
         raise Unsupported(
             f"{board.name} has an accelerator for the runtime {board.runtime}, not for {runtime}.",
@@ -107,15 +107,21 @@ def _check_placed(target: Target, board: Board | None, runtime: str | None, aske
         raise Unsupported(
             f"the runtime {runtime} needs to know the chip.", hint=f"Add --board, one of: {', '.join(boards)}."
         )
+
+
+def _check_share(target: Target, recipe: Recipe, asked: Asked) -> None:
+    """Raise BadInput for a share of multiplications that is none, Unsupported where the runtime does not say where
+    layers run."""
     if asked.require_placed is not None and not 0 < asked.require_placed <= 1:
         raise BadInput(
             f"a share of {asked.require_placed:.0%} of the multiplications makes no sense.",
             hint="Such as --require-placed 95%",
         )
-    if asked.require_placed is not None and (board is None or not board.runtime):
+    if asked.require_placed is not None and not find("runtimes", recipe.runtime).places:
+        able = [name for name in target.runtimes if find("runtimes", name).places]
         raise Unsupported(
-            "--require-placed asks for a share on an accelerator, and none is named.",
-            hint="Name its board, such as --board sm8650; see docs/accelerators.md.",
+            f"--require-placed asks where layers run, and the runtime {recipe.runtime} does not say.",
+            hint=f"Name one that says it: {', '.join(able)}." if able else "Leave it out.",
         )
 
 

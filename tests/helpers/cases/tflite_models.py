@@ -149,6 +149,27 @@ def product(case: Case, name: str) -> bytes:
     return b.finish([x], [y])
 
 
+def torn() -> bytes:
+    """An operator that accelerators lack, between two convolutions."""
+    rng, b = np.random.default_rng(0), Builder()
+
+    def conv(source: int, target: int) -> None:
+        values = rng.integers(-127, 128, (16, 1, 1, 16)).astype(np.int8)
+        w = b.tensor(values.shape, scale=np.full(16, 0.01), data=values)
+        bias = b.tensor((16,), "int32", np.full(16, 5e-4), data=np.zeros(16, np.int32))
+        options = schema.Conv2DOptionsT()
+        options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
+        b.add("CONV_2D", [source, w, bias], [target], options)
+
+    x, y, z, out = (b.tensor((1, 8, 8, 16), scale=0.05, zero=0) for _ in range(4))
+    conv(x, y)
+    places = b.tensor((1, 8, 8, 3), "int32", data=np.stack(np.indices((1, 8, 8)), -1).astype(np.int32))
+    b.model.subgraphs[0].tensors[z].name = "gathered"
+    b.add("GATHER_ND", [y, places], [z], schema.GatherNdOptionsT())
+    conv(z, out)
+    return b.finish([x], [out])
+
+
 def _bias(case: Case, name: str) -> str:
     """The dtype of a product's bias, "" where it has none."""
     if case.dtype == "int8":

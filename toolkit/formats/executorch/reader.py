@@ -16,6 +16,7 @@ from edgekit.errors import BadInput
 from edgekit.formats.executorch import xnnpack
 from edgekit.formats.executorch.flatbuffer import parse
 from edgekit.formats.executorch.schema import PROGRAM
+from edgekit.formats.executorch.work import multiplications_of_portable
 from edgekit.formats.executorch.xnnpack import Delegate
 
 _RETRY = "Export it again."
@@ -42,7 +43,8 @@ class Tensor:
 class Program:
     """What runs: the portable `calls` in order, XNNPACK's `delegates`, and bytes of constants by dtype.
 
-    A call is an operator and the kinds of its arguments ("Tensor", "Int", ...), what it returns last.
+    A call is an operator and the kinds of its arguments ("Tensor", "Int", ...), what it returns last. `multiplications`
+    and `weights` are those of the portable calls, as a delegate's are XNNPACK's: bytes of constants that a call reads.
     """
 
     inputs: tuple[Tensor, ...]
@@ -51,6 +53,8 @@ class Program:
     delegates: tuple[Delegate, ...]
     constants: dict[str, int]
     memory: int
+    multiplications: int
+    weights: int
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -84,6 +88,7 @@ class _Checker:
         self._segments = [self._segment(base, segment) for segment in facts["segments"]]
         self._sizes: Sequence[int] = self._plan["non_const_buffer_sizes"]
         self._constants: dict[str, int] = {}
+        self._multiplications = self._weights = 0
 
     def program(self) -> Program:
         if any(not 0 <= size <= _LARGEST for size in self._sizes):
@@ -98,7 +103,8 @@ class _Checker:
         for delegate in delegates:
             for dtype, count in delegate.constants.items():
                 self._constants[dtype] = self._constants.get(dtype, 0) + count
-        return Program(inputs, outputs, calls, delegates, self._constants, sum(self._sizes))
+        work = self._multiplications, self._weights
+        return Program(inputs, outputs, calls, delegates, self._constants, sum(self._sizes), *work)
 
     def _segment(self, base: int, facts: dict[str, int]) -> bytes:
         start = base + facts["offset"]
@@ -188,7 +194,14 @@ class _Checker:
             for argument in facts["args"]:
                 self._kind(argument)
             if kind == "KernelCall":
-                yield names[index], tuple((self._values[argument] or _NOTHING)[0] for argument in facts["args"])
+                given = [self._values[argument] or _NOTHING for argument in facts["args"]]
+                try:
+                    self._multiplications += multiplications_of_portable(names[index], given)
+                except LookupError as exc:
+                    raise _damage_error(f"{names[index]} is given other values than it takes") from exc
+                tensors = [facts for kind, facts in given if kind == "Tensor" and facts["data_buffer_idx"]]
+                self._weights += sum(math.prod(t["sizes"]) * DTYPES[t["scalar_type"]][1] for t in tensors)
+                yield names[index], tuple(kind for kind, _ in given)
             else:
                 self._check_arguments(facts["args"], delegates[index])
 

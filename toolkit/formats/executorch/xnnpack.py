@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.errors import BadInput
 from edgekit.formats.executorch.flatbuffer import parse
 from edgekit.formats.executorch.schema import XNNPACK
+from edgekit.formats.executorch.work import multiplications_of_xnnpack
 
 #: XNNPACK's numbers of dtypes -> their name and bits.
 _DTYPES = {
@@ -41,13 +42,14 @@ class Delegate:
         ends: dtype and rank (of a number: 1) of its inputs and outputs, in the order of its arguments.
         operators: by name, in order.
         weighted: of every operator with weights, in order: (operator, dtype of the weights, dtype of the input).
-        constants: bytes by dtype.
+        constants: bytes by dtype. multiplications: of a call, axes without a fixed size at their upper bound.
     """
 
     ends: tuple[tuple[str, int], ...]
     operators: tuple[str, ...]
     weighted: tuple[tuple[str, str, str], ...]
     constants: Mapping[str, int]
+    multiplications: int
 
 
 def read(content: bytes, named: Mapping[str, bytes]) -> Delegate:
@@ -88,7 +90,7 @@ class _Checker:
         external = sorted(self._values[i][0]["external_id"] for i in ends if i < len(self._values))
         if external != list(range(externals)):
             raise _damage_error("XNNPACK's part has other inputs and outputs than it says")
-        operators, weighted = [], []
+        operators, weighted, work = [], [], 0
         there = set(graph["input_ids"]) | {
             i for i, (tensor, _) in enumerate(self._values) if tensor["constant_buffer_idx"]
         }
@@ -99,13 +101,14 @@ class _Checker:
             self._operator(kind, facts)
             self._flow(facts, there)
             operators.append(kind)
+            work += multiplications_of_xnnpack(kind, facts, self._shapes(facts))
             if kind in _WEIGHTED and self._values[facts["filter_id"]][0]["constant_buffer_idx"]:
                 weighted.append((kind, self._dtype(facts["filter_id"]), self._dtype(facts["input1_id"])))
         if not there.issuperset(graph["output_ids"]):
             raise _damage_error("XNNPACK's part has an output that nothing computes")
         outside = sorted(ends, key=lambda index: int(self._values[index][0]["external_id"]))
         taken = tuple((self._dtype(index), len(self._values[index][0]["dims"])) for index in outside)
-        return Delegate(taken, tuple(operators), tuple(weighted), dict(self._held))
+        return Delegate(taken, tuple(operators), tuple(weighted), dict(self._held), work)
 
     def _constant(self, facts: dict[str, Any]) -> int:
         """Its bytes."""
@@ -235,6 +238,10 @@ class _Checker:
         width += facts["padding_left"] + facts["padding_right"]
         outputs = facts.get("groups", 1) * facts.get("group_output_channels", 1)
         return int(images * height * width * max(channels, outputs))
+
+    def _shapes(self, facts: dict[str, Any]) -> dict[str, list[int]]:
+        ends = {name: index for name, index in facts.items() if name.endswith("_id") and index != _NONE}
+        return {name: self._values[index][0]["dims"] for name, index in ends.items()}
 
     def _dtype(self, index: int) -> str:
         number = self._values[index][0]["datatype"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edgekit.formats.tflite.reader import Operator, Subgraph
@@ -21,6 +22,12 @@ def work_of(graph: Subgraph, operator: Operator) -> Work:
     ins = [graph.tensors[index] for index in operator.inputs if index >= 0]
     held = sum(tensor.data.nbytes for tensor in ins if tensor.data is not None)
     return Work(_multiplications(graph, operator), held)
+
+
+def sum_work(graph: Subgraph, operators: Iterable[Operator]) -> Work:
+    """The work of several operators of `graph`; what two of them hold together counts twice."""
+    each = [work_of(graph, operator) for operator in operators]
+    return Work(sum(one.multiplications for one in each), sum(one.weights for one in each))
 
 
 def _multiplications(graph: Subgraph, operator: Operator) -> int:

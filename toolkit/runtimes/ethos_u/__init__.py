@@ -25,6 +25,7 @@ class EthosU(Runtime):
     doctor = "compile for Arm Ethos-U"
     runs = "emulated"
     cpu = "qemu"
+    places = "Ethos-U"
 
     def load(self, file: Path, threads: int) -> Runner:
         """The part on the Cortex-M, which computes the same (see `cpu`)."""

@@ -12,12 +12,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from edgekit.common.figures import figure
-from edgekit.core import Artifact, Placement
+from edgekit.core import Artifact, Placement, share_of
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.formats import tflite
 
@@ -68,7 +68,7 @@ def place_part(artifact: Artifact, folder: Path, unit: str) -> Artifact:
     made = compile_file(source, unit)
     before, after = (_main(content, source.name) for content in (source.read_bytes(), made.content))
     kept = [operator for operator in after.operators if operator.name != _UNIT]
-    whole, rest = _work(before, before.operators), _work(after, kept)
+    whole, rest = tflite.sum_work(before, before.operators), tflite.sum_work(after, kept)
     flash, ram = (artifact.census.get(name) for name in ("weights", "arena"))
     beside = f"; the processor alone: {figure(ram, 'B')} and {figure(flash, 'B')}" if flash and ram else ""
     instructions = whole.multiplications / _RATE
@@ -81,8 +81,8 @@ def place_part(artifact: Artifact, folder: Path, unit: str) -> Artifact:
         unit=unit,
         by=f"ethos-u-vela {version('ethos-u-vela')}",
         fidelity="estimated",
-        multiplications=_share(rest.multiplications, whole.multiplications),
-        weights=_share(rest.weights, whole.weights),
+        multiplications=share_of(whole.multiplications - rest.multiplications, whole.multiplications),
+        weights=share_of(whole.weights - rest.weights, whole.weights),
         pieces=len(after.operators) - len(kept),
         left=_why_left(after, kept, made.reasons),
         files=() if off else (place.relative_to(folder).as_posix(),),
@@ -93,7 +93,7 @@ def place_part(artifact: Artifact, folder: Path, unit: str) -> Artifact:
         f"{round(instructions, -2):,.0f} instructions that a Cortex-M55 takes at its best for "
         f"{whole.multiplications:,} multiplications{' (edgekit bench counts its own)' if off else ''}",
     )
-    return replace(artifact, census={**artifact.census, "placement": asdict(placement)})
+    return placement.note_in(artifact)
 
 
 def compile_file(source: Path, unit: str) -> Compiled:
@@ -138,15 +138,6 @@ def _main(content: bytes, name: str) -> tflite.Subgraph:
         return tflite.read(content).subgraphs[0]
     except BadInput as exc:
         raise ExportFailed(f"what Vela made of {name} cannot be read: {exc.message}") from exc
-
-
-def _work(graph: tflite.Subgraph, operators: tuple[tflite.Operator, ...] | list[tflite.Operator]) -> tflite.Work:
-    each = [tflite.work_of(graph, operator) for operator in operators]
-    return tflite.Work(sum(one.multiplications for one in each), sum(one.weights for one in each))
-
-
-def _share(left: int, whole: int) -> float | None:
-    return 1 - left / whole if whole else None
 
 
 def _why_left(graph: tflite.Subgraph, kept: list[tflite.Operator], reasons: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.core import Abilities, Runner, Runtime
+from edgekit.core import Abilities, Artifact, Lowering, Runner, Runtime
 
 
 class Litert(Runtime):
@@ -22,12 +22,19 @@ class Litert(Runtime):
     extra = "litert"
     process_bytes = 56_500_000
     holds = "copied"
+    places = "XNNPACK"
 
     def load(self, file: Path, threads: int) -> Runner:
         """See `edgekit.core.Runtime`."""
         from edgekit.runtimes.litert import runner
 
         return runner.load(file, threads)
+
+    def lower(self, artifact: Artifact, folder: Path, about: Lowering) -> Artifact:
+        """See `edgekit.core.Runtime`: asked of the interpreter. Raises BadInput: LiteRT refuses the file."""
+        from edgekit.runtimes.litert import placing
+
+        return placing.place_part(artifact, folder)
 
 
 RUNTIME = Litert()

@@ -22,6 +22,9 @@ _STATEFUL = {
     "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN",
 }  # fmt: skip
 
+#: What the interpreter calls a graph of XNNPACK.
+_DELEGATE = "DELEGATE"
+
 
 def load(file: Path, threads: int) -> LitertRunner:
     """Open a .tflite with the description beside it; without one, tensors have the file's own names and dtypes.
@@ -114,6 +117,11 @@ class LitertRunner(Runner):
             spec.name: decode_value(self._interpreter.get_tensor(facts["index"]), spec.dtype, facts["quantization"])
             for facts, spec in zip(self._outs, self.outputs, strict=True)
         }
+
+    def pieces(self) -> list[tuple[set[int], set[int]]]:
+        """The tensors that each graph of XNNPACK in this interpreter takes, and those that it gives."""
+        nodes = self._interpreter._get_ops_details()
+        return [(set(node["inputs"]), set(node["outputs"])) for node in nodes if node["op_name"] == _DELEGATE]
 
     def _resize(self, values: Sequence[NDArray[Any]]) -> None:
         """Tell the interpreter of other sizes of dynamic axes."""

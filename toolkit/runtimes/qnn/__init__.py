@@ -42,6 +42,7 @@ class Qnn(Runtime):
         }
     )
     cpu = "onnxruntime"
+    places = "Qualcomm HTP"
     #: Context binaries of five networks beside their files: 1.0 (22 MB) to 1.6 (0.2 MB), efficientnet-lite0 1.2.
     compiled = 1.2
     constraints = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from typing import Any
 
 import onnx
 
-from edgekit.core import Artifact, Board, Feeds, Lowering, Placement
+from edgekit.core import Artifact, Board, Feeds, Lowering, Placement, share_of
 from edgekit.errors import CannotRun, ExportFailed
 from edgekit.runtimes.qnn import PACKAGE, fixing
 from edgekit.runtimes.qnn.padding import padding_of
@@ -55,7 +55,7 @@ def lower(artifact: Artifact, folder: Path, about: Lowering, board: Board) -> Ar
             description_of(file).write_text(describe(board, made, padding_of(about.part)), encoding="utf-8")
             files = [description_of(file).name, *graphs, *(path.name for path in folder.glob(f"{file.stem}.*.bin"))]
             placement = replace(least, files=sorted(files), sizes=_describe_sizes(about, calls))
-    return replace(artifact, census={**artifact.census, "placement": asdict(placement)})
+    return placement.note_in(artifact)
 
 
 def _describe_sizes(about: Lowering, calls: Sequence[Feeds]) -> str:
@@ -136,13 +136,12 @@ def _count(model: onnx.ModelProto, feeds: Feeds, groups: Sequence[Any], board: B
         if node.name in taken or (on_unit & set(node.output) and node not in fed):
             on_unit |= set(node.input)
     sizes = fixing.bytes_of_weights(model)
-    all_work, all_bytes = sum(work.values()), sum(sizes.values())
     return Placement(
         _unit(board),
         f"{PACKAGE} {version(PACKAGE)}",
         "simulated",
-        sum(work.get(name, 0) for name in taken) / all_work if all_work else None,
-        sum(size for name, size in sizes.items() if name in on_unit) / all_bytes if all_bytes else None,
+        share_of(sum(work.get(name, 0) for name in taken), sum(work.values())),
+        share_of(sum(size for name, size in sizes.items() if name in on_unit), sum(sizes.values())),
         len(pieces),
         left={node.name: f"{node.op_type} is not taken in this form" for node in fed if node.name in off},
     )

@@ -12,9 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from helpers.cases.tflite_models import Builder, Case, product
+from helpers.cases.tflite_models import Case, product, torn
 
 from edgekit.bundles.places import placement_of
 from edgekit.core import Artifact, Lowering, Part
@@ -67,28 +66,6 @@ def test_what_stays_is_named_and_counted(tmp_path: Path) -> None:
     assert placement.multiplications == 1.0 and placement.pieces == 2
     [(name, why)] = placement.left.items()
     assert name.endswith("gathered") and "GATHER_ND" in why
-
-
-def torn() -> bytes:
-    from ai_edge_litert import schema_py_generated as schema
-
-    rng, b = np.random.default_rng(0), Builder()
-
-    def conv(source: int, target: int) -> None:
-        values = rng.integers(-127, 128, (16, 1, 1, 16)).astype(np.int8)
-        w = b.tensor(values.shape, scale=np.full(16, 0.01), data=values)
-        bias = b.tensor((16,), "int32", np.full(16, 5e-4), data=np.zeros(16, np.int32))
-        options = schema.Conv2DOptionsT()
-        options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
-        b.add("CONV_2D", [source, w, bias], [target], options)
-
-    x, y, z, out = (b.tensor((1, 8, 8, 16), scale=0.05, zero=0) for _ in range(4))
-    conv(x, y)
-    places = b.tensor((1, 8, 8, 3), "int32", data=np.stack(np.indices((1, 8, 8)), -1).astype(np.int32))
-    b.model.subgraphs[0].tensors[z].name = "gathered"
-    b.add("GATHER_ND", [y, places], [z], schema.GatherNdOptionsT())
-    conv(z, out)
-    return b.finish([x], [out])
 
 
 def test_a_frontend_has_no_network(tmp_path: Path) -> None:
