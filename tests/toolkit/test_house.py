@@ -24,7 +24,7 @@ LINES = """
     models/vision 528, models/vits 470, models/whisper 1946
     targets 17, targets/android 2252, targets/common 647, targets/ios 199, targets/microcontroller 886,
     targets/web 782
-    toolkit 413, toolkit/benchmarking 989, toolkit/bundles 913, toolkit/cli 1587, toolkit/common 473,
+    toolkit 413, toolkit/benchmarking 989, toolkit/bundles 913, toolkit/cli 1587, toolkit/common 482,
     toolkit/core 762, toolkit/estimation 475, toolkit/formats 6433, toolkit/gate 1277, toolkit/importers 4594,
     toolkit/llama 409, toolkit/numerics 332, toolkit/pipeline 2036, toolkit/pool 221, toolkit/quantization 1146,
     toolkit/reports 1972, toolkit/runtimes 3894, toolkit/sources 1002, toolkit/tasks 5325
