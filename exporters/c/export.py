@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, Recipe
 from edgekit.errors import ExportFailed, OverBudget, ParityFailed, Unsupported, need
 from edgekit.exporters.c import arena, frontend, write
@@ -15,10 +16,6 @@ from edgekit.exporters.c.lowering import graph
 from edgekit.exporters.c.pruned import prune_file
 from edgekit.runtimes.qemu import build, vouching
 from edgekit.runtimes.tflite_micro.runner import MicroRunner
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 #: Random inputs that are compared beside the real ones, and the most real calls of one stream.
 _RANDOM, _REAL = 100, 400
@@ -152,8 +149,6 @@ def _prove(part: Part, content: bytes, out: Path, calls: Sequence[Feeds], statef
 
     Returns the number of calls compared. Raises ParityFailed at the first difference.
     """
-    import numpy as np
-
     runner = build.load(out / "src" / f"{part.name}.c")
     assert isinstance(runner, build.NetworkRunner)
     specification = MicroRunner(content, part.inputs, part.outputs)
@@ -178,8 +173,6 @@ def _prove(part: Part, content: bytes, out: Path, calls: Sequence[Feeds], statef
 
 
 def _noise(part: Part, rng: Any) -> dict[str, NDArray[Any]]:
-    import numpy as np
-
     feeds = {}
     for spec in part.inputs:
         shape = tuple(int(size) for size in spec.shape)
@@ -193,8 +186,6 @@ def _noise(part: Part, rng: Any) -> dict[str, NDArray[Any]]:
 
 def _write_vectors(part: Part, vectors: Sequence[tuple[Feeds, Mapping[str, NDArray[Any]]]], folder: Path) -> None:
     """``golden/PART.input.N.npy`` and ``golden/PART.output.N.npy``, stacked over the first calls of one stream."""
-    import numpy as np
-
     if not vectors:
         raise ExportFailed(f"the golden input never reaches the part {part.name!r}; it proves nothing.")
     folder.mkdir(exist_ok=True)

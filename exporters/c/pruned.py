@@ -5,8 +5,7 @@ Other compilers for the same chips do not take them out.
 
 from __future__ import annotations
 
-import numpy as np
-
+from edgekit.common.lazy import np
 from edgekit.exporters.c.lowering.prune import prune
 from edgekit.formats import tflite
 from edgekit.formats.tflite import Subgraph

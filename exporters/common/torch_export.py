@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch.nn.utils import parametrize
 
+from edgekit.common.lazy import NDArray
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import ExportFailed
 

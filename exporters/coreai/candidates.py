@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import torch
 
+from edgekit.common.lazy import NDArray
 from edgekit.core import Feeds, Part, Progress
 from edgekit.exporters.common.rounding import round_weights
 from edgekit.exporters.coreai.program import FEW, Weights, attribute, int8_of
@@ -16,10 +17,7 @@ from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import LayerPlan, Plan
 from edgekit.quantization.weights.gptq import Grid
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Outputs = dict[str, NDArray[Any]]
+Outputs: TypeAlias = "dict[str, NDArray[Any]]"
 
 #: What a layer may have -> bits a weight.
 BITS: Mapping[str, float] = {"int8": 8, "float": 16}

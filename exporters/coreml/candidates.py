@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
+from edgekit.common.lazy import NDArray
 from edgekit.core import Feeds, Progress
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import LayerPlan, Plan
 from edgekit.runtimes.coreml.interpreter.program import Program
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Outputs = dict[str, NDArray[Any]]
+Outputs: TypeAlias = "dict[str, NDArray[Any]]"
 
 #: Operator -> its weights and its bias, by the names that it has for them.
 Constants = dict[str, dict[str, Any]]

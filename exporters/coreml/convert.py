@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.lazy import ct, np, torch
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, TensorSpec
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.rounding import round_weights
@@ -167,9 +168,6 @@ def _forms(others: Mapping[str, LayerPlan]) -> dict[str, str]:
 
 
 def convert_part(part: Part, module: Any, wish: Wish) -> Any:
-    import coremltools as ct
-    import torch
-
     trace: Any = torch.jit.trace
     module.eval()
     examples = tuple(torch.ones(_example(part, spec), dtype=getattr(torch, spec.dtype)) for spec in part.inputs)
@@ -200,9 +198,6 @@ def _example(part: Part, spec: TensorSpec) -> list[int]:
 
 def _input(part: Part, spec: TensorSpec, sizes: Mapping[str, tuple[int, ...]]) -> Any:
     """With ranges for dynamic axes, or with every shape that one of `sizes` makes."""
-    import coremltools as ct
-    import numpy as np
-
     dtype = np.dtype(HELD.get(spec.dtype, "int32")).type
     named = [axis for axis in spec.shape if isinstance(axis, str)]
     if named and sizes:
@@ -221,9 +216,6 @@ def _input(part: Part, spec: TensorSpec, sizes: Mapping[str, tuple[int, ...]]) -
 
 def _output(spec: TensorSpec) -> Any:
     """Of the type that the part's contract names where Core ML has it: what one call gives, the next one can take."""
-    import coremltools as ct
-    import numpy as np
-
     return ct.TensorType(name=spec.name, dtype=np.dtype(HELD[spec.dtype]).type if spec.dtype in HELD else None)
 
 

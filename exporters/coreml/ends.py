@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edgekit.common.lazy import torch
+
 
 def with_plain_ends(module: Any, examples: Sequence[Any]) -> Any:
     """`module`; one around it where an input is of truth values, or is given back as it is.
@@ -12,7 +14,6 @@ def with_plain_ends(module: Any, examples: Sequence[Any]) -> Any:
     Core ML takes a truth value as an integer, of which ``~`` is another integer: it becomes one again before anything
     looks at it. And no output of a program may be its input.
     """
-    import torch
 
     class Plain(torch.nn.Module):
         def __init__(self) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from edgekit.quantization.weights.gptq import Grid
-    from edgekit.quantization.weights.palettes import Palette
+from edgekit.common.lazy import NDArray, np
+from edgekit.quantization.weights.gptq import Grid
+from edgekit.quantization.weights.palettes import Palette
 
 #: Precision of a part -> what its layers may have -> bits a weight.
 BITS: Mapping[str, Mapping[str, float]] = {
@@ -32,9 +29,6 @@ def group_of(bits: int, form: str, outputs: int) -> int:
 
 def grid_of(precision: str, form: str, outputs: int) -> Grid | Palette:
     """What the weights of a layer lie on."""
-    from edgekit.quantization.weights.gptq import Grid
-    from edgekit.quantization.weights.palettes import Palette
-
     bits = int(precision[3:])
     if precision == "int8" or (form == "block" and bits == 4):
         return Grid(bits, BLOCK if bits == 4 else 0)
@@ -43,8 +37,6 @@ def grid_of(precision: str, form: str, outputs: int) -> Grid | Palette:
 
 def palette_of(bits: int, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """The palette of some weights, and the place of each in it. Those that have few values already keep them."""
-    import numpy as np
-
     from edgekit.quantization.weights.palettes import Palette, palettes
 
     flat = values.reshape(1, -1).astype(np.float32)

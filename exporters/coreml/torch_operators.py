@@ -7,6 +7,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from edgekit.common.lazy import np, torch
+
 #: Values of a constant from which on its size matters, and how many times those that it is computed from it may be.
 _LARGE, _GROWN = 1 << 14, 4
 
@@ -97,7 +99,6 @@ def _ones_like(context: Any, node: Any) -> None:
 
 def _bicubic(context: Any, node: Any) -> None:
     """Resizing an image between known sizes is a product of matrices on each side of it."""
-    import torch
     from coremltools.converters.mil.frontend.torch.ops import _get_inputs
     from coremltools.converters.mil.mil import Builder
 
@@ -161,7 +162,6 @@ def _unfold(context: Any, node: Any) -> None:
 
 def _isfinite(context: Any, node: Any) -> None:
     """``torch.isfinite``: below infinity on either side, which what is no number is not."""
-    import numpy as np
     from coremltools.converters.mil.frontend.torch.ops import _get_inputs
     from coremltools.converters.mil.mil import Builder, types
 
@@ -253,7 +253,6 @@ def _copy(context: Any, node: Any) -> None:
 
 def _prelu(context: Any, node: Any) -> None:
     """``torch.prelu``, also of what is no image: there Core ML's own has one slope for all channels."""
-    import numpy as np
     from coremltools.converters.mil.frontend.torch import ops
     from coremltools.converters.mil.mil import Builder
 

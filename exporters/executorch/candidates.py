@@ -8,10 +8,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from edgekit.common.lazy import NDArray
 from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Part, Progress
 from edgekit.errors import ExportFailed
@@ -25,9 +26,6 @@ from edgekit.quantization.plan import Plan
 from edgekit.quantization.ranges import EXTREMES
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.gptq import Grid
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class ExecutorchCandidates(Candidates[Graph]):

@@ -5,20 +5,17 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Part
 from edgekit.exporters.executorch import int8
 from edgekit.exporters.executorch.tidy import CONVOLUTIONS, Graph, Node, constant_of, constant_padding
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.streams import CALLS, Streams, factors
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _aten = torch.ops.aten
 _GENERAL = _aten.convolution.default

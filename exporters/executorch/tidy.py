@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 
+from edgekit.common.lazy import NDArray
 from edgekit.exporters.executorch.api import fuse_batch_normalization
 from edgekit.quantization.weights.identifiers import Converted, Identifiers
 

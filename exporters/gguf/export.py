@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress
 from edgekit.errors import BadInput, Unsupported
@@ -20,10 +21,6 @@ from edgekit.exporters.gguf.rounding import inputs
 from edgekit.exporters.gguf.rounding.files import ROUNDED, round_file
 from edgekit.formats import gguf
 from edgekit.runtimes.llama_cpp.runner import LlamaRunner
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 #: Types that are useless without an importance matrix; llama.cpp refuses them (``tensor_requires_imatrix``), by tensor,
 #: some of them only when every tensor before has been worked on.

@@ -11,15 +11,12 @@ import ctypes
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Progress
 from edgekit.errors import BadInput, Unsupported
 from edgekit.runtimes.llama_cpp.context import Settings, open_shared_model
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 CHUNK = 512
 _LEAST_ROWS = 16
@@ -80,8 +77,6 @@ def read_through(
 
     Args: as of `importance`. Raises: as `importance`, and what `watch` raises.
     """
-    import numpy as np
-
     joined = np.concatenate([np.asarray(text, np.int32) for text in tokens]) if tokens else np.zeros(0, np.int32)
     have = len(joined) // CHUNK
     if have < 1:
@@ -165,8 +160,6 @@ class Watch(ABC):
 
 def inputs_of(product: Tensor) -> NDArray[np.float32]:
     """A view of what a product's weights are multiplied with, [.., .., rows, inputs]; gone with the next operation."""
-    import numpy as np
-
     inputs = product.src[1].contents
     shape, strides = list(inputs.ne)[::-1], list(inputs.nb)[::-1]
     extent = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True)) + strides[-1]
@@ -185,8 +178,6 @@ class _Squares(Watch):
         self._counts: dict[str, int] = {}
 
     def means(self) -> dict[str, NDArray[np.float32]]:
-        import numpy as np
-
         means = {name: (sums / self._counts[name]).astype(np.float32) for name, sums in self._sums.items()}
         for name, values in means.items():
             if not np.isfinite(values).all():
@@ -197,8 +188,6 @@ class _Squares(Watch):
         return weights.startswith("blk.")
 
     def collect(self, weights: str, product: Tensor) -> None:
-        import numpy as np
-
         values, owner = inputs_of(product), product.src[0].contents
         shape, matrices = values.shape, owner.ne[2] * owner.ne[3]
         sums = self._sums.setdefault(weights, np.zeros(matrices * shape[3]))
@@ -217,16 +206,12 @@ def name_of(product: Tensor) -> str:
 
 def read(file: Path) -> tuple[dict[str, NDArray[np.float32]], int]:
     """What `write` wrote."""
-    import numpy as np
-
     with np.load(file, allow_pickle=False) as held:
         return {name: held[name] for name in held.files if name != "chunks"}, int(held["chunks"])
 
 
 def write(file: Path, matrix: Mapping[str, NDArray[np.float32]], chunks: int) -> None:
     """Keep a matrix for the next precision of the same export."""
-    import numpy as np
-
     fresh = file.with_name(file.stem + ".partial.npz")
     np.savez(fresh, allow_pickle=False, chunks=np.array(chunks), **matrix)
     fresh.replace(file)

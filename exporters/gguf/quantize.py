@@ -7,16 +7,13 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import ExportFailed, boundary
 from edgekit.formats import gguf
 from edgekit.llama import library
 from edgekit.runtimes.llama_cpp.context import call_failure, telling
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 #: Bytes of a tensor's rows that are worked on at once. The embedding of a model with a large vocabulary has gigabytes.
 _BUFFER = 1 << 28

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds
 from edgekit.exporters.litert import file
 from edgekit.exporters.litert.watch import Watcher
 from edgekit.formats import tflite
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.biases import CALLS, correct
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Operators whose mean output is the mean input through the summed weights; and the axes of a kernel's positions.
 _POSITIONS = {"CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (0, 1, 2), "FULLY_CONNECTED": ()}

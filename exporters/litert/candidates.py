@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Part, Progress
 from edgekit.errors import BadInput, ExportFailed
@@ -19,9 +20,6 @@ from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.ranges import Extremes
 from edgekit.runtimes.litert.runner import LitertRunner
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Forms whose weights the kernels multiply as integers.
 _INTEGER = ("static", "dynamic")

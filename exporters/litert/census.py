@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
@@ -15,9 +14,6 @@ from edgekit.formats import tflite
 from edgekit.formats.tflite.tensors import Specs, encode_value
 from edgekit.runtimes.litert.runner import LitertRunner
 from edgekit.runtimes.tflite_micro.runner import MicroRunner
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Operators that multiply with weights, and which input holds them.
 _WEIGHTS = {

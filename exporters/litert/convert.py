@@ -6,15 +6,13 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import torch
 from edgekit.common.quiet import quiet
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.litert import file, tidy
-
-if TYPE_CHECKING:
-    import torch
 
 
 def fix_axes(part: Part, sizes: Mapping[str, int]) -> Part:

@@ -10,16 +10,13 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flatbuffers
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import ExportFailed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SIGNATURE = "serving_default"
 #: Vectors with fewer elements, and other tensors with very few, stay fp32: they cost nothing, and epsilons are tiny.

@@ -19,21 +19,15 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.common.quiet import quiet
 from edgekit.errors import ExportFailed, need
 from edgekit.exporters.litert import file
 from edgekit.exporters.litert.wish import Wish
 from edgekit.quantization.plan import Plan
-from edgekit.quantization.ranges import least_scale
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from edgekit.quantization.ranges import Ranges
+from edgekit.quantization.ranges import Ranges, least_scale
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D")
 _PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL", "EMBEDDING_LOOKUP")

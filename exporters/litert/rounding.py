@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgekit.common.lazy import np
 from edgekit.core import Feeds
 from edgekit.exporters.litert import file
 from edgekit.exporters.litert.watch import Watcher

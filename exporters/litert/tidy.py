@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgekit.common.lazy import np
 from edgekit.core import TensorSpec
 from edgekit.errors import ExportFailed
 from edgekit.exporters.litert import file

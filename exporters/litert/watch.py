@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds
 from edgekit.formats.tflite.tensors import Specs
 from edgekit.runtimes.litert.runner import LitertRunner
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class Watcher(LitertRunner):

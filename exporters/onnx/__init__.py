@@ -10,10 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common import packed
 from edgekit.common.figures import count
+from edgekit.common.lazy import onnx
 from edgekit.common.memory import give_back
 from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe
 from edgekit.errors import ExportFailed, Unsupported, need
@@ -22,10 +23,6 @@ from edgekit.exporters.onnx import narrow
 from edgekit.quantization.plan import LayerPlan, Wish
 from edgekit.registry import find
 from edgekit.runtimes.onnxruntime import Onnxruntime
-
-if TYPE_CHECKING:
-    import onnx
-
 
 OPTIONS = {
     "form": options.each_part(options.values("blockwise", "dynamic", "four-bit", "int16", "rows", "static")),
@@ -197,8 +194,6 @@ class OnnxExporter(Exporter):
     ) -> onnx.ModelProto:
         """The fp32 graph, made once an export however many recipes are tried: a ready graph as it is, but for what
         smaller forms are made of (see `rewriting.simpler`)."""
-        import onnx
-
         from edgekit.exporters.onnx.graph import from_torch
         from edgekit.exporters.onnx.naming import name_layers
         from edgekit.exporters.onnx.rewriting.simpler import simplify_graph, without_needless
@@ -230,8 +225,6 @@ class OnnxExporter(Exporter):
         out: Path,
         progress: Progress,
     ) -> Artifact:
-        import onnx
-
         from edgekit.exporters.onnx import census, half
         from edgekit.exporters.onnx.graph import share
         from edgekit.exporters.onnx.rewriting import repairs, scalars
@@ -343,8 +336,6 @@ class OnnxExporter(Exporter):
 
 def _copy_ready_model(model: Model, part: Part, graph: onnx.ModelProto, recipe: Recipe, out: Path) -> Artifact:
     """A ready file that is quantized already, or holds its weights in half precision."""
-    import onnx
-
     from edgekit.exporters.onnx import census
     from edgekit.exporters.onnx.rewriting import repairs
 

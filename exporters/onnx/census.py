@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx import half
 from edgekit.exporters.onnx.graph import constants

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper
 
+from edgekit.common.lazy import Floats, NDArray, np
 from edgekit.exporters.onnx.graph import CONTRIB
 from edgekit.quantization.ranges import MIDDLE
 from edgekit.quantization.weights.gptq import Rounded
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

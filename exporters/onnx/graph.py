@@ -12,12 +12,11 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.common.memory import without_collections
 from edgekit.core import Part
 from edgekit.errors import ExportFailed

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-Floats = NDArray[np.float32]
+from edgekit.common.lazy import Floats, NDArray, np
 
 #: Tensors with fewer elements stay fp32: they cost nothing and may hold tiny constants (epsilons).
 SMALL = 1024

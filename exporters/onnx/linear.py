@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 from edgekit.exporters.onnx.half import in_bytes

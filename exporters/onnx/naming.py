@@ -6,8 +6,8 @@ from typing import Any
 
 import onnx
 import torch
-from numpy.typing import NDArray
 
+from edgekit.common.lazy import NDArray
 from edgekit.exporters.common.torch_export import weights_of
 from edgekit.exporters.onnx.graph import attribute
 from edgekit.exporters.onnx.recurrent import with_folded

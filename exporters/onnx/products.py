@@ -41,10 +41,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
+from edgekit.common.lazy import Floats, NDArray, np
 from edgekit.core import Feeds
 from edgekit.errors import EdgekitError
 from edgekit.exporters.onnx import forms as written
@@ -96,7 +95,6 @@ _BATCH = 256
 #: Why a product is blockwise whatever else is true of it.
 TIED = "shares its weights with the embedding"
 
-Floats = NDArray[np.float32]
 #: (layer, form) -> how far the outputs move (relative root mean square) where the layer alone has the form.
 Moved = Callable[[str, str], float]
 #: (how far a layer moves the outputs, shapes of the layers that need a form, shapes of those that are blockwise) ->

@@ -18,12 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import CONTRIB, attribute, constants, rebuild
 from edgekit.quantization.candidates import Truth

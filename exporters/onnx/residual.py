@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 from edgekit.quantization.weights.rotation import LARGEST, reading, rotation, writing
 

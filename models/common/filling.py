@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import nn
 
+from edgekit.common.lazy import np
 from edgekit.errors import BadInput
 
 _Module = TypeVar("_Module", bound=nn.Module)

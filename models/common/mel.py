@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from edgekit.common.lazy import NDArray, np
 
 
 def mel_filters(mels: int, sample_rate: int = 16_000, n_fft: int = 400) -> NDArray[np.float32]:

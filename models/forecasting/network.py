@@ -10,11 +10,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edgekit.common.lazy import np
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.forecasting.shapes import (
     CONTEXT,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from edgekit.common.lazy import np
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.models.policy.shapes import HIDDEN, Robot

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.models.common.mel import mel_filters as slaney_filters
 from edgekit.models.speaker.shapes import N_FFT, SAMPLE_RATE, Filterbank
 

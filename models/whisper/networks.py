@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.models.common.mel import mel_filters
 from edgekit.models.whisper.shapes import HOP, N_FFT, Shape
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.lazy import np
 from edgekit.core import Feeds
 from edgekit.errors import ParityFailed
 from edgekit.numerics.parity import chain_limit_of, relative_error, sample_outputs
@@ -59,8 +60,6 @@ def compared_calls(count: int) -> list[int]:
 
 def reference(file: Path) -> Feeds:
     """What fp32 computed; the caller has checked the file's hash."""
-    import numpy as np
-
     with np.load(file, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
@@ -112,8 +111,6 @@ def steps(there: Sequence[Feeds], here: Sequence[Feeds]) -> float:
 
     Infinite for a value that differs from an output that is constant, and for shapes that differ.
     """
-    import numpy as np
-
     most = 0.0
     for answer, expected in ((a[name], b[name]) for a, b in zip(there, here, strict=True) for name in b):
         if answer.shape != expected.shape:
@@ -130,8 +127,6 @@ def steps(there: Sequence[Feeds], here: Sequence[Feeds]) -> float:
 def _own_step(values: Any) -> float:
     """The step of values that were integers before: the least difference of two, where all others are multiples of
     it; else 0. Three differences are needed: any two numbers are multiples of something."""
-    import numpy as np
-
     apart = np.diff(np.unique(values))
     if len(apart) < 3:
         return 0.0

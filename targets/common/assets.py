@@ -12,22 +12,19 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import to_builtins
 
 from edgekit.common.arrays import read_arrays
 from edgekit.common.files import read_text
+from edgekit.common.lazy import NDArray, np
 from edgekit.common.packed import plain_name, unpack
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.numerics.parity import chain_limit_of, coarsest
 from edgekit.targets.common import calls
 from edgekit.targets.common.vocabularies import Rule, vocabulary_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 #: What the loops read first, and the list of all files with their hashes.
 DESCRIPTION, FILES = "model.json", "files.json"
@@ -118,8 +115,6 @@ def write_file_list(out: Path) -> dict[str, int]:
 def _input(bundle: Bundle) -> dict[str, NDArray[Any]]:
     """The golden input, by its kind of file: ``{"audio": float32 [samples]}``, ``{"pixels": uint8 [height, width,
     3]}``, ``{"numbers": float32}`` of any shape, or ``{"text": uint8 [bytes]}``; of tensors all of them, by name."""
-    import numpy as np
-
     file = bundle.path / bundle.manifest.golden.input
     with need("run", "Reading the golden input"):
         import soundfile
@@ -149,8 +144,6 @@ def _input(bundle: Bundle) -> dict[str, NDArray[Any]]:
 
 def _column(file: Path) -> NDArray[np.float32]:
     """The last column of a table without its line of names; a gap is not a number."""
-    import numpy as np
-
     cells = [line.rpartition(",")[2].strip() for line in read_text(file).splitlines() if line.strip()]
     values = [float(cell) if _NUMBER.fullmatch(cell) else float("nan") for cell in cells]
     named = bool(values) and np.isnan(values[0]) and bool(cells[0])
@@ -159,7 +152,5 @@ def _column(file: Path) -> NDArray[np.float32]:
 
 def _reference(file: Path) -> dict[str, NDArray[Any]]:
     """What fp32 computed: ``"PART/CALL/OUTPUT" -> float32``."""
-    import numpy as np
-
     held = read_arrays(file, f"the golden reference {file.name}", _MOST)
     return {name: np.asarray(array, np.float32) for name, array in held.items()}

@@ -14,12 +14,10 @@ import hashlib
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import DeviceFailed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _MAGIC = 0x31434B45
 _MAGIC_ALL = 0x41434B45
@@ -92,7 +90,6 @@ def read(file: Path) -> list[dict[str, NDArray[Any]]]:
 
 def take(source: IO[bytes]) -> list[dict[str, NDArray[Any]]]:
     """`read` from an open file or pipe, up to the end of the last call."""
-    import numpy as np
 
     def tensor() -> tuple[str, NDArray[Any]]:
         name = _read_exactly(source, _number(source)).decode()

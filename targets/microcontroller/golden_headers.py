@@ -5,12 +5,10 @@ from __future__ import annotations
 import wave
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: One tensor, or several in the order of the network's indices.
 Tensors: TypeAlias = "NDArray[Any] | Sequence[NDArray[Any]]"
@@ -95,8 +93,6 @@ def _array(file: Path) -> NDArray[Any]:
     Raises:
         BadInput: it holds something else, or more than golden data can be.
     """
-    import numpy as np
-
     try:
         if file.stat().st_size > MOST_BYTES:
             raise BadInput(f"{file.name} has more than {MOST_BYTES:,} bytes; golden data is smaller.")
@@ -148,8 +144,6 @@ def read_wav(file: Path) -> NDArray[Any]:
     Raises:
         BadInput: anything else.
     """
-    import numpy as np
-
     try:
         with wave.open(str(file)) as sound:
             kind = (sound.getnchannels(), sound.getsampwidth(), sound.getframerate())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.files import cache_folder, hash_file, write_whole
+from edgekit.common.lazy import Image, np, soundfile
 from edgekit.core import is_synthetic
 from edgekit.errors import BadInput, Unsupported, need
 
@@ -72,9 +73,6 @@ def _folder() -> Path:
 
 def _sound(real: Path) -> bytes:
     """White noise, 20 dB below full scale, as 16-bit WAV."""
-    import numpy as np
-    import soundfile
-
     facts = soundfile.info(str(real))
     noise = np.random.default_rng(_SEED).normal(0.0, 0.1, (facts.frames, facts.channels)).clip(-1.0, 1.0)
     buffer = io.BytesIO()
@@ -84,9 +82,6 @@ def _sound(real: Path) -> bytes:
 
 def _picture(real: Path) -> bytes:
     """Every channel of every pixel by itself, as PNG."""
-    import numpy as np
-    from PIL import Image
-
     with Image.open(real) as picture:
         wide, high = picture.size
     noise = np.random.default_rng(_SEED).integers(0, 256, (high, wide, 3), dtype=np.uint8)
@@ -97,8 +92,6 @@ def _picture(real: Path) -> bytes:
 
 def _array(real: Path) -> bytes:
     """Normal noise with the mean and the spread of the real values, in their dtype and shape."""
-    import numpy as np
-
     values = np.load(real, allow_pickle=False)
     noise = np.random.default_rng(_SEED).normal(values.mean(), values.std(), values.shape)
     if values.dtype.kind in "iub":

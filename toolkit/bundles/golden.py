@@ -9,18 +9,16 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from edgekit.bundles.manifest import NAME
 from edgekit.bundles.opened import load, makers
 from edgekit.common import package_data
 from edgekit.common.arrays import read_arrays
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Bundle, Calls, Model, Predictor, Runner, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
 from edgekit.numerics.parity import Recorder, chain_limit_of, coarsest, relative_error, sample_outputs
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _MOST = 64 * 2**20
 
@@ -47,8 +45,6 @@ def reference_of(recorders: Mapping[str, Recorder]) -> dict[str, NDArray[Any]]:
 
 def write_reference(arrays: Mapping[str, NDArray[Any]], out: Path) -> str:
     """Write the fp32 reference's outputs into the bundle folder `out`; returns the file's name."""
-    import numpy as np
-
     name = "golden/reference.npz"
     np.savez_compressed(out / name, allow_pickle=False, **dict(arrays))
     _without_times(out / name)

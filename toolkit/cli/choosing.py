@@ -10,12 +10,10 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.cli.terminal import say, show_json, show_table
-
-if TYPE_CHECKING:
-    from edgekit.core import Fit, Speed
+from edgekit.core import Fit, Speed
 
 _NONE = "-"
 #: Columns that every terminal has.

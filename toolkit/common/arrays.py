@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def read_arrays(file: Path, what: str, most: int = 1 << 30) -> dict[str, NDArray[Any]]:
@@ -22,8 +20,6 @@ def read_arrays(file: Path, what: str, most: int = 1 << 30) -> dict[str, NDArray
     Raises:
         BadInput: damaged, larger than `most`, or with something else than arrays of numbers and texts.
     """
-    import numpy as np
-
     try:
         with zipfile.ZipFile(file) as archive:
             size = sum(entry.file_size for entry in archive.infolist())

@@ -10,17 +10,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import coremltools as ct
     import numpy as np
     import onnx
+    import onnxruntime
+    import soundfile
     import torch
+    import torch.nn.functional as F
     from numpy.typing import NDArray
-    from PIL import Image, ImageDraw
+    from onnx import numpy_helper
+    from PIL import Image, ImageDraw, ImageFont
 
     #: Arrays of float32, and of float64, of any shape.
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
 else:
-    NDArray = Floats = Doubles = Any  # in annotations alone
+    Floats = Doubles = Any  # in annotations alone
+
+    class NDArray:
+        """Stands for numpy's type of arrays in annotations and aliases."""
+
+        def __class_getitem__(cls, _: Any) -> Any:
+            return Any
 
     class _Lazy:
         """Stands for a library, and keeps what was asked of it."""
@@ -33,7 +44,10 @@ else:
             setattr(self, name, value)
             return value
 
-    np, onnx, torch = map(_Lazy, ("numpy", "onnx", "torch"))
-    Image, ImageDraw = map(_Lazy, ("PIL.Image", "PIL.ImageDraw"))
+    np, torch, F = map(_Lazy, ("numpy", "torch", "torch.nn.functional"))
+    onnx, numpy_helper, onnxruntime = map(_Lazy, ("onnx", "onnx.numpy_helper", "onnxruntime"))
+    Image, ImageDraw, ImageFont = map(_Lazy, ("PIL.Image", "PIL.ImageDraw", "PIL.ImageFont"))
+    ct, soundfile = map(_Lazy, ("coremltools", "soundfile"))
 
-__all__ = ["Doubles", "Floats", "Image", "ImageDraw", "NDArray", "np", "onnx", "torch"]
+__all__ = ["Doubles", "F", "Floats", "Image", "ImageDraw", "ImageFont", "NDArray"]
+__all__ += ["ct", "np", "numpy_helper", "onnx", "onnxruntime", "soundfile", "torch"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from edgekit.core import Fit, Model, Target
 from edgekit.estimation.budgets import excess, expected_size, hopeless, nearest, replace_budgets
@@ -11,9 +10,7 @@ from edgekit.estimation.recipes import choose_recipe, named_runtime, refusal, un
 from edgekit.estimation.speeds import estimate_speeds, fidelities
 from edgekit.importers.resolved import model_of
 from edgekit.registry import find, serving
-
-if TYPE_CHECKING:
-    from edgekit.reports.cells import Matrix
+from edgekit.reports.cells import Matrix
 
 
 def fit(

@@ -15,16 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from edgekit.bench.statistics import repeated
 from edgekit.core import Fidelity, Model, Recipe, Report, Speed, Target, Work
 from edgekit.estimation.lengths import seconds_of
 from edgekit.registry import find
+from edgekit.reports.cells import Cell, Matrix
 from edgekit.runtimes.resolved import recipe_of
-
-if TYPE_CHECKING:
-    from edgekit.reports.cells import Cell, Matrix
 
 #: The reference machine, on which the calibration file was measured.
 REFERENCE = "2-core x86-64 virtual machine with AVX-512 VNNI, 1 thread"

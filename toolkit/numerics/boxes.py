@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from edgekit.common.lazy import NDArray, np
 
-    Floats = NDArray[np.float64]
+Floats: TypeAlias = "NDArray[np.float64]"
 
 
 def overlaps(first: Any, second: Any) -> Floats:
     """Intersection over union of every box of `first` with every box of `second`: [first, second]. A box without an
     area overlaps nothing."""
-    import numpy as np
-
     a, b = (np.asarray(boxes, np.float64).reshape(-1, 4) for boxes in (first, second))
     low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
     common = (high - low).clip(min=0).prod(2)
@@ -28,8 +24,6 @@ def overlaps(first: Any, second: Any) -> Floats:
 def non_maximum_suppression(boxes: Any, scores: Any, overlap: float, most: int) -> list[int]:
     """Non-maximum suppression: indices of the boxes that stay, best first, `most` at most. A box goes if it overlaps a
     better one by more than `overlap`; of equal scores the earlier box is the better."""
-    import numpy as np
-
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     left = np.argsort(-np.asarray(scores, np.float64), kind="stable")
     chosen: list[int] = []
@@ -43,8 +37,6 @@ def non_maximum_suppression(boxes: Any, scores: Any, overlap: float, most: int) 
 def match_boxes(first: Any, second: Any, least: float) -> list[tuple[int, int, float]]:
     """Pairs (index in `first`, in `second`, overlap) of at least this overlap, each box in one pair at most: the pair
     that overlaps most comes first, and so on."""
-    import numpy as np
-
     table = overlaps(first, second)
     pairs: list[tuple[int, int, float]] = []
     while table.size and table.max() >= least:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.common.lazy import torch
+
 
 def not_numbers(module: Any) -> str:
     """The first weight of a torch module with values that are not numbers, as text; "" without any.
 
     An infinity counts in a parameter. In a buffer it may be meant, such as that of a mask.
     """
-    import torch
-
     tensors = [*module.named_parameters(), *module.named_buffers()]
     parameters = {name for name, _ in module.named_parameters()}
     for name, tensor in tensors:

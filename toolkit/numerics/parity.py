@@ -8,15 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.numerics.narrow import narrow_bits
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Outputs = Mapping[str, "NDArray[Any]"]
+Outputs: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 Item = TypeVar("Item")
 #: No precision explains more, nor a chain of parts: an output of zeros is 1 away from any reference. Weights that have
@@ -117,8 +115,6 @@ def relative_error(outputs: Sequence[Outputs], reference: Sequence[Outputs]) -> 
     Infinite where an output is absent, the shapes differ or a value is not finite, on either side: a NaN must never
     compare as small, and neither must nothing at all.
     """
-    import numpy as np
-
     errors = []
     for out, ref in zip(outputs, reference, strict=True):
         for name, expected in ref.items():
@@ -143,8 +139,6 @@ def _norms(actual: NDArray[Any], expected: NDArray[Any]) -> tuple[float, float]:
     In double precision: squares of large float32 values overflow, and anything over infinity is 0. A block at a time:
     all logits of a language model's prompt would take a gigabyte so.
     """
-    import numpy as np
-
     off = size = 0.0
     for start in range(0, len(expected), _BLOCK):
         truth = expected[start : start + _BLOCK].astype(np.float64)
@@ -174,8 +168,6 @@ def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
 
 def sample_outputs(calls: Sequence[tuple[Feeds, Outputs]], count: int = 2) -> dict[str, NDArray[Any]]:
     """Evenly spaced values of the outputs of the first `count` calls: ``"CALL/OUTPUT" -> float32 [<= 2048]``."""
-    import numpy as np
-
     out = {}
     for i, (_, outputs) in enumerate(calls[:count]):
         for name, value in outputs.items():

@@ -7,9 +7,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.files import cache_folder, describe_content, write_whole
+from edgekit.common.lazy import NDArray
 from edgekit.core import Predictor
 from edgekit.errors import BadInput, EdgekitError
 from edgekit.gate.evidence import digests
@@ -19,9 +20,6 @@ from edgekit.pipeline.evidence import Samples
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.reuse import decides
 from edgekit.tasks.resolved import task_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Samples whose calls are recorded for parity, and sets of answers that are kept: the latest.
 _RECORDED, _SETS = 4, 64

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.bundles import golden, manifest
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds, Part, Predictor, Runner, Sample
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.gate.judges import Scores
@@ -18,9 +19,6 @@ from edgekit.pipeline.answering import answer_evidence, has_user_evidence, unfit
 from edgekit.pipeline.evidence import Samples, facts, gather_samples
 from edgekit.pipeline.job import Job, Run
 from edgekit.runtimes.torch.runner import reference_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Calls of a part that parity may compare.
 _PARITY = 8
@@ -104,8 +102,6 @@ def trace(run: Run) -> Reference:
 
 def _check_answers(job: Job, part: str, recorder: Recorder) -> None:
     """Raise BadInput where a part of the reference gives what is no number: nothing can be compared with that."""
-    import numpy as np
-
     for name, value in recorder.calls[0][1].items():
         if value.dtype.kind == "f" and np.isnan(value).any():
             raise BadInput(

@@ -11,21 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-import numpy as np
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.numerics.parity import relative_error, spread
 from edgekit.quantization.allocation import Choice, allocate
-from edgekit.quantization.candidates import Candidates, Made
+from edgekit.quantization.candidates import Candidates, Made, Outputs
 from edgekit.quantization.plan import LayerPlan, Plan
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from edgekit.quantization.candidates import Outputs
-
-    Squares = NDArray[np.float64]
+Squares: TypeAlias = "NDArray[np.float64]"
 
 #: Inputs that the whole is measured on, evenly spaced; layers alone, which takes longer, on the worst of these.
 _SEEN, _ALONE = 48, 2

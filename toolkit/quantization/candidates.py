@@ -6,20 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
-import numpy as np
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds, Progress
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.ranges import EXTREMES
 from edgekit.quantization.samples import subsample_evenly
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Outputs = Mapping[str, NDArray[Any]]
+Outputs: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 #: Weights times calls that a trial may have, and the fewest calls. MiniLM (10.6 M) has 4, what is below 2.5 M all 16.
 _TRIAL, _FEWEST = 40_000_000, 3

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-import numpy as np
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    #: Tensor -> (least, largest) value.
-    Ranges = Mapping[str, tuple[float, float]]
-    #: Feeds -> the watched tensors of one call.
-    Run = Callable[[Feeds], Mapping[str, NDArray[Any]]]
+#: Tensor -> (least, largest) value.
+Ranges: TypeAlias = "Mapping[str, tuple[float, float]]"
+#: Feeds -> the watched tensors of one call.
+Run: TypeAlias = "Callable[[Feeds], Mapping[str, NDArray[Any]]]"
 
 METHODS = ("min-max", "percentile", "entropy")
 #: Those that need one pass over the inputs.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-import numpy as np
-
+from edgekit.common.lazy import np
 from edgekit.core import Feeds
 from edgekit.errors import BadInput
 

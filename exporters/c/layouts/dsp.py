@@ -10,16 +10,11 @@ wants ``|sum1| < 2^23``, which is checked here for every input there can be.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.c.layouts.requantize import NOTHING, SHIFT_MARK, Channel, Requantization, constants
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 __all__ = [
     "Requantization", "has_planes", "in_place_conv_2d", "in_place_depthwise_conv_2d", "pack_conv_2d",

@@ -5,10 +5,9 @@ Every number here is what the kernel of the same name takes; it counts in the sa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from edgekit.common.lazy import NDArray
 
 # conv_2d_mve.c
 _CHANNELS, _WIDE, _FEW_PIXELS, _MANY_PIXELS, _MANY_TAPS, _COPY_BYTES = 3, 32, 48, 80, 64, 4096

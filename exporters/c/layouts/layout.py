@@ -7,16 +7,14 @@ extension (`dsp.py`), with the requantization among the weights.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from edgekit.common.lazy import NDArray
 from edgekit.errors import Unsupported
 from edgekit.exporters.c.layouts import LAYOUTS, dsp
 from edgekit.exporters.c.layouts import helium as mve
 from edgekit.exporters.c.layouts.dsp import Requantization
 from edgekit.exporters.c.layouts.helium import Axis
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: What the generated layout.h defines.
 DEFINES = {"plain": "", "dsp": "EK_LAYOUT_DSP", "helium": "EK_LAYOUT_HELIUM"}

@@ -13,12 +13,9 @@ left out if no negative tie can occur.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from edgekit.common.lazy import NDArray, np
 
 #: A factor at or below zero is a shift minus this.
 SHIFT_MARK = 64

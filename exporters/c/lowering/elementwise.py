@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.c.lowering import fixed_point
 from edgekit.exporters.c.lowering.layers import (
     Array,
@@ -23,9 +24,6 @@ from edgekit.exporters.c.lowering.layers import (
 )
 from edgekit.exporters.c.lowering.products import outputs_of, pad_before
 from edgekit.formats.tflite import Operator, Tensor
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _SAME = 0
 
@@ -189,14 +187,10 @@ def unary(lowering: Lowering, operator: Operator) -> None:
 
 def _patterns(tensor: Tensor) -> NDArray[Any]:
     """The value of every pattern of eight bits, as int64."""
-    import numpy as np
-
     return np.arange(256, dtype=np.uint8).view(tensor.dtype).astype(np.int64)
 
 
 def _bytes(values: list[int], tensor: Tensor) -> NDArray[Any]:
-    import numpy as np
-
     info = np.iinfo(tensor.dtype)
     return np.clip(values, info.min, info.max).astype(tensor.dtype).view(np.uint8)
 

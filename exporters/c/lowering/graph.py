@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import elementwise, int16, moves, products, shapes
 from edgekit.exporters.c.lowering.layers import QUANTIZE_HINT, SIZES, Layer, Lowering, refuse
 from edgekit.exporters.c.lowering.prune import prune
 from edgekit.formats.tflite import Graph, Operator, Subgraph, Tensor
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def _quantize(lowering: Lowering, operator: Operator) -> None:
@@ -133,8 +131,6 @@ def _hint(operator: Operator) -> str:
 
 def _declare_states(lowering: Lowering, graph: Graph) -> dict[int, NDArray[Any]]:
     """A tensor for every variable that an initialising subgraph assigns, with its first values."""
-    import numpy as np
-
     states: dict[int, NDArray[Any]] = {}
     called = [operator.options["subgraph"] for operator in lowering.graph.operators if operator.name == "CALL_ONCE"]
     for number in called:

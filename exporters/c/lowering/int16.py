@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.c.lowering import moves
 from edgekit.exporters.c.lowering.elementwise import same_scale
 from edgekit.exporters.c.lowering.int16_tables import exponential, reciprocal
@@ -39,9 +40,6 @@ from edgekit.exporters.c.lowering.products import (
     weights_of,
 )
 from edgekit.formats.tflite import Operator, Tensor
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: The specification's int64 accumulators are promised to stay within 48 bits, and its shifts to be at most 7.
 _WIDE_BITS, _MOST_SHIFT = 47, 7
@@ -127,8 +125,6 @@ def _product(
 
 def _bias(lowering: Lowering, operator: Operator, channels: int) -> tuple[Array, bool]:
     """The bias, and whether it is int64, which decides how sums are kept and scaled."""
-    import numpy as np
-
     depthwise = operator.name == "DEPTHWISE_CONV_2D"
     if len(operator.inputs) < 3 or operator.inputs[2] < 0:
         return Array("bias", "int64_t", np.zeros(channels, np.int64)), True
@@ -144,8 +140,6 @@ def _bias(lowering: Lowering, operator: Operator, channels: int) -> tuple[Array,
 
 def _multipliers(lowering: Lowering, operator: Operator, channels: int, wide: bool) -> tuple[Array, Array]:
     """What brings sums to outputs, per channel; beside int64 sums, multipliers have 16 bits."""
-    import numpy as np
-
     source, output = (lowering.tensors[i] for i in (operator.inputs[0], operator.outputs[0]))
     quantization = lowering.tensors[operator.inputs[1]].quantization
     assert quantization is not None

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from edgekit.common.lazy import NDArray, np
 
 _INTERVALS, _LEAST, _MOST = 512, -32768, 32767
 
@@ -19,8 +18,6 @@ _INTERVALS, _LEAST, _MOST = 512, -32768, 32767
 @cache
 def exponential() -> NDArray[Any]:
     """exp(x) for x in [-10, 0], with 15 fraction bits: int16 [513]."""
-    import numpy as np
-
     return _table(lambda x: np.exp(x.astype(np.float64)), 10.0, zero=_MOST)
 
 
@@ -32,8 +29,6 @@ def reciprocal() -> NDArray[Any]:
 
 def _table(function: Callable[[NDArray[Any]], NDArray[Any]], length: float, zero: int) -> NDArray[Any]:
     """`function` over `length`, from the least 16-bit value to the largest; `zero` is the value that stands for 0."""
-    import numpy as np
-
     single = np.float32
     span = _MOST - _LEAST
     scale, unit = single(length) / single(span), single(2) / single(span)
@@ -56,7 +51,5 @@ def _table(function: Callable[[NDArray[Any]], NDArray[Any]], length: float, zero
 
 def _round_half_away(values: NDArray[Any]) -> NDArray[Any]:
     """To nearest, ties away from zero."""
-    import numpy as np
-
     away: NDArray[Any] = np.sign(values) * np.floor(np.abs(values) + np.float32(0.5))
     return away

@@ -10,13 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import Unsupported
 from edgekit.formats.tflite import Operator, Quantization, Subgraph, Tensor
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SIZES = {"int8": 1, "uint8": 1, "int16": 2, "int32": 4, "float32": 4}
 
@@ -185,8 +183,6 @@ def _round_half_away(value: float) -> int:
 
 
 def float32(value: float) -> float:
-    import numpy as np
-
     return float(np.float32(value))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.c.layouts import layout
 from edgekit.exporters.c.layouts.dsp import Requantization
 from edgekit.exporters.c.layouts.helium import Axis
@@ -23,9 +24,6 @@ from edgekit.exporters.c.lowering.layers import (
     zero_of,
 )
 from edgekit.formats.tflite import Operator, Tensor
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: The largest size that the layers' 16-bit members hold.
 _MOST = 32767
@@ -156,8 +154,6 @@ def _requantization(
     lowering: Lowering, operator: Operator, source: Tensor, output: Tensor, sums: NDArray[Any]
 ) -> Requantization:
     """What brings accumulators to outputs; `sums` are the weights' sums per output channel."""
-    import numpy as np
-
     channels = len(sums)
     bias = np.zeros(channels, np.int64)
     if len(operator.inputs) > 2 and operator.inputs[2] >= 0:

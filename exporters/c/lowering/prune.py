@@ -14,16 +14,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.c.lowering.fixed_point import scale
 from edgekit.exporters.c.lowering.layers import float32, multiplier_of, scale_of, scales_of, zero_of
 from edgekit.formats.tflite import Graph, Operator, Quantization, Subgraph, Tensor
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Channels are kept up to a multiple of this, which kernels compute fastest.
 _MULTIPLE = 4

@@ -8,26 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-import numpy as np
-
+from edgekit.common.lazy import Floats, NDArray, np
+from edgekit.core import Progress
 from edgekit.exporters.gguf.census import Rounding
 from edgekit.exporters.gguf.quantize import quantize
 from edgekit.exporters.gguf.rounding.inputs import Hessians
 from edgekit.exporters.gguf.rounding.matrices import Curvature, nearest, round_matrix
 from edgekit.exporters.gguf.rounding.sensitivities import Trial, sensitivities
 from edgekit.formats import gguf
+from edgekit.formats.gguf import Gguf, GgufTensor
 from edgekit.formats.gguf.blocks import BLOCKS, row_bytes
 from edgekit.quantization.allocation import Choice, allocate
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from edgekit.core import Progress
-    from edgekit.formats.gguf import Gguf, GgufTensor
-
-    Floats = NDArray[np.float32]
 
 _Made = TypeVar("_Made")
 

@@ -13,20 +13,13 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from edgekit.common.lazy import Floats, NDArray, np
+from edgekit.core import Progress
 from edgekit.errors import BadInput
 from edgekit.exporters.gguf.importance import Tensor, Watch, inputs_of, read_through
+from edgekit.formats.gguf import GgufTensor
 from edgekit.runtimes.llama_cpp import room
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from edgekit.core import Progress
-    from edgekit.formats.gguf import GgufTensor
-
-    Floats = NDArray[np.float32]
 
 #: Inputs of a block of a Hessian: the time to invert it grows with the third power.
 _WIDEST, _MULTIPLE = 2304, 256
@@ -49,15 +42,11 @@ class Hessians:
 
     def __getitem__(self, weights: str) -> list[Floats]:
         """The blocks on the diagonal, [k, k] each, as means over the rows; KeyError for weights that took no part."""
-        import numpy as np
-
         with np.load(self.folder / self.files[weights], allow_pickle=False) as held:
             return [held[f"arr_{i}"] for i in range(len(held.files))]
 
     def importance(self) -> dict[str, Floats]:
         """The importance matrix: mean squares of the inputs, by the weights of layers."""
-        import numpy as np
-
         own: dict[str, Floats] = {}
         for name in self.files:
             if name.startswith("blk."):
@@ -144,8 +133,6 @@ class _Products(Watch):
         return self._sharing[weights] == weights
 
     def collect(self, weights: str, product: Tensor) -> None:
-        import numpy as np
-
         values = inputs_of(product)
         rows = np.ascontiguousarray(values).reshape(-1, values.shape[-1])
         places = blocks(rows.shape[1])
@@ -159,8 +146,6 @@ class _Products(Watch):
 
     def store(self, folder: Path) -> dict[str, str]:
         """Write the means to files; weights -> their file's name."""
-        import numpy as np
-
         for name, sums in self._sums.items():
             means = [total / np.float32(self._counts[name]) for total in sums]
             if not all(np.isfinite(mean).all() for mean in means):

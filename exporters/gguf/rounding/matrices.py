@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-import numpy as np
-
+from edgekit.common.lazy import Floats, NDArray, np
 from edgekit.exporters.gguf.rounding.scales import fit_scales, steps
 from edgekit.formats.gguf.blocks import BLOCKS, Block, Scales, pack
-from edgekit.quantization.weights.gptq import Inverse, descend_coordinates, inverse, run_gptq, shrink_hessian
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from edgekit.quantization.weights.gptq import Places
-
-    Floats = NDArray[np.float32]
+from edgekit.quantization.weights.gptq import Inverse, Places, descend_coordinates, inverse, run_gptq, shrink_hessian
 
 #: Times that each weight is moved again after GPTQ; the second gains a fifth of the first.
 _SWEEPS = 1

@@ -5,18 +5,13 @@ on their steps. What is returned is what the file will hold: float16, and multip
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-import numpy as np
-
+from edgekit.common.lazy import Floats, NDArray, np
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.blocks import Block, Scales
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-    Halves = NDArray[np.float16]
+Halves: TypeAlias = "NDArray[np.float16]"
 
 #: Ranges that are tried, of the largest weight; and what is cut off below and above, of the whole range.
 _SHARES = (1.1, 1.0, 0.95, 0.9, 0.85, 0.8)

@@ -10,21 +10,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-
+from edgekit.common.lazy import Floats, NDArray, np
+from edgekit.core import Progress
 from edgekit.exporters.gguf.importance import CHUNK
 from edgekit.exporters.gguf.quantize import quantize
 from edgekit.runtimes.llama_cpp.perplexity import divergence, log_softmax
 from edgekit.runtimes.llama_cpp.runner import LlamaRunner
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from edgekit.core import Progress
-
-    Floats = NDArray[np.float32]
 
 #: Chunks that are read in a trial, and the first position whose answer counts.
 _CHUNKS, _FROM = 2, 64

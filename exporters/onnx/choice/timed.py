@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-import numpy as np
 import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
 from edgekit.common.figures import figure
+from edgekit.common.lazy import np
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx.graph import IR_VERSION, OPSET
 from edgekit.exporters.onnx.products import Moved, quantize

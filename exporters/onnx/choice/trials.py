@@ -6,20 +6,18 @@ Only what stands behind a product is computed again; what it reads was recorded.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import onnx
 from onnx import helper
 
+from edgekit.common.lazy import NDArray
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.finding import Product
 from edgekit.exporters.onnx.graph import constants, rebuild
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.runtimes.onnxruntime.runner import evaluate
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Multiplications with weights in the calls that a trial of a form is measured on, and the most calls. A call of
 #: whisper-base's encoder has 14e9 and more, one of MiniLM 0.3e9.

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-import numpy as np
 import onnx
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import attribute, constants, with_constants
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.quantization.weights.streams import CALLS, Stream, Streams, factors
 from edgekit.runtimes.onnxruntime.runner import open_model
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Arrays = dict[str, NDArray[Any]]
+Arrays: TypeAlias = "dict[str, NDArray[Any]]"
 
 #: Operators that treat every channel alike, whatever its scale.
 _ALIKE = ("Relu", "Identity", "GlobalAveragePool", "AveragePool", "MaxPool", "Dropout")

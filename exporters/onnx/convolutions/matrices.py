@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.onnx.graph import constants, rebuild
 
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 
 #: Operators with weights that have an integer form.

@@ -16,20 +16,16 @@ and those of biases are not stored but multiplied; the runtime computes both onc
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.onnx.convolutions.places import MOVES, Places
 from edgekit.exporters.onnx.graph import CONTRIB, attribute, constants, rebuild
-from edgekit.quantization.ranges import least_scale
+from edgekit.quantization.ranges import Ranges, least_scale
 from edgekit.quantization.weights.snapping import half
-
-if TYPE_CHECKING:
-    from edgekit.quantization.ranges import Ranges
 
 
 def quantize(

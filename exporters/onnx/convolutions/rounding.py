@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.convolutions.places import Places, places
 from edgekit.exporters.onnx.graph import attribute, constants, with_constants

@@ -21,12 +21,11 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
+from edgekit.common.lazy import NDArray, np, onnxruntime
 from edgekit.core import Feeds, Progress
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx import half
@@ -37,12 +36,9 @@ from edgekit.quantization import samples
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import LayerPlan, Plan, Wish
-from edgekit.quantization.ranges import METHODS, WIDE, Histograms
+from edgekit.quantization.ranges import METHODS, WIDE, Histograms, Ranges
 from edgekit.quantization.weights.streams import better
 from edgekit.runtimes.onnxruntime.runner import evaluate, open_model, without_telemetry
-
-if TYPE_CHECKING:
-    from edgekit.quantization.ranges import Ranges
 
 #: Outputs may move by this much (relative root mean square over the held-out samples together).
 MOST = 0.15
@@ -189,8 +185,6 @@ class _Static(Candidates[onnx.ModelProto]):
 def operators(model: onnx.ModelProto) -> Counter[str]:
     """Operators of the graph that onnxruntime makes of `model` on this machine, before it lays out memory."""
     without_telemetry()
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from edgekit.common.lazy import np
 from edgekit.exporters.onnx.graph import attribute, rebuild
 
 #: A step: an operator and what it reads: the function's input (``"x"``), the result of a step by its place, a constant.

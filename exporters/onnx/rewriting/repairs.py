@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 from edgekit.exporters.onnx.half import in_bytes
 from edgekit.exporters.onnx.rewriting import functions

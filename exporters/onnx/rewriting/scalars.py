@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-import numpy as np
 import onnx
 from onnx import helper
 
+from edgekit.common.lazy import np
 from edgekit.exporters.onnx.graph import constants, rebuild
 from edgekit.exporters.onnx.rewriting.functions import MOVES
 

@@ -15,10 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
+from edgekit.common.lazy import NDArray, np, onnxruntime
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx.graph import constants, rebuild, version_of
 from edgekit.formats.onnx.graph import CONTRIB
@@ -68,8 +67,6 @@ def simplify_graph(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _by_onnxruntime(model: onnx.ModelProto) -> onnx.ModelProto:
     without_telemetry()
-    import onnxruntime
-
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "simple.onnx"
         options = onnxruntime.SessionOptions()

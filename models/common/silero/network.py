@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edgekit.common.lazy import np
 from edgekit.errors import BadInput
 from edgekit.models.common.silero.shapes import BINS, CONVOLUTIONS, HIDDEN, HOP, MIRRORED, WINDOW
 

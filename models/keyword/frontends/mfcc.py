@@ -21,9 +21,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.keyword.shapes import MfccSettings
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from edgekit.common.lazy import np
 from edgekit.models.keyword.frontends.mfcc import dct, hann, mel_filters
 from edgekit.models.keyword.shapes import MfccSettings
 

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import nn
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.models.keyword.frontends.micro import tables
 from edgekit.models.keyword.shapes import MicroSettings
 

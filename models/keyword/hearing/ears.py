@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Runner
 from edgekit.models.keyword.frontends.mfcc import normalize_level
 from edgekit.models.keyword.frontends.micro import MicroFrontend, MicroStream

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import NDArray, np, soundfile
 from edgekit.core import Evidence, Sample
 from edgekit.tasks.evidence.speech import SPEECH
 
@@ -63,8 +63,6 @@ def _samples(golden: str, spans: Sequence[tuple[float, float | None]], folder: P
 
 
 def _read(name: str) -> NDArray[Any]:
-    import soundfile
-
     with package_data.stream_of(name).open("rb") as file:
         sound, rate = soundfile.read(file, dtype="float32")
     assert rate == _RATE, name

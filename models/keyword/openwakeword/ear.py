@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Runner
 from edgekit.models.keyword.hearing import rules
 from edgekit.models.keyword.hearing.ears import Cut, Progress, Samples, Scores

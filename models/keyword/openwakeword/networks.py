@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import nn
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats import tflite

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgekit.common.lazy import NDArray
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.speaker.shapes import GE2E
 

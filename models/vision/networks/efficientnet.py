@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import nn
 
+from edgekit.common.lazy import NDArray
 from edgekit.errors import BadInput
 from edgekit.models.common.padding import pad_same
 from edgekit.models.vision.shapes import EFFICIENTNET, BlockShape

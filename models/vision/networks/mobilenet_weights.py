@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 
+from edgekit.common.lazy import NDArray
 from edgekit.errors import BadInput
 from edgekit.models.vision.networks.mobilenet import MobileNet
 from edgekit.models.vision.shapes import V2, V3_SMALL, BlockShape, Shape

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.common.memory import give_back
 from edgekit.core import Runner
 from edgekit.models.whisper.loop.decoding import Begun, Result, Rules, beam_search, begin, greedy, log_softmax, sample

@@ -14,9 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Heard, Prediction, Stream
 from edgekit.errors import BadInput
 from edgekit.models.whisper.loop.cuts import RULES

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
+from edgekit.common.lazy import np
 from edgekit.common.memory import give_back
 from edgekit.errors import BadInput
 

@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.models.whisper.loop.decoding import log_softmax
 from edgekit.models.whisper.loop.hypotheses import Hypotheses
 from edgekit.models.whisper.loop.tokens import Tokens

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.lazy import np
 from edgekit.common.packed import unpack
 from edgekit.core import Calls, Trial
 from edgekit.errors import DeviceFailed, ParityFailed
@@ -78,8 +79,6 @@ def check(bundle: Path, calls: Calls, manifest: Mapping[str, Any], answers: Any)
         ParityFailed: a token is taken there that is less likely here by more than a logit, or too many differ.
         DeviceFailed: it answered after less than half of the beginnings.
     """
-    import numpy as np
-
     name = manifest["parts"][0]["name"]
     logits = calls[name][0][1]["logits"].astype(np.float64)
     known = [(at, *one) for at, one in enumerate(answers["next"]) if one]

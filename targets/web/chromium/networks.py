@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.lazy import np
 from edgekit.common.packed import unpack
 from edgekit.core import Calls, Trial
 from edgekit.errors import DeviceFailed
@@ -81,8 +82,6 @@ def _answers(
     names: Sequence[str], chosen: Sequence[Sequence[int]], shapes: Mapping[str, Any], posted: Mapping[str, bytes]
 ) -> dict[str, list[dict[str, Any]]]:
     """Part -> the outputs of each call that was chosen."""
-    import numpy as np
-
     answers: dict[str, list[dict[str, Any]]] = {}
     for at, name in enumerate(names):
         for number in chosen[at]:

@@ -7,16 +7,12 @@ Those of 256 have blocks of 16 or 32 inside, whose scales and offsets are small 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-import numpy as np
-
-from edgekit.common.lazy import NDArray
+from edgekit.common.lazy import Floats, NDArray, np
 from edgekit.formats.gguf.types import GGML_TYPES
 
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
-    Bytes = NDArray[np.uint8]
+Bytes: TypeAlias = "NDArray[np.uint8]"
 
 #: What the 16 steps of IQ4_NL and IQ4_XS stand for (``kvalues_iq4nl``).
 _TABLE = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)

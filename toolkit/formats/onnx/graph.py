@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.common.lazy import NDArray, np, onnx
+from edgekit.common.lazy import NDArray, np, numpy_helper, onnx
 from edgekit.errors import BadInput, Unsupported
 
 #: onnxruntime's own operators.
@@ -126,8 +126,6 @@ def array_of(tensor: onnx.TensorProto) -> NDArray[Any]:
     Raises:
         BadInput: it has more or fewer values than its shape needs.
     """
-    from onnx import numpy_helper
-
     bytes_of(tensor)
     try:
         return numpy_helper.to_array(tensor)

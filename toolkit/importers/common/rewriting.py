@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from edgekit.common.lazy import NDArray, torch
 
-if TYPE_CHECKING:
-    Module = torch.fx.GraphModule
+Module: TypeAlias = "torch.fx.GraphModule"
 
 
 def keep_if_equivalent(

@@ -6,7 +6,7 @@ import inspect
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from edgekit.common.lazy import NDArray, np, torch
 from edgekit.errors import BadInput
@@ -15,8 +15,7 @@ from edgekit.importers.common.foreign.user_file import optional
 from edgekit.importers.common.synthetic import SAMPLES
 from edgekit.importers.python_file.states import States
 
-if TYPE_CHECKING:
-    Arrays = dict[str, NDArray[Any]]
+Arrays: TypeAlias = "dict[str, NDArray[Any]]"
 
 #: Evidence is 16 to 64 samples.
 MOST = 64

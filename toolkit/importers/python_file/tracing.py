@@ -8,7 +8,7 @@ import re
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.lazy import torch
 from edgekit.errors import BadInput, Unsupported, need
@@ -17,14 +17,11 @@ from edgekit.importers.common import stored
 from edgekit.importers.common.foreign import user_file
 from edgekit.importers.common.foreign.child import begin, place_of, stage
 from edgekit.importers.common.foreign.traced import PROGRAM, SAMPLES
-from edgekit.importers.python_file.examples import collect_examples
+from edgekit.importers.python_file.examples import Arrays, collect_examples
 from edgekit.importers.python_file.outputs import named_outputs
 from edgekit.importers.python_file.state_dict import load_weights
 from edgekit.importers.python_file.varying import Varying, dimensions, traceable, varying_axes
 from edgekit.numerics.finite import not_numbers
-
-if TYPE_CHECKING:
-    from edgekit.importers.python_file.examples import Arrays
 
 _BUILDERS = ("build", "get_model")
 #: Relative error of the traced graph against the module itself: the same operators on the same processor.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from edgekit.common.lazy import np, torch
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from edgekit.importers.python_file.examples import Arrays, Examples
+from edgekit.importers.python_file.examples import Arrays, Examples
 
 
 class Varying(NamedTuple):

@@ -7,14 +7,7 @@ not help it harms: so it is done only where the error of the product itself, on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
+from edgekit.common.lazy import Floats, np
 
 #: How much of the unlikeness of the channels goes to the weights, as exponents.
 _SHARES = (0.5, 0.7)

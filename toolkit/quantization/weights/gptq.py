@@ -8,23 +8,16 @@ are largest come first. Scales are fixed before, so that the order is free of bl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-import numpy as np
-
+from edgekit.common.lazy import Doubles, Floats, NDArray, np
 from edgekit.errors import BadInput
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-    Doubles = NDArray[np.float64]
-    #: The places of weights in groups, [G] each: the group, and the input.
-    Places = tuple[NDArray[np.intp], NDArray[np.intp]]
-    Snap = Callable[[Places, Floats], Floats]
+#: The places of weights in groups, [G] each: the group, and the input.
+Places: TypeAlias = "tuple[NDArray[np.intp], NDArray[np.intp]]"
+Snap: TypeAlias = "Callable[[Places, Floats], Floats]"
 
 #: What is added to the diagonal, of its mean; ten times more where that is not enough.
 _DAMPING, _MOST = 0.01, 1e3

@@ -15,14 +15,9 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
+from edgekit.common.lazy import Floats, NDArray, np
 
 #: Why a layer stays float whose weights are those of no layer of the source.
 STRANGE = "its weights are those of no layer of the source"

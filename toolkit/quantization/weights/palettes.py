@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
+from edgekit.common.lazy import Floats, np
 
 #: Rounds of k-means, which seldom changes anything after twenty.
 _ROUNDS = 30

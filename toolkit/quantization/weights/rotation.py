@@ -11,15 +11,7 @@ where it is keeps the mean of every row, and so commutes with either norm.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-    Doubles = NDArray[np.float64]
+from edgekit.common.lazy import Doubles, Floats, np
 
 #: Width of a stream that is rotated: the matrix is held, and made in its third power.
 LARGEST = 4096

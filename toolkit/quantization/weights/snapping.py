@@ -12,21 +12,13 @@ is. Scales are numbers that float16 has, as the ONNX exporter stores them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
+from edgekit.common.lazy import Doubles, Floats, np
 from edgekit.quantization.weights.gptq import Grid, check_finite, inverse, run_gptq, shrink_hessian
 from edgekit.quantization.weights.palettes import Palette, nearest_values, palettes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-    Doubles = NDArray[np.float64]
 
 #: Rows of inputs that a layer is rounded by: so many times its inputs, within these bounds; of at most so many calls.
 _TIMES, _LEAST, _MOST, CALLS = 4, 500, 4000, 64

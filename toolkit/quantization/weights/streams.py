@@ -11,14 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-import numpy as np
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.quantization.candidates import Candidates, Truth
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Calls that ranges of channels are taken from.
 CALLS = 64

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from edgekit.common.files import need_file
 from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, need
 
-if TYPE_CHECKING:
-    Samples = NDArray[np.float32]
+Samples: TypeAlias = "NDArray[np.float32]"
 
 #: Seconds of audio read at once.
 _BLOCK_SECONDS = 10

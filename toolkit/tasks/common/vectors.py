@@ -6,15 +6,14 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import Prediction, Predictor
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 
-if TYPE_CHECKING:
-    Vector = NDArray[np.float32]
+Vector: TypeAlias = "NDArray[np.float32]"
 
 _MOST_TOGETHER = 64
 #: Letters of a sample that a table shows.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import NDArray, np, soundfile
 from edgekit.core import Evidence, Sample
 from edgekit.tasks.evidence.speech import VOICES
 
@@ -63,8 +63,6 @@ def _join_clips(clips: Sequence[Sample], k: int, name: str) -> Sample:
 
 
 def _read(file: str) -> NDArray[Any]:
-    import soundfile
-
     sound, rate = soundfile.read(file, round(_SECONDS * _RATE), dtype="float32")
     assert rate == _RATE, file
     result: NDArray[Any] = sound

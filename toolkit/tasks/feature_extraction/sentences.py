@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.core import Runner
 from edgekit.tasks.common.tokens import Tokens, text_of
-from edgekit.tasks.common.vectors import Embedder, unit
-
-if TYPE_CHECKING:
-    from edgekit.tasks.common.vectors import Vector
+from edgekit.tasks.common.vectors import Embedder, Vector, unit
 
 
 class Sentences(Embedder):

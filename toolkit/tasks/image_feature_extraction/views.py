@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.common.lazy import np
 from edgekit.core import Runner, Sample
 from edgekit.tasks.common.folders import plain_samples
 from edgekit.tasks.common.pictures import images_below, pixels_of
-from edgekit.tasks.common.vectors import Embedder, unit
-
-if TYPE_CHECKING:
-    from edgekit.tasks.common.vectors import Vector
+from edgekit.tasks.common.vectors import Embedder, Vector, unit
 
 
 class Views(Embedder):

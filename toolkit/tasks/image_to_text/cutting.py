@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from edgekit.common.lazy import Image, NDArray, np
 
-if TYPE_CHECKING:
-    Pixels = NDArray[np.uint8]
+Pixels: TypeAlias = "NDArray[np.uint8]"
 
 #: What is this much higher than wide is a line that runs upwards or downwards.
 _UPRIGHT = 1.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from edgekit.common.arrays import read_arrays
 from edgekit.common.files import need_file
@@ -14,9 +14,8 @@ from edgekit.core import Objection, Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.folders import need_files
 
-if TYPE_CHECKING:
-    #: Values of an output (None: it is absent or has another shape), and the reference's.
-    _Pair = tuple[NDArray[Any] | None, NDArray[Any]]
+#: Values of an output (None: it is absent or has another shape), and the reference's.
+_Pair: TypeAlias = "tuple[NDArray[Any] | None, NDArray[Any]]"
 
 #: Values of an output that are compared.
 _KEPT = 2048

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy.typing import NDArray
-
+from edgekit.common.lazy import NDArray
 from edgekit.formats.onnx.graph import Node
 
 Array = NDArray[Any]

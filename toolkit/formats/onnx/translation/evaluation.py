@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
+from edgekit.common.lazy import np
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation import operators
 from edgekit.formats.onnx.translation.registry import KNOWN, OPERATORS, Operator

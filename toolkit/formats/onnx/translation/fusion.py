@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.formats.onnx.graph import Graph, Node
 from edgekit.formats.onnx.translation.gates import recurrent
 

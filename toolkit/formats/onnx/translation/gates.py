@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgekit.common.lazy import NDArray, np
 from edgekit.formats.onnx.graph import Node
 
 Array = NDArray[Any]

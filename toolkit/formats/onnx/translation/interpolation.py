@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from edgekit.common.lazy import NDArray, np
 
 Array = NDArray[Any]
 

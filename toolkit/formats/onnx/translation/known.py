@@ -10,10 +10,9 @@ import operator as python
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.arguments import axes_of, slices, split_lengths
 from edgekit.formats.onnx.translation.registry import array_operator

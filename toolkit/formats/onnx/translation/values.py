@@ -13,11 +13,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.fx.experimental.symbolic_shapes import statically_known_true
+
+from edgekit.common.lazy import NDArray, np
 
 #: ONNX's number of a dtype -> torch's. bfloat16 and float8 are computed with in float32.
 DTYPES = {

@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.lazy import np, torch
 from edgekit.errors import EdgekitError
 from edgekit.importers.common.foreign import guard, kernel
 
@@ -30,9 +31,6 @@ def stage(what: str) -> None:
 def begin() -> None:
     """Draw the random numbers that foreign code does not seed itself from one seed: the same weights each time."""
     import random
-
-    import numpy as np
-    import torch
 
     random.seed(0)
     np.random.seed(0)

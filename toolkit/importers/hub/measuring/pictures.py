@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgekit.common.lazy import Image
+from edgekit.common.lazy import Image, NDArray, np
 from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.networks.loading import quiet
 from edgekit.importers.hub.repository import Repository

@@ -5,10 +5,10 @@ A frame's mean, its pre-emphasis, its window and its Fourier transform are all l
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from edgekit.common.lazy import NDArray, np
 
 _RATE, _FRAME, _HOP, _FFT = 16_000, 400, 160, 512
 _LOWEST, _PREEMPHASIS, _LEAST = 20.0, 0.97, 1.192092955078125e-07

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.arguments import slices
 from edgekit.formats.onnx.translation.registry import operator

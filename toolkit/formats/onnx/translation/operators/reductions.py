@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from edgekit.common.lazy import NDArray
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.arguments import axes_of
 from edgekit.formats.onnx.translation.registry import operator

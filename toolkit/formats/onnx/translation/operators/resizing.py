@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.interpolation import Axis, nearest, weights
 from edgekit.formats.onnx.translation.registry import operator

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.arguments import axes_of, split_lengths
 from edgekit.formats.onnx.translation.registry import operator
