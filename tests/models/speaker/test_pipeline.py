@@ -122,6 +122,9 @@ def test_other_weights_are_refused() -> None:
         ecapa.network({"a": np.zeros(3)})
     with pytest.raises(BadInput, match="asp_bn"):
         ecapa.network({name: value for name, value in state.items() if name != "asp_bn.norm.weight"})
+    bias = next(name for name in state if name.startswith("fc") and name.endswith("bias"))
+    with pytest.raises(BadInput, match=r"are \[191\], not \[192\]"):
+        ecapa.network({**state, bias: state[bias][:-1]})
     with pytest.raises(BadInput, match="GE2E"):
         ge2e.network({})
 
