@@ -16,6 +16,7 @@ import torch
 
 from edgekit.errors import BadInput
 from edgekit.models.vision.networks.mobilenet_weights import network
+from edgekit.models.vision.shapes import v1_layers
 from edgekit.registry import find
 
 LAYOUTS = json.loads((Path(__file__).parents[2] / "golden" / "mobilenet-layouts.json").read_text())
@@ -70,3 +71,11 @@ def test_other_weights_are_refused(change: dict[str, Any], told: str) -> None:
 def test_another_network_of_the_family_is_refused() -> None:
     with pytest.raises(BadInput):
         network(drawn("tv-mobilenet-v2"), "mobilenet-v3-small")
+
+
+def test_the_layers_of_v1_hold_all_of_its_parameters() -> None:
+    model = find("models", "mobilenet-v1-025-vww")
+    layers = v1_layers(len(model.task.labels))
+    assert sum(layer.weights + layer.outputs for layer in layers) == model.network.parameters
+    # The network of MLPerf Tiny: 7.5 million multiplications (Banbury et al. 2021, arXiv:2106.07597).
+    assert sum(layer.weights * layer.positions for layer in layers) == pytest.approx(7.49e6, rel=1e-3)
