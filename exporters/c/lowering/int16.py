@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import np
 from edgekit.exporters.c.lowering import moves
 from edgekit.exporters.c.lowering.elementwise import same_scale
 from edgekit.exporters.c.lowering.int16_tables import exponential, reciprocal
@@ -25,20 +24,12 @@ from edgekit.exporters.c.lowering.layers import (
     multiplier_of,
     refuse,
     scale_of,
-    scales_of,
     suffix_of,
     symmetric,
     title_of,
     zero_of,
 )
-from edgekit.exporters.c.lowering.products import (
-    check_groups,
-    convolution_of,
-    depth_of,
-    geometry_of,
-    row_sizes_of,
-    weights_of,
-)
+from edgekit.exporters.c.lowering.products import kernel_title, multipliers_of, product_of
 from edgekit.formats.tflite import Operator, Tensor
 
 #: The specification's int64 accumulators are promised to stay within 48 bits, and its shifts to be at most 7.
@@ -52,73 +43,32 @@ _RESCALES = {
 _STEPS, _MOST_MULTIPLIER = 3 * 4096, 32767
 
 
-def conv_2d(lowering: Lowering, operator: Operator) -> None:
-    index, source = lowering.activation(operator, 0)
-    weights = weights_of(lowering, operator, axis=0, rank=4)
-    output = lowering.tensors[operator.outputs[0]]
-    suffix_of(lowering, operator, index, operator.outputs[0])
-    check_groups(lowering, operator, source, weights)
-    shape = convolution_of(lowering, operator, source, output, weights.shape[1:3], output.shape[3])
-    sizes = {"input_channels": str(source.shape[3]), "output_channels": str(output.shape[3])}
-    direct = shape.taps == 1 and shape.strides == (1, 1)
-    scratch = 0 if direct else 2 * shape.taps * source.shape[3]
-    _product(lowering, operator, index, weights, {**geometry_of(operator, shape), **sizes}, weights[0].size, scratch)
-
-
-def depthwise_conv_2d(lowering: Lowering, operator: Operator) -> None:
-    index, source = lowering.activation(operator, 0)
-    weights = weights_of(lowering, operator, axis=3, rank=4)
-    output = lowering.tensors[operator.outputs[0]]
-    suffix_of(lowering, operator, index, operator.outputs[0])
-    depth = depth_of(lowering, operator, source, output, weights)
-    shape = convolution_of(lowering, operator, source, output, weights.shape[1:3], depth)
-    sizes = {"input_channels": str(source.shape[3]), "depth_multiplier": str(depth)}
-    _product(lowering, operator, index, weights, {**geometry_of(operator, shape), **sizes}, shape.taps, None)
-
-
-def fully_connected(lowering: Lowering, operator: Operator) -> None:
-    index, source = lowering.activation(operator, 0)
-    weights = weights_of(lowering, operator, axis=0, rank=2)
-    output = lowering.tensors[operator.outputs[0]]
-    suffix_of(lowering, operator, index, operator.outputs[0])
-    sizes = row_sizes_of(lowering, operator, source, output, weights)
-    _product(lowering, operator, index, weights, sizes, weights.shape[1], None)
-
-
-def _product(
-    lowering: Lowering,
-    operator: Operator,
-    index: int,
-    weights: NDArray[Any],
-    members: dict[str, str],
-    products: int,
-    scratch: int | None,
-) -> None:
-    """The layer of a product; `products` are the multiply-accumulates of one output value, `scratch` the bytes that the
-    kernel works with (None: it takes no such argument)."""
-    output = lowering.tensors[operator.outputs[0]]
-    depthwise = operator.name == "DEPTHWISE_CONV_2D"
-    channels = weights.shape[3] if depthwise else weights.shape[0]
+def product(lowering: Lowering, operator: Operator) -> None:
+    made = product_of(lowering, operator, suffix_of)
+    output, shape = made.output, made.shape
+    scratch: int | None = None  # the kernel takes no such argument
+    if shape is not None and operator.name == "CONV_2D":
+        scratch = 0 if shape.taps == 1 and shape.strides == (1, 1) else 2 * shape.taps * made.source.shape[3]
+    channels = made.weights.shape[3 if operator.name == "DEPTHWISE_CONV_2D" else 0]
     bias, wide = _bias(lowering, operator, channels)
-    arrays = (Array("weights", "int8_t", weights.reshape(-1)), bias, *_multipliers(lowering, operator, channels, wide))
+    multipliers = _multipliers(lowering, operator, channels, wide)
     low, high = clamp_of(lowering, operator, output)
     narrow = "NULL" if wide else "{bias}"
     held = {"requantization": f"{{{{{narrow}, {{multiplier}}, {{shift}}, 0, {low}, {high}}}}}"}
-    kernel = f", {members['kernel_height']}x{members['kernel_width']} kernel" if "kernel_height" in members else ""
     function = f"ek_{operator.name.lower()}"
     arguments = ["{in0}", *(["{scratch}"] if scratch is not None else []), "{out0}"]
     lowering.add(
         Layer(
             operator,
-            title_of(operator, lowering.tensors, [index], "int16") + kernel,
-            (index,),
+            title_of(operator, lowering.tensors, [made.place], "int16") + kernel_title(made),
+            (made.place,),
             operator.outputs,
             f"{function}_s16(&{{layer}}, {'{bias}' if wide else 'NULL'}, {', '.join(arguments)});",
             f"{function}_layer",
-            {**members, "weights": "{weights}", **held},
-            arrays,
+            {**made.members, "weights": "{weights}", **held},
+            (Array("weights", "int8_t", made.weights.reshape(-1)), bias, *multipliers),
             scratch or 0,
-            macs=output.count * products,
+            macs=output.count * made.multiplications,
         )
     )
 
@@ -140,13 +90,10 @@ def _bias(lowering: Lowering, operator: Operator, channels: int) -> tuple[Array,
 
 def _multipliers(lowering: Lowering, operator: Operator, channels: int, wide: bool) -> tuple[Array, Array]:
     """What brings sums to outputs, per channel; beside int64 sums, multipliers have 16 bits."""
-    source, output = (lowering.tensors[i] for i in (operator.inputs[0], operator.outputs[0]))
-    quantization = lowering.tensors[operator.inputs[1]].quantization
-    assert quantization is not None
-    product = [scale_of(source) * scale for scale in scales_of(quantization, channels)]
-    pairs = [multiplier_of(value / scale_of(output)) for value in product]
+    pairs = multipliers_of(lowering, operator, channels)
     if wide:
         if max(shift for _, shift in pairs) > _MOST_SHIFT:
+            output = lowering.tensors[operator.outputs[0]]
             why = f"its output's scale {scale_of(output)} is more than {1 << _MOST_SHIFT} times finer than its products"
             raise refuse(operator, lowering.tensors, why)
         pairs = [(min((multiplier + (1 << 15)) >> 16, 0x7FFF), shift) for multiplier, shift in pairs]
@@ -279,9 +226,9 @@ def _bytes(tensor: Tensor) -> int:
 
 #: Operators whose translation for int16 activations is here.
 OPERATORS: Mapping[str, Callable[[Lowering, Operator], None]] = {
-    "CONV_2D": conv_2d,
-    "DEPTHWISE_CONV_2D": depthwise_conv_2d,
-    "FULLY_CONNECTED": fully_connected,
+    "CONV_2D": product,
+    "DEPTHWISE_CONV_2D": product,
+    "FULLY_CONNECTED": product,
     "LOGISTIC": sigmoid,
     "QUANTIZE": quantize,
     "RELU": relu,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.c.layouts import layout
@@ -28,53 +29,68 @@ from edgekit.formats.tflite import Operator, Tensor
 #: The largest size that the layers' 16-bit members hold.
 _MOST = 32767
 _SAME = 0
+#: The axis of the outputs in the weights.
+_AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 
 
-def conv_2d(lowering: Lowering, operator: Operator) -> None:
+class Product(NamedTuple):
+    """A product of a .tflite, checked.
+
+    Attributes:
+        place: index of the tensor `source`. shape: of a convolution. members: its sizes in C.
+        multiplications: of one output value.
+    """
+
+    place: int
+    source: Tensor
+    output: Tensor
+    weights: NDArray[Any]
+    shape: Convolution | None
+    members: dict[str, str]
+    multiplications: int
+
+
+def product_of(lowering: Lowering, operator: Operator, check: Callable[..., object]) -> Product:
+    """What int8 and int16 activations have alike; `check` refuses the activations that have other types."""
     index, source = lowering.activation(operator, 0)
-    weights = weights_of(lowering, operator, axis=0, rank=4)
+    weights = _weights(lowering, operator)
     output = lowering.tensors[operator.outputs[0]]
-    int8(lowering, operator, index, operator.outputs[0])
-    check_groups(lowering, operator, source, weights)
-    shape = convolution_of(lowering, operator, source, output, weights.shape[1:3], output.shape[3])
-    constants = _requantization(lowering, operator, source, output, weights.astype("int64").sum((1, 2, 3)))
-    sizes = {"input_channels": str(source.shape[3]), "output_channels": str(output.shape[3])}
-    saturates = clamp_of(lowering, operator, output) == (-128, 127)
-    packed = layout.conv_2d(lowering.layout, weights, constants, shape, saturates)
-    _add(lowering, operator, index, packed, constants, {**geometry_of(operator, shape), **sizes}, weights[0].size)
+    check(lowering, operator, index, operator.outputs[0])
+    if operator.name == "FULLY_CONNECTED":
+        members = _row_sizes(lowering, operator, source, output, weights)
+        return Product(index, source, output, weights, None, members, weights.shape[1])
+    if operator.name == "CONV_2D":
+        _check_groups(lowering, operator, source, weights)
+        outputs, name = output.shape[3], "output_channels"
+    else:
+        outputs, name = _depth(lowering, operator, source, output, weights), "depth_multiplier"
+    shape = _convolution(lowering, operator, source, output, weights.shape[1:3], outputs)
+    members = {**_geometry(operator, shape), "input_channels": str(source.shape[3]), name: str(outputs)}
+    multiplications = weights[0].size if operator.name == "CONV_2D" else shape.taps
+    return Product(index, source, output, weights, shape, members, multiplications)
 
 
-def depthwise_conv_2d(lowering: Lowering, operator: Operator) -> None:
-    index, source = lowering.activation(operator, 0)
-    weights = weights_of(lowering, operator, axis=3, rank=4)
-    output = lowering.tensors[operator.outputs[0]]
-    int8(lowering, operator, index, operator.outputs[0])
-    depth = depth_of(lowering, operator, source, output, weights)
-    shape = convolution_of(lowering, operator, source, output, weights.shape[1:3], depth)
-    constants = _requantization(lowering, operator, source, output, weights.astype("int64").sum((0, 1, 2)))
-    sizes = {"input_channels": str(source.shape[3]), "depth_multiplier": str(depth)}
-    packed = layout.depthwise_conv_2d(lowering.layout, weights[0], constants, shape)
-    _add(lowering, operator, index, packed, constants, {**geometry_of(operator, shape), **sizes}, shape.taps)
+def product(lowering: Lowering, operator: Operator) -> None:
+    made = product_of(lowering, operator, int8)
+    others = tuple(axis for axis in range(made.weights.ndim) if axis != _AXES[operator.name])
+    constants = _requantization(lowering, operator, made.source, made.weights.astype("int64").sum(others))
+    if made.shape is None:
+        packed = layout.fully_connected(lowering.layout, made.weights, constants)
+    elif operator.name == "CONV_2D":
+        saturates = clamp_of(lowering, operator, made.output) == (-128, 127)
+        packed = layout.conv_2d(lowering.layout, made.weights, constants, made.shape, saturates)
+    else:
+        packed = layout.depthwise_conv_2d(lowering.layout, made.weights[0], constants, made.shape)
+    _add(lowering, operator, made, packed, constants)
 
 
-def fully_connected(lowering: Lowering, operator: Operator) -> None:
-    index, source = lowering.activation(operator, 0)
-    weights = weights_of(lowering, operator, axis=0, rank=2)
-    output = lowering.tensors[operator.outputs[0]]
-    int8(lowering, operator, index, operator.outputs[0])
-    sizes = row_sizes_of(lowering, operator, source, output, weights)
-    constants = _requantization(lowering, operator, source, output, weights.astype("int64").sum(1))
-    packed = layout.fully_connected(lowering.layout, weights, constants)
-    _add(lowering, operator, index, packed, constants, sizes, weights.shape[1])
-
-
-def check_groups(lowering: Lowering, operator: Operator, source: Tensor, weights: NDArray[Any]) -> None:
+def _check_groups(lowering: Lowering, operator: Operator, source: Tensor, weights: NDArray[Any]) -> None:
     """Raise Unsupported for a convolution whose kernels see only some channels."""
     if len(source.shape) != 4 or weights.shape[3] != source.shape[3]:
         raise refuse(operator, lowering.tensors, "grouped convolutions are not built", "Export it without groups.")
 
 
-def depth_of(lowering: Lowering, operator: Operator, source: Tensor, output: Tensor, weights: NDArray[Any]) -> int:
+def _depth(lowering: Lowering, operator: Operator, source: Tensor, output: Tensor, weights: NDArray[Any]) -> int:
     """The depth multiplier of a depthwise convolution, which follows from its shapes."""
     channels = source.shape[3] if len(source.shape) == 4 else 0
     if not channels or weights.shape[0] != 1 or weights.shape[3] % channels or weights.shape[3] != output.shape[3]:
@@ -82,7 +98,7 @@ def depth_of(lowering: Lowering, operator: Operator, source: Tensor, output: Ten
     return int(weights.shape[3]) // channels
 
 
-def row_sizes_of(
+def _row_sizes(
     lowering: Lowering, operator: Operator, source: Tensor, output: Tensor, weights: NDArray[Any]
 ) -> dict[str, str]:
     """Sizes of a fully connected layer, as members in C."""
@@ -96,20 +112,13 @@ def row_sizes_of(
 
 
 def _add(
-    lowering: Lowering,
-    operator: Operator,
-    index: int,
-    packed: layout.Packed,
-    constants: Requantization,
-    sizes: dict[str, str],
-    products: int,
+    lowering: Lowering, operator: Operator, made: Product, packed: layout.Packed, constants: Requantization
 ) -> None:
-    """The layer of a product; `products` are the multiply-accumulates of one output value."""
-    source, output = lowering.tensors[index], lowering.tensors[operator.outputs[0]]
+    source, output = made.source, made.output
     low, high = clamp_of(lowering, operator, output)
     names = ("{bias}", "{multiplier}", "{shift}") if packed.requantization else ("NULL",) * 3
     members = {
-        **sizes,
+        **made.members,
         "weights": "{weights}",
         "requantization": f"{{{{{', '.join(names)}, {zero_of(output)}, {low}, {high}}}}}",
     }
@@ -117,13 +126,12 @@ def _add(
         members["input_zero_point"] = str(zero_of(source))
     kinds = (("bias", "int32_t"), ("multiplier", "int32_t"), ("shift", "int8_t"))
     arrays = [Array(name, ctype, getattr(constants, name)) for name, ctype in kinds if packed.requantization]
-    kernel = f", {sizes['kernel_height']}x{sizes['kernel_width']} kernel" if "kernel_height" in sizes else ""
     function = f"ek_{operator.name.lower()}"
     lowering.add(
         Layer(
             operator,
-            title_of(operator, lowering.tensors, [index]) + kernel,
-            (index,),
+            title_of(operator, lowering.tensors, [made.place]) + kernel_title(made),
+            (made.place,),
             operator.outputs,
             f"{function}(&{{layer}}, {{in0}}, {{scratch}}, {{out0}});",
             f"{function}_layer",
@@ -131,14 +139,20 @@ def _add(
             (Array("weights", f"{packed.weights.dtype.name}_t", packed.weights), *arrays),
             packed.scratch,
             0 if packed.in_place else None,
-            output.count * products,
+            output.count * made.multiplications,
             packed.ways,
         )
     )
 
 
-def weights_of(lowering: Lowering, operator: Operator, axis: int, rank: int) -> NDArray[Any]:
+def kernel_title(made: Product) -> str:
+    """The size of a convolution's kernel, for a comment in C; else ""."""
+    return f", {made.shape.height.kernel}x{made.shape.width.kernel} kernel" if made.shape else ""
+
+
+def _weights(lowering: Lowering, operator: Operator) -> NDArray[Any]:
     """The int8 weights, symmetric: what the kernels assume of them."""
+    axis, rank = _AXES[operator.name], 2 if operator.name == "FULLY_CONNECTED" else 4
     weights = lowering.value(operator, 1, "weights")
     tensor = lowering.tensors[operator.inputs[1]]
     if tensor.dtype != "int8" or tensor.quantization is None or len(tensor.shape) != rank:
@@ -150,9 +164,15 @@ def weights_of(lowering: Lowering, operator: Operator, axis: int, rank: int) -> 
     return weights
 
 
-def _requantization(
-    lowering: Lowering, operator: Operator, source: Tensor, output: Tensor, sums: NDArray[Any]
-) -> Requantization:
+def multipliers_of(lowering: Lowering, operator: Operator, channels: int) -> list[tuple[int, int]]:
+    """What brings sums to outputs, per channel: a multiplier of 32 bits and a shift."""
+    source, weights, output = (lowering.tensors[i] for i in (*operator.inputs[:2], operator.outputs[0]))
+    assert weights.quantization is not None
+    product = [scale_of(source) * scale for scale in scales_of(weights.quantization, channels)]
+    return [multiplier_of(value / scale_of(output)) for value in product]
+
+
+def _requantization(lowering: Lowering, operator: Operator, source: Tensor, sums: NDArray[Any]) -> Requantization:
     """What brings accumulators to outputs; `sums` are the weights' sums per output channel."""
     channels = len(sums)
     bias = np.zeros(channels, np.int64)
@@ -163,15 +183,12 @@ def _requantization(
         bias = held.reshape(-1).astype(np.int64)
     # Accumulators wrap around as the reference's do.
     folded = (bias - zero_of(source) * sums).astype(np.uint64).astype(np.uint32).view(np.int32)
-    quantization = lowering.tensors[operator.inputs[1]].quantization
-    assert quantization is not None
-    product = [scale_of(source) * scale for scale in scales_of(quantization, channels)]
-    pairs = [multiplier_of(value / scale_of(output)) for value in product]
+    pairs = multipliers_of(lowering, operator, channels)
     multipliers, shifts = ([pair[i] for pair in pairs] for i in (0, 1))
     return Requantization(folded, np.array(multipliers, np.int32), np.array(shifts, np.int8))
 
 
-def convolution_of(
+def _convolution(
     lowering: Lowering, operator: Operator, source: Tensor, output: Tensor, kernel: tuple[int, ...], outputs: int
 ) -> Convolution:
     """The shape, checked: the output must have the size that padding, strides and dilation give."""
@@ -191,7 +208,7 @@ def convolution_of(
     return Convolution(height, width, source.shape[3], outputs)
 
 
-def geometry_of(operator: Operator, shape: Convolution) -> dict[str, str]:
+def _geometry(operator: Operator, shape: Convolution) -> dict[str, str]:
     """Sizes, strides, dilation and padding, as members in C."""
     same = operator.options["padding"] == _SAME
     axes = {"height": shape.height, "width": shape.width}

@@ -14,10 +14,10 @@ from typing import Any
 
 from edgekit.errors import BadInput
 from edgekit.formats.executorch import xnnpack
-from edgekit.formats.executorch.flatbuffer import parse
 from edgekit.formats.executorch.schema import PROGRAM
 from edgekit.formats.executorch.work import multiplications_of_portable
 from edgekit.formats.executorch.xnnpack import Delegate
+from edgekit.formats.flatbuffer import parse
 
 _RETRY = "Export it again."
 #: torch's numbers of dtypes -> their name and bytes.

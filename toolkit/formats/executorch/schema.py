@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgekit.formats.executorch.flatbuffer import Schema
+from edgekit.formats.flatbuffer import Schema
 
 PROGRAM: Schema = {
     "Program": (

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.errors import BadInput
-from edgekit.formats.executorch.flatbuffer import parse
 from edgekit.formats.executorch.schema import XNNPACK
 from edgekit.formats.executorch.work import multiplications_of_xnnpack
+from edgekit.formats.flatbuffer import parse
 
 #: XNNPACK's numbers of dtypes -> their name and bits.
 _DTYPES = {

@@ -1,8 +1,7 @@
 """A .tflite file -> `Graph`, with every value in the file checked.
 
-FlatBuffers (https://flatbuffers.dev/internals/) hold offsets that a hostile file may point anywhere; the published
-Python reader follows them. This reader checks every offset and length against the file, and every vector against the
-means.
+Offsets and lengths are checked against the file (`edgekit.formats.flatbuffer`), indices, shapes and vectors against
+what they mean.
 
 Not here: what the operators compute, and buffers that lie outside of the flatbuffer, which runtimes for
 microcontrollers do not read: such a file is refused.
@@ -11,17 +10,19 @@ microcontrollers do not read: such a file is refused.
 from __future__ import annotations
 
 import math
-import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
-from edgekit.formats.tflite.schema import DTYPES, OPERATORS, OPTIONS, Field
+from edgekit.formats.flatbuffer import parse, parse_table
+from edgekit.formats.tflite.schema import DTYPES, MODEL, OPERATORS, OPTIONS
 from edgekit.formats.tflite.sparse import Dimension, dense
 
-_IDENTIFIER = b"TFL3"
+_IDENTIFIER, _WHAT = b"TFL3", "the .tflite"
+#: A table of the file, by the names of `schema`.
+_Record = dict[str, Any]
 _MOST_TENSORS = 100_000
 #: Places of a sparse tensor for each of its values: more would be memory that the file does not account for.
 _MOST_ZEROS = 1000
@@ -88,156 +89,79 @@ def read(content: bytes, *, dynamic: bool = False) -> Graph:
     Raises:
         BadInput: not a .tflite, damaged, of an unknown dtype or operator code, or with buffers outside.
     """
-    try:
-        return _read(content, dynamic)
-    except (struct.error, OverflowError, UnicodeDecodeError, RecursionError) as exc:
-        raise BadInput(f"the .tflite is damaged: {exc}.", hint="Fetch or convert it again.") from exc
-
-
-class _Table:
-    """A FlatBuffers table at `place`; fields are read by number, absent ones are None."""
-
-    def __init__(self, content: bytes, place: int) -> None:
-        self.content, self.place = content, place
-        self.vtable = place - _number(content, "<i", place)
-        self.fields = (_number(content, "<H", self.vtable) - 4) // 2
-        if _number(content, "<H", self.vtable) < 4:
-            raise BadInput("the .tflite is damaged: a table has no fields at all.")
-
-    def where(self, field: int) -> int | None:
-        if field >= self.fields:
-            return None
-        offset = _number(self.content, "<H", self.vtable + 4 + 2 * field)
-        return self.place + offset if offset else None
-
-    def number(self, field: int, form: str, default: float = 0) -> Any:
-        place = self.where(field)
-        return default if place is None else _number(self.content, form, place)
-
-    def table(self, field: int) -> _Table | None:
-        place = self.where(field)
-        return None if place is None else _Table(self.content, _follow(self.content, place))
-
-    def vector(self, field: int, form: str) -> tuple[Any, ...]:
-        place, length = self._span(field, struct.calcsize(form))
-        return struct.unpack_from(f"<{length}{form[-1]}", self.content, place) if length else ()
-
-    def raw(self, field: int) -> bytes | None:
-        if self.where(field) is None:
-            return None
-        place, length = self._span(field, 1)
-        return self.content[place : place + length]
-
-    def text(self, field: int) -> str:
-        return (self.raw(field) or b"").decode("utf-8", "replace")
-
-    def tables(self, field: int) -> list[_Table]:
-        place, length = self._span(field, 4)
-        return [_Table(self.content, _follow(self.content, place + 4 * i)) for i in range(length)]
-
-    def _span(self, field: int, size: int) -> tuple[int, int]:
-        """Start and length of a vector, known to lie inside of the file."""
-        at = self.where(field)
-        if at is None:
-            return 0, 0
-        place = _follow(self.content, at)
-        length = _number(self.content, "<I", place)
-        if place + 4 + length * size > len(self.content):
-            raise BadInput(f"the .tflite is damaged: a vector of {length} items reaches past its end.")
-        return place + 4, length
-
-
-def _number(content: bytes, form: str, place: int) -> Any:
-    if place < 0:
-        raise BadInput("the .tflite is damaged: an offset points before its start.")
-    return struct.unpack_from(form, content, place)[0]
-
-
-def _follow(content: bytes, place: int) -> int:
-    return place + int(_number(content, "<I", place))
-
-
-def _read(content: bytes, dynamic: bool) -> Graph:
     if content[4:8] != _IDENTIFIER:
         raise BadInput("this is not a .tflite file: it lacks the identifier TFL3.")
-    model = _Table(content, _follow(content, 0))
-    version = model.number(0, "<I")
-    if version != 3:
-        raise BadInput(f"the .tflite has schema version {version}; only version 3 exists.")
-    codes = [_operator_name(code) for code in model.tables(1)]
-    buffers = [_buffer(table) for table in model.tables(4)]
-    subgraphs = tuple(_subgraph(table, codes, buffers, dynamic) for table in model.tables(2))
+    model = parse(content, MODEL, "Model", _WHAT)
+    if model["version"] != 3:
+        raise BadInput(f"the .tflite has schema version {model['version']}; only version 3 exists.")
+    codes = [_operator_name(code) for code in model["operator_codes"]]
+    buffers = [_buffer(table) for table in model["buffers"]]
+    subgraphs = tuple(_subgraph(content, table, codes, buffers, dynamic) for table in model["subgraphs"])
     if not subgraphs:
         raise BadInput("the .tflite holds no graph.")
     return Graph(subgraphs)
 
 
-def _operator_name(code: _Table) -> str:
+def _operator_name(code: _Record) -> str:
     # Files from before 2020 have only the old one-byte field; newer ones fill both where they can.
-    number = max(int(code.number(3, "<i")), int(code.number(0, "<b")))
+    number = max(code["code"], code["deprecated_code"])
     if number == 32:
-        return f"CUSTOM:{code.text(1)}"
+        return f"CUSTOM:{_text(code['custom_code'])}"
     return OPERATORS.get(number, f"operator {number}")
 
 
-def _buffer(table: _Table) -> bytes:
-    if table.number(1, "<Q") > 1 or table.number(2, "<Q") > 1:
+def _text(content: bytes | list[int]) -> str:
+    return bytes(content).decode("utf-8", "replace")
+
+
+def _buffer(table: _Record) -> bytes:
+    if table["offset"] > 1 or table["size"] > 1:
         raise BadInput(
             "the .tflite stores tensors outside of its flatbuffer, where runtimes for microcontrollers read garbage.",
             hint="Convert it again with the buffers inside (`edgekit export --runtime litert` writes such files).",
         )
-    return table.raw(0) or b""
+    return bytes(table["data"])
 
 
-def _subgraph(table: _Table, codes: list[str], buffers: list[bytes], dynamic: bool) -> Subgraph:
-    tensors = tuple(_tensor(item, buffers, dynamic) for item in table.tables(0))
+def _subgraph(content: bytes, table: _Record, codes: list[str], buffers: list[bytes], dynamic: bool) -> Subgraph:
+    tensors = tuple(_tensor(item, buffers, dynamic) for item in table["tensors"])
     if len(tensors) > _MOST_TENSORS:
         raise BadInput(f"the .tflite has {len(tensors)} tensors; no real model has so many.")
     count = len(tensors)
-    operators = tuple(_operator(i, item, codes, count) for i, item in enumerate(table.tables(3)))
     return Subgraph(
         tensors,
-        _indices(table.vector(1, "<i"), count, "an input"),
-        _indices(table.vector(2, "<i"), count, "an output"),
-        operators,
+        _indices(table["inputs"], count, "an input"),
+        _indices(table["outputs"], count, "an output"),
+        tuple(_operator(content, i, item, codes, count) for i, item in enumerate(table["operators"])),
     )
 
 
-def _indices(indices: tuple[int, ...], count: int, what: str, least: int = 0) -> tuple[int, ...]:
+def _indices(indices: Sequence[int], count: int, what: str, least: int = 0) -> tuple[int, ...]:
     for index in indices:
         if not least <= index < count:
             raise BadInput(f"the .tflite is damaged: {what} is tensor {index} of {count}.")
-    return indices
+    return tuple(indices)
 
 
-def _operator(index: int, table: _Table, codes: list[str], count: int) -> Operator:
-    code = int(table.number(0, "<I"))
+def _operator(content: bytes, index: int, table: _Record, codes: list[str], count: int) -> Operator:
+    code = table["code"]
     if code >= len(codes):
         raise BadInput(f"the .tflite is damaged: operator {index} has code {code} of {len(codes)}.")
     name = codes[code]
-    inputs = _indices(table.vector(1, "<i"), count, f"an input of operator {index} ({name})", least=-1)
-    outputs = _indices(table.vector(2, "<i"), count, f"an output of operator {index} ({name})")
+    inputs = _indices(table["inputs"], count, f"an input of operator {index} ({name})", least=-1)
+    outputs = _indices(table["outputs"], count, f"an output of operator {index} ({name})")
     least = _LEAST_INPUTS.get(name, 0)
     if least and (len(inputs) < least or not outputs or min(inputs[:least]) < 0):
         raise BadInput(f"the .tflite is damaged: operator {index} ({name}) lacks an input or an output.")
-    options = table.table(4)
-    return Operator(index, name, inputs, outputs, {f.name: _option(options, f) for f in OPTIONS.get(name, ())})
+    options = parse_table(content, OPTIONS, name, table["options"], _WHAT) if name in OPTIONS else {}
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    return Operator(index, name, inputs, outputs, options)
 
 
-def _option(table: _Table | None, field: Field) -> Any:
-    if field.form == "ints":
-        return table.vector(field.number, "<i") if table else ()
-    if field.form == "text":
-        return table.text(field.number) if table else ""
-    return table.number(field.number, field.form, field.default) if table else field.default
-
-
-def _tensor(table: _Table, buffers: list[bytes], dynamic: bool) -> Tensor:
-    name = table.text(3)
-    code = int(table.number(1, "<b"))
-    dtype = DTYPES.get(code, f"type {code}")
-    shape = table.vector(0, "<i")
-    signature = table.vector(7, "<i")
+def _tensor(table: _Record, buffers: list[bytes], dynamic: bool) -> Tensor:
+    name = _text(table["name"])
+    dtype = DTYPES.get(table["type"], f"type {table['type']}")
+    shape, signature = tuple(table["shape"]), tuple(table["signature"])
     # A free batch is common and harmless: what is made here has batch 1.
     fixed = signature[1:] if shape[:1] == (1,) else signature
     if any(size < (-1 if dynamic else 1) for size in (*shape, *fixed)):
@@ -245,11 +169,11 @@ def _tensor(table: _Table, buffers: list[bytes], dynamic: bool) -> Tensor:
             f"the tensor {name!r} has a dynamic or empty shape {list(signature or shape)}.",
             hint="Convert the model with fixed shapes and batch 1.",
         )
-    buffer = int(table.number(2, "<I"))
+    buffer = table["buffer"]
     if buffer >= len(buffers):
         raise BadInput(f"the .tflite is damaged: {name!r} is in buffer {buffer} of {len(buffers)}.")
     data = None
-    sparsity = table.table(6)
+    sparsity = table["sparsity"]
     if buffers[buffer] and dtype in _NUMPY and sparsity is not None:
         data = _dense(np.frombuffer(buffers[buffer], _NUMPY[dtype]), shape, sparsity)
     elif buffers[buffer] and dtype in _NUMPY:
@@ -260,27 +184,24 @@ def _tensor(table: _Table, buffers: list[bytes], dynamic: bool) -> Tensor:
         data = np.frombuffer(buffers[buffer], _NUMPY[dtype]).reshape(shape)
     elif buffers[buffer]:
         raise BadInput(f"the constant {name!r} has the dtype {dtype}, which cannot be read.")
-    return Tensor(name, dtype, shape, _quantization(name, dtype, table.table(4), shape), data)
+    return Tensor(name, dtype, shape, _quantization(name, dtype, table["quantization"], shape), data)
 
 
-def _dense(values: NDArray[Any], shape: tuple[int, ...], table: _Table) -> NDArray[Any]:
+def _dense(values: NDArray[Any], shape: tuple[int, ...], table: _Record) -> NDArray[Any]:
     """A constant that is stored without its zeros."""
-    dimensions = []
-    for item in table.tables(2):
-        if int(item.number(0, "<b")) == 0:
-            dimensions.append(Dimension(int(item.number(1, "<i"))))
-        else:
-            dimensions.append(Dimension(0, _numbers(item, 2), _numbers(item, 4), compressed=True))
+    dimensions = [
+        Dimension(0, _numbers(item["segments"]), _numbers(item["indices"]), compressed=True)
+        if item["format"]
+        else Dimension(item["size"])
+        for item in table["dimensions"]
+    ]
     if not values.size <= math.prod(shape) <= _MOST_ZEROS * values.size:
         raise BadInput(f"the .tflite is damaged: {values.size} values for a sparse tensor of shape {list(shape)}.")
-    return dense(values, shape, table.vector(0, "<i"), table.vector(1, "<i"), dimensions)
+    return dense(values, shape, tuple(table["order"]), tuple(table["blocks"]), dimensions)
 
 
-def _numbers(table: _Table, field: int) -> tuple[int, ...]:
-    """A vector of 32, 16 or 8 bits, by the kind in the field before it."""
-    form = {1: "<i", 2: "<H", 3: "<B"}.get(int(table.number(field, "<B")))
-    held = table.table(field + 1)
-    return held.vector(0, form) if form and held is not None else ()
+def _numbers(vector: tuple[str, _Record] | None) -> tuple[int, ...]:
+    return () if vector is None else tuple(vector[1]["values"])
 
 
 _NUMPY = {
@@ -293,11 +214,11 @@ _NUMPY = {
 _ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
 
-def _quantization(name: str, dtype: str, table: _Table | None, shape: tuple[int, ...]) -> Quantization | None:
-    if table is None or not (scale := table.vector(2, "<f")):
+def _quantization(name: str, dtype: str, table: _Record | None, shape: tuple[int, ...]) -> Quantization | None:
+    if table is None or not (scale := table["scale"]):
         return None
-    zero_point = table.vector(3, "<q") or (0,) * len(scale)
-    axis = int(table.number(6, "<i"))
+    zero_point = tuple(table["zero_point"]) or (0,) * len(scale)
+    axis = table["axis"]
     if any(not math.isfinite(value) or value <= 0 for value in scale):
         raise BadInput(f"the tensor {name!r} has a scale that is zero, negative or not a number.")
     least, most = _ZERO_POINTS.get(dtype, (-(2**31), 2**31 - 1))

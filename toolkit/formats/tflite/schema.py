@@ -1,12 +1,11 @@
 """What the numbers of a .tflite mean: dtypes, operators and their options, as far as they are used here.
 
-From the schema of TensorFlow Lite, version 3 (tensorflow/compiler/mlir/lite/schema/schema.fbs): fields of a FlatBuffers
-table are numbered in the order in which the schema declares them.
+From the schema of TensorFlow Lite, version 3 (tensorflow/compiler/mlir/lite/schema/schema.fbs).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from edgekit.formats.flatbuffer import Schema
 
 DTYPES = {
     0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 6: "bool", 7: "int16",
@@ -57,52 +56,78 @@ OPERATORS = {
 }  # fmt: skip
 
 
-class Field(NamedTuple):
-    """An option: its name, the field's number, its form (a struct format, "ints" or "text"), its default."""
+#: The tables, as far as they are read. A name may be of any bytes: it is decoded by the reader.
+MODEL: Schema = {
+    "Model": (
+        ("version", "<I"), ("operator_codes", ["OperatorCode"]), ("subgraphs", ["Subgraph"]), ("description", "place"),
+        ("buffers", ["Buffer"]),
+    ),
+    "OperatorCode": (("deprecated_code", "<b"), ("custom_code", ["<B"]), ("version", "<i"), ("code", "<i")),
+    "Subgraph": (
+        ("tensors", ["Tensor"]), ("inputs", ["<i"]), ("outputs", ["<i"]), ("operators", ["Operator"]),
+    ),
+    "Tensor": (
+        ("shape", ["<i"]), ("type", "<b"), ("buffer", "<I"), ("name", ["<B"]), ("quantization", "Quantization"),
+        ("is_variable", "<b"), ("sparsity", "Sparsity"), ("signature", ["<i"]),
+    ),
+    "Quantization": (
+        ("min", "place"), ("max", "place"), ("scale", ["<f"]), ("zero_point", ["<q"]), ("details_type", "<B"),
+        ("details", "place"), ("axis", "<i"),
+    ),
+    "Sparsity": (("order", ["<i"]), ("blocks", ["<i"]), ("dimensions", ["Dimension"])),
+    "Dimension": (
+        ("format", "<b"), ("size", "<i"), ("segments", (None, "Ints", "Shorts", "Bytes")),
+        ("indices", (None, "Ints", "Shorts", "Bytes")),
+    ),
+    "Ints": (("values", ["<i"]),),
+    "Shorts": (("values", ["<H"]),),
+    "Bytes": (("values", ["<B"]),),
+    "Operator": (
+        ("code", "<I"), ("inputs", ["<i"]), ("outputs", ["<i"]), ("options_type", "<B"), ("options", "place"),
+    ),
+    "Buffer": (("data", ["<B"]), ("offset", "<Q"), ("size", "<Q")),
+}  # fmt: skip
 
-    name: str
-    number: int
-    form: str = "<b"
-    default: int | float = 0
-
-
-_ACTIVATION = "activation"
+_ACTIVATION = ("activation", "<b")
 _POOL = (
-    Field("padding", 0), Field("stride_width", 1, "<i"), Field("stride_height", 2, "<i"),
-    Field("filter_width", 3, "<i"), Field("filter_height", 4, "<i"), Field(_ACTIVATION, 5),
+    ("padding", "<b"), ("stride_width", "<i"), ("stride_height", "<i"),
+    ("filter_width", "<i"), ("filter_height", "<i"), _ACTIVATION,
 )  # fmt: skip
 
-OPTIONS: dict[str, tuple[Field, ...]] = {
-    "ADD": (Field(_ACTIVATION, 0),),
+#: Operator -> its options.
+OPTIONS: Schema = {
+    "ADD": (_ACTIVATION,),
     "AVERAGE_POOL_2D": _POOL,
-    "CALL_ONCE": (Field("subgraph", 0, "<i"),),
-    "CONCATENATION": (Field("axis", 0, "<i"), Field(_ACTIVATION, 1)),
+    "CALL_ONCE": (("subgraph", "<i"),),
+    "CONCATENATION": (("axis", "<i"), _ACTIVATION),
     "CONV_2D": (
-        Field("padding", 0), Field("stride_width", 1, "<i"), Field("stride_height", 2, "<i"), Field(_ACTIVATION, 3),
-        Field("dilation_width", 4, "<i", 1), Field("dilation_height", 5, "<i", 1),
+        ("padding", "<b"), ("stride_width", "<i"), ("stride_height", "<i"), _ACTIVATION,
+        ("dilation_width", "<i1"), ("dilation_height", "<i1"),
     ),
     "DEPTHWISE_CONV_2D": (
-        Field("padding", 0), Field("stride_width", 1, "<i"), Field("stride_height", 2, "<i"),
-        Field("depth_multiplier", 3, "<i"), Field(_ACTIVATION, 4),
-        Field("dilation_width", 5, "<i", 1), Field("dilation_height", 6, "<i", 1),
+        ("padding", "<b"), ("stride_width", "<i"), ("stride_height", "<i"),
+        ("depth_multiplier", "<i"), _ACTIVATION,
+        ("dilation_width", "<i1"), ("dilation_height", "<i1"),
     ),
-    "DEPTH_TO_SPACE": (Field("block", 0, "<i"),),
-    "FULLY_CONNECTED": (Field(_ACTIVATION, 0), Field("weights_format", 1), Field("keep_dims", 2)),
-    "IF": (Field("then", 0, "<i"), Field("else", 1, "<i")),
-    "LEAKY_RELU": (Field("slope", 0, "<f"),),
+    "DEPTH_TO_SPACE": (("block", "<i"),),
+    "FULLY_CONNECTED": (_ACTIVATION, ("weights_format", "<b"), ("keep_dims", "<b")),
+    "IF": (("then", "<i"), ("else", "<i")),
+    "LEAKY_RELU": (("slope", "<f"),),
     "MAX_POOL_2D": _POOL,
-    "MEAN": (Field("keep_dims", 0),),
-    "MUL": (Field(_ACTIVATION, 0),),
-    "RESHAPE": (Field("shape", 0, "ints"),),
-    "RESIZE_BILINEAR": (Field("align_corners", 2), Field("half_pixel_centers", 3)),
-    "SOFTMAX": (Field("beta", 0, "<f"),),
-    "SPLIT": (Field("splits", 0, "<i"),),
-    "SPLIT_V": (Field("splits", 0, "<i"),),
-    "SQUEEZE": (Field("dimensions", 0, "ints"),),
-    "STRIDED_SLICE": (
-        Field("begin_mask", 0, "<i"), Field("end_mask", 1, "<i"), Field("ellipsis_mask", 2, "<i"),
-        Field("new_axis_mask", 3, "<i"), Field("shrink_axis_mask", 4, "<i"), Field("offset", 5),
+    "MEAN": (("keep_dims", "<b"),),
+    "MUL": (_ACTIVATION,),
+    "RESHAPE": (("shape", ["<i"]),),
+    "RESIZE_BILINEAR": (
+        ("new_height", "<i"), ("new_width", "<i"), ("align_corners", "<b"), ("half_pixel_centers", "<b"),
     ),
-    "SUB": (Field(_ACTIVATION, 0),),
-    "VAR_HANDLE": (Field("container", 0, "text"), Field("name", 1, "text")),
+    "SOFTMAX": (("beta", "<f"),),
+    "SPLIT": (("splits", "<i"),),
+    "SPLIT_V": (("splits", "<i"),),
+    "SQUEEZE": (("dimensions", ["<i"]),),
+    "STRIDED_SLICE": (
+        ("begin_mask", "<i"), ("end_mask", "<i"), ("ellipsis_mask", "<i"),
+        ("new_axis_mask", "<i"), ("shrink_axis_mask", "<i"), ("offset", "<b"),
+    ),
+    "SUB": (_ACTIVATION,),
+    "VAR_HANDLE": (("container", "text"), ("name", "text")),
 }  # fmt: skip

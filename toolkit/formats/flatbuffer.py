@@ -2,14 +2,15 @@
 
 https://flatbuffers.dev/internals/: a hostile file may point anywhere, and readers that are generated from schemas
 follow. A schema here is: table -> its fields in order, each a name and a type. Types are those of `struct` for numbers
-("<I"), "text", the name of a table, ["..."] for a vector of one of them, or a tuple of tables for a union, None being
-nothing.
+("<I", or "<i1" where an absent one is 1), "text", the name of a table, ["..."] for a vector of one of them, a tuple of
+tables for a union, None being nothing, or "place" for what is not read, or later by `parse_table`.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from edgekit.errors import BadInput
@@ -19,6 +20,8 @@ Schema = Mapping[str, Sequence[tuple[str, Type]]]
 
 #: Tables nest at most so deep, and a file has at most so many: more is no program but an attack on our memory.
 _DEEPEST, _MOST = 32, 2_000_000
+#: A table without fields, at 4.
+_EMPTY = struct.pack("<HHi", 4, 0, 4)
 
 
 def parse(content: bytes, schema: Schema, root: str, what: str, *, whole: bool = False) -> dict[str, Any]:
@@ -32,10 +35,25 @@ def parse(content: bytes, schema: Schema, root: str, what: str, *, whole: bool =
     Raises:
         BadInput: an offset or a length leads out of the file, text is not UTF-8, or there are too many tables.
     """
+    with _boundary(what):
+        reader = _Reader(content, schema, what, whole)
+        return reader.table(reader.follow(0), root, 0)
+
+
+def parse_table(content: bytes, schema: Schema, name: str, place: int | None, what: str) -> dict[str, Any]:
+    """A table at a "place" of `content`; None: as if it had no fields. Raises as `parse`."""
+    if place is None:
+        content, place = _EMPTY, 4
+    with _boundary(what):
+        return _Reader(content, schema, what, False).table(place, name, 0)
+
+
+@contextmanager
+def _boundary(what: str) -> Iterator[None]:
     try:
-        return _Reader(content, schema, what, whole).table(_at(content, "<I", 0), root, 0)
+        yield
     except (struct.error, UnicodeDecodeError, OverflowError) as exc:
-        raise BadInput(f"{what} is damaged: {exc}.") from exc
+        raise BadInput(f"{what} is damaged: {exc}.", hint="Fetch or convert it again.") from exc
 
 
 class _Reader:
@@ -47,7 +65,8 @@ class _Reader:
         if depth > _DEEPEST or self._count > _MOST:
             raise BadInput(f"{self._what} is damaged: tables without end.")
         fields = place - _at(self._content, "<i", place)
-        size = _at(self._content, "<H", fields)
+        if (size := _at(self._content, "<H", fields)) < 4:
+            raise BadInput(f"{self._what} is damaged: a table has no fields at all.")
         out, slot = dict[str, Any](), 0
         if self._whole and size > 4 + 2 * sum(1 + isinstance(kind, tuple) for _, kind in self._schema[name]):
             raise BadInput(f"{self._what} is damaged: a {name} has fields that nothing here knows.")
@@ -76,16 +95,18 @@ class _Reader:
             return None
         if where is None:
             raise BadInput(f"{self._what} is damaged: {field} has no value.")
-        return kind, self.table(self._follow(where), kind, depth + 1)
+        return kind, self.table(self.follow(where), kind, depth + 1)
 
     def _value(self, kind: str | list[str], where: int | None, depth: int) -> Any:
         if isinstance(kind, list):
-            return [] if where is None else self._vector(kind[0], self._follow(where), depth)
+            return [] if where is None else self._vector(kind[0], self.follow(where), depth)
         if kind[0] == "<":
-            return 0 if where is None else _at(self._content, kind, where)
+            return int(kind[2:] or 0) if where is None else _at(self._content, kind[:2], where)
         if kind == "text":
-            return "" if where is None else self._span(self._follow(where), 1)[0].decode()
-        return None if where is None else self.table(self._follow(where), kind, depth + 1)
+            return "" if where is None else self._span(self.follow(where), 1)[0].decode()
+        if where is None or kind == "place":
+            return None if where is None else self.follow(where)
+        return self.table(self.follow(where), kind, depth + 1)
 
     def _vector(self, kind: str, place: int, depth: int) -> Any:
         if kind[0] == "<":
@@ -94,8 +115,8 @@ class _Reader:
         _, length = self._span(place, 4)
         ends = [place + 4 + 4 * i for i in range(length)]
         if kind == "text":
-            return [self._span(self._follow(end), 1)[0].decode() for end in ends]
-        return [self.table(self._follow(end), kind, depth + 1) for end in ends]
+            return [self._span(self.follow(end), 1)[0].decode() for end in ends]
+        return [self.table(self.follow(end), kind, depth + 1) for end in ends]
 
     def _span(self, place: int, width: int) -> tuple[bytes, int]:
         length = _at(self._content, "<I", place)
@@ -104,7 +125,7 @@ class _Reader:
             raise BadInput(f"{self._what} is damaged: a list ends behind the file.")
         return data, length
 
-    def _follow(self, place: int) -> int:
+    def follow(self, place: int) -> int:
         return place + int(_at(self._content, "<I", place))
 
 
