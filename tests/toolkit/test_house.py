@@ -22,16 +22,16 @@ LINES = """
     models/language 126, models/mediapipe 433, models/music 99, models/policy 146, models/ppocr 174,
     models/protein 223, models/recommender 164, models/sentences 151, models/silero 30, models/speaker 666,
     models/vision 528, models/vits 470, models/whisper 1946
-    targets 17, targets/android 2252, targets/common 647, targets/ios 199, targets/microcontroller 886,
+    targets 17, targets/android 2341, targets/common 647, targets/ios 199, targets/microcontroller 886,
     targets/web 782
-    toolkit 413, toolkit/benchmarking 989, toolkit/bundles 925, toolkit/cli 1585, toolkit/common 473,
-    toolkit/core 769, toolkit/estimation 475, toolkit/formats 6480, toolkit/gate 1272, toolkit/importers 4594,
+    toolkit 413, toolkit/benchmarking 989, toolkit/bundles 940, toolkit/cli 1585, toolkit/common 473,
+    toolkit/core 781, toolkit/estimation 475, toolkit/formats 6480, toolkit/gate 1272, toolkit/importers 4594,
     toolkit/llama 409, toolkit/numerics 332, toolkit/pipeline 2039, toolkit/pool 221, toolkit/quantization 1146,
-    toolkit/reports 1972, toolkit/runtimes 3965, toolkit/sources 1002, toolkit/tasks 5325
+    toolkit/reports 1972, toolkit/runtimes 4081, toolkit/sources 1002, toolkit/tasks 5325
 """
 PYTHON = {name: int(most) for name, most in re.findall(r"([a-z/]+) (\d+)", LINES)}
 #: Ending -> the most lines, whatever they hold.
-OTHERS = {".java": 9581, ".swift": 7187, ".c": 3757, ".h": 2017, ".kt": 1968, ".cpp": 1101, ".js": 6543, ".ts": 227}
+OTHERS = {".java": 9581, ".swift": 7187, ".c": 3990, ".h": 2017, ".kt": 1968, ".cpp": 1101, ".js": 6543, ".ts": 227}
 FOLDERS = ("bench", "exporters", "models", "targets", "toolkit")
 #: Words that look like participles or adverbs, and are none.
 NOUNS = {"embed", "family", "feed", "need", "read", "seed", "sorted", "speed", "spread", "used"}
