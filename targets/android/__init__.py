@@ -9,7 +9,7 @@ from edgekit.core import Device, Recipe, Target, Trial
 from edgekit.targets.android.adb import phone
 from edgekit.targets.android.arm64 import emulated
 from edgekit.targets.android.boards import BOARDS
-from edgekit.targets.android.forms import aar, apk, gradle
+from edgekit.targets.android.forms import aar, apk, gradle, kit
 
 
 def _measure(trial: Trial) -> Mapping[str, Any]:
@@ -32,7 +32,7 @@ TARGET = Target(
     "--download 1GB, then package --as gradle",
     # A phone of 4 GB leaves an app in the foreground about a gigabyte before the system starts to kill.
     ram=1_000_000_000,
-    forms={"gradle": gradle.FORM, "aar": aar.FORM, "apk": apk.FORM},
+    forms={"gradle": gradle.FORM, "aar": aar.FORM, "apk": apk.FORM, "kit": kit.FORM},
     boards=BOARDS,
     runtimes={
         "onnxruntime": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",

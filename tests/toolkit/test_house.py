@@ -22,16 +22,16 @@ LINES = """
     models/language 126, models/mediapipe 433, models/music 99, models/policy 146, models/ppocr 174,
     models/protein 223, models/recommender 164, models/sentences 151, models/silero 30, models/speaker 664,
     models/vision 528, models/vits 470, models/whisper 1939
-    targets 17, targets/android 2252, targets/common 638, targets/ios 199, targets/microcontroller 883,
+    targets 17, targets/android 2341, targets/common 638, targets/ios 199, targets/microcontroller 883,
     targets/web 782
-    toolkit 413, toolkit/benchmarking 985, toolkit/bundles 923, toolkit/cli 1584, toolkit/common 482,
-    toolkit/core 769, toolkit/estimation 472, toolkit/formats 6447, toolkit/gate 1272, toolkit/importers 4585,
+    toolkit 413, toolkit/benchmarking 985, toolkit/bundles 938, toolkit/cli 1584, toolkit/common 482,
+    toolkit/core 781, toolkit/estimation 472, toolkit/formats 6447, toolkit/gate 1272, toolkit/importers 4585,
     toolkit/llama 409, toolkit/numerics 323, toolkit/pipeline 2036, toolkit/pool 221, toolkit/quantization 1113,
-    toolkit/reports 1972, toolkit/runtimes 3965, toolkit/sources 990, toolkit/tasks 5315
+    toolkit/reports 1972, toolkit/runtimes 4081, toolkit/sources 990, toolkit/tasks 5315
 """
 PYTHON = {name: int(most) for name, most in re.findall(r"([a-z/]+) (\d+)", LINES)}
 #: Ending -> the most lines, whatever they hold.
-OTHERS = {".java": 9581, ".swift": 7187, ".c": 3757, ".h": 2017, ".kt": 1968, ".cpp": 1101, ".js": 6543, ".ts": 227}
+OTHERS = {".java": 9581, ".swift": 7187, ".c": 3990, ".h": 2017, ".kt": 1968, ".cpp": 1101, ".js": 6543, ".ts": 227}
 FOLDERS = ("bench", "exporters", "models", "targets", "toolkit")
 #: Words that look like participles or adverbs, and are none.
 NOUNS = {"embed", "family", "feed", "need", "read", "seed", "sorted", "speed", "spread", "used"}

@@ -8,11 +8,16 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
+from edgekit.bundles import golden
 from edgekit.bundles.bundle import open_bundle
+from edgekit.bundles.facts import recipe_in
+from edgekit.bundles.opened import makers
+from edgekit.bundles.places import is_quantized
 from edgekit.bundles.record import ours, record
 from edgekit.bundles.staging import staging_folder
 from edgekit.common.files import replacing
-from edgekit.core import Bundle, Form
+from edgekit.common.processors import usable_processors
+from edgekit.core import Bundle, Case, Form
 from edgekit.errors import BadInput, UnknownName, Unsupported, boundary
 from edgekit.registry import find, names
 
@@ -41,7 +46,7 @@ def package(
             f"{place} is inside the bundle, which would not be whole any more.", hint="Choose another --out."
         )
     with boundary(), _fresh(place, chosen) as fresh:
-        chosen.write(bundle, fresh, chosen_options)
+        chosen.write(bundle, fresh, chosen_options, *([_cases(bundle)] if chosen.cases else []))
         if chosen.folder:
             record(fresh, form)
     return place
@@ -52,6 +57,19 @@ def size_of(place: Path) -> int:
     if place.is_file():
         return place.stat().st_size
     return sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+
+
+def _cases(bundle: Bundle) -> list[Case]:
+    """What the runtime of the bundle asks a phone, the first calls that the golden input makes among it."""
+    runtime, parts = makers(bundle).runtime, {}
+    if not runtime.cpu:
+        return []  # it is for no accelerator
+    calls = golden.prove(bundle, usable_processors()).calls
+    for part in bundle.manifest.parts:
+        feeds = [given for given, _ in calls.get(part.name, ())]
+        if feeds:
+            parts[part.name] = (bundle.path / part.file, feeds, is_quantized(part.census))
+    return [*runtime.cases(parts, recipe_in(bundle.manifest))]
 
 
 def _fresh(place: Path, form: Form) -> AbstractContextManager[Path]:

@@ -5,7 +5,7 @@ from edgekit.core.exporter import Artifact, Encoding, Exporter
 from edgekit.core.family import Family, Member
 from edgekit.core.importer import Importer, ImportOptions, Inspection
 from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights
-from edgekit.core.placement import Lowering, Placement, Proof, share_of
+from edgekit.core.placement import Case, Lowering, Placement, Proof, share_of
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Heard, Prediction, Predictor, Runner, Stream
 from edgekit.core.runtime import INTERFACE, Abilities, Constraint, Runtime
@@ -34,6 +34,7 @@ __all__ = [
     "Board",
     "Bundle",
     "Calls",
+    "Case",
     "Checkpoint",
     "Constraint",
     "Costs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -41,6 +42,23 @@ class Proof:
     fp32: float | None = None
     cpu_fp32: float | None = None
     calls: int = 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A graph and calls with known answers, for a phone to repeat.
+
+    Attributes:
+        name: letters, digits, dots and hyphens. model: the bytes of an ONNX file. calls: inputs, and a processor's
+            answers. least: signal to noise (dB) from which on an answer is right.
+        compiled: what an accelerator opens in place of `model`: an ONNX file, then files that it names.
+    """
+
+    name: str
+    model: bytes
+    calls: Sequence[tuple[Feeds, Feeds]]
+    least: float
+    compiled: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import Literal
 
 from edgekit.core.exporter import Artifact
 from edgekit.core.model import Model
-from edgekit.core.placement import Lowering
+from edgekit.core.placement import Case, Lowering
 from edgekit.core.running import Runner
 from edgekit.core.values import Feeds, Recipe
 
@@ -148,6 +148,14 @@ class Runtime(ABC):
         """The first layer that the accelerator computes differently than the processor, with its distance and what it
         follows; "" if none is found. file: of the part."""
         return ""
+
+    def cases(self, parts: Mapping[str, tuple[Path, Sequence[Feeds], bool]], recipe: Recipe) -> Iterable[Case]:
+        """What a phone can say of the accelerator, and a simulator cannot; empty where no phone needs to be asked.
+
+        Args:
+            parts: of a bundle: name -> its file, inputs of calls, and whether any layer is computed in integers.
+        """
+        return ()
 
     def contradictions(self) -> list[str]:
         """Pairs of constraints that demand different forms in place of the same, as phrases."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgekit.core.values import Bundle, Calls, Progress, Recipe
+    from edgekit.core.values import Calls, Progress, Recipe
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,17 @@ class Form:
             no such form (saying why).
         folder: a folder is written.
         options: name -> what it means, with an example; values come as text.
+        cases: `write` takes a fourth argument: what a phone is to be asked (`Runtime.cases`).
         leftovers: names of folders at the top of a folder form that build tools make there. They are not held to be
             the user's work when the form is written again, and go then.
     """
 
     suffix: str
-    write: Callable[[Bundle, Path, Mapping[str, str]], None]
+    write: Callable[..., None]
     folder: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     leftovers: tuple[str, ...] = ()
+    cases: bool = False
 
 
 @dataclass(frozen=True)

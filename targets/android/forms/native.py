@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.common.files import cache_folder
@@ -37,13 +37,18 @@ _FLAGS = (
 
 
 def headers(work: Path) -> list[str]:
-    """Flags that find the headers: onnxruntime's, out of its library for Android, and Java's."""
+    """Flags that find the headers: onnxruntime's, and Java's."""
+    folder = include()
+    return [*runtime_headers(work), f"-isystem{folder}", f"-isystem{folder / 'linux'}"]
+
+
+def runtime_headers(work: Path) -> list[str]:
+    """Flags that find onnxruntime's headers, out of its library for Android. Raises MissingExtra."""
     place = work / "headers"
     place.mkdir(parents=True, exist_ok=True)
     for name in ("onnxruntime_c_api.h", "onnxruntime_ep_c_api.h"):
         (place / name).write_bytes(content(runtime(), f"headers/{name}"))
-    folder = include()
-    return [f"-isystem{place}", f"-isystem{folder}", f"-isystem{folder / 'linux'}"]
+    return [f"-isystem{place}"]
 
 
 def library() -> bytes:
@@ -67,9 +72,20 @@ def library() -> bytes:
 
 
 def _compile(compiler: str, source: Path, work: Path) -> Path:
-    for name, used in _USED.items():
+    made = work / "libedgekit.so"
+    link_stubs(compiler, _USED, work)
+    flags = [*warnings, *_FLAGS, *headers(work)]
+    run([compiler, *flags, source, "-o", made, f"-L{work}", "-ldl", "-lc"], COMPILER)
+    if not made.is_file():
+        raise ExportFailed(f"{COMPILER} gave no library.")
+    return made
+
+
+def link_stubs(compiler: str, used: Mapping[str, Sequence[str]], work: Path) -> None:
+    """Stubs of Android's libraries in the folder `work`. used: library -> what is used of it."""
+    for name, functions in used.items():
         stub = work / f"{name}.c"
-        stub.write_text("".join(f"void {function}(void) {{}}\n" for function in used), encoding="ascii")
+        stub.write_text("".join(f"void {function}(void) {{}}\n" for function in functions), encoding="ascii")
         linked: Sequence[str | Path] = (
             *_FLAGS[:6],
             "-w",
@@ -80,9 +96,3 @@ def _compile(compiler: str, source: Path, work: Path) -> Path:
             work / name,
         )
         run([compiler, *linked], COMPILER)
-    made = work / "libedgekit.so"
-    flags = [*warnings, *_FLAGS, *headers(work)]
-    run([compiler, *flags, source, "-o", made, f"-L{work}", "-ldl", "-lc"], COMPILER)
-    if not made.is_file():
-        raise ExportFailed(f"{COMPILER} gave no library.")
-    return made

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from conftest import absent
 from helpers.cases.gguf_files import llama_file
+from helpers.devices.packaging import loopback_command
 from helpers.toys import tiny_language, toy_model
 
 import edgekit
@@ -23,7 +24,6 @@ from edgekit.llama import library
 from edgekit.targets.android.arm64 import gguf
 
 HERE = Path(__file__).parents[2]
-PHONE = HERE.parent / "build" / "phone"
 
 #: Runs beside the phone: three benches, the second killed in the middle, and a look at the phone between them.
 SESSION = """
@@ -58,14 +58,7 @@ json.dump(told, open(out, "w"))
 
 @pytest.fixture(scope="module")
 def loopback() -> list[str]:
-    """The command that runs another one beside an emulated phone."""
-    if not (PHONE / ".complete-1").exists():
-        absent("there is no emulated phone: make adb-tools")
-    command = ["sh", str(HERE / "phone" / "loopback.sh"), str(PHONE)]
-    done = subprocess.run([*command, "adb", "shell", "uname -m"], capture_output=True, text=True, timeout=120)
-    if done.stdout.strip() != "aarch64":
-        absent(f"the emulated phone does not start here ({done.stderr.strip()[-200:]}); see make adb-tools")
-    return command
+    return loopback_command()
 
 
 #: Model, exporter, precision. The second one is a stream, whose parts keep their state from call to call: of its 62

@@ -6,10 +6,11 @@ one chip from another. The libraries are under a licence of Qualcomm's own (docs
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from edgekit.core import Abilities, Artifact, Constraint, Feeds, Lowering, Model, Recipe, Runner, Runtime
+from edgekit.core import Abilities, Artifact, Case, Constraint, Feeds, Lowering, Model, Recipe, Runner, Runtime
 from edgekit.errors import Unsupported, need
 
 __all__ = ["PACKAGE", "RUNTIME", "Qnn"]
@@ -156,6 +157,14 @@ class Qnn(Runtime):
         from edgekit.runtimes.qnn import bisection, runner
 
         return bisection.find_wrong_layer(file, feeds, runner.unit_of(file))
+
+    def cases(self, parts: Mapping[str, tuple[Path, Sequence[Feeds], bool]], recipe: Recipe) -> Iterable[Case]:
+        """See `edgekit.core.Runtime`: the forms that the simulator computes wrongly, their repairs, and the parts."""
+        from edgekit.runtimes.qnn import forms
+
+        return forms.list_cases(
+            {part: (file, feeds, self.least_signal(recipe, whole)) for part, (file, feeds, whole) in parts.items()}
+        )
 
 
 RUNTIME = Qnn()

@@ -107,6 +107,17 @@ def _read_description(description: Path, file: Path) -> Compiled:
     return compiled
 
 
+def compiled_files(file: Path, feeds: Feeds) -> list[Path]:
+    """The ONNX file that `file` was compiled to for the sizes of `feeds`, and the binary that it names; empty where
+    there is none, or one that several sizes share. Raises BadInput as `load`."""
+    description = description_of(file)
+    graphs = _read_description(description, file).graphs if description.is_file() else ()
+    sizes = _sizes({name: value.shape for name, value in feeds.items()})
+    if len(graphs) != 1 or _sizes(graphs[0].shapes) != sizes:
+        return []
+    return [file.parent / graphs[0].file, *sorted(file.parent.glob(f"{file.stem}.*.bin"))]
+
+
 class QnnRunner(Runner):
     """A part on the simulator of its chip. Calls of sizes that it was not compiled for run on this processor, as
     they do on the phone."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.devices import packaging
 
 import edgekit
 from edgekit.bundles.places import placement_of
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, ParityFailed
+from edgekit.runtimes.qnn.forms import FORMS
 
 pytestmark = pytest.mark.real
 
@@ -47,6 +50,17 @@ def test_the_bundle_says_where_it_runs_and_under_whose_terms(bundle: Bundle) -> 
 
 def test_verify_asks_the_simulator_again(bundle: Bundle) -> None:
     assert edgekit.verify(bundle.path)["placed"]["network"] >= 22
+
+
+def test_a_kit_has_the_forms_the_part_and_its_context(bundle: Bundle, tmp_path: Path) -> None:
+    packaging.tools()
+    place = edgekit.package(bundle.path, "kit", out=tmp_path / "kit.zip")
+    with zipfile.ZipFile(place) as archive:
+        listed = dict(line.split() for line in archive.read("phone/cases/list").decode().splitlines())
+        held = {Path(name).name for name in archive.namelist()}
+    assert {*FORMS, "network", "network-compiled"} <= listed.keys() and listed["network"] == "22"
+    assert {name for name in bundle.manifest.files if name.endswith(".bin")} <= held
+    assert not any("Qnn" in name for name in held), "Qualcomm's libraries are the user's to bring"
 
 
 def test_a_changed_byte_of_the_context_is_found(bundle: Bundle, tmp_path: Path) -> None:
