@@ -22,14 +22,12 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.bench.machine import host, memory
 from edgekit.bench.processes.answers import Answer
+from edgekit.common.lazy import NDArray
 from edgekit.core import Prediction, Predictor, Runner
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Measured rounds by default: at least three show a spread, and 500 show a 99th percentile.
 FEWEST, MOST = 3, 500

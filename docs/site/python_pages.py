@@ -45,6 +45,7 @@ PAGES: Mapping[str, tuple[str, str, Sequence[str]]] = {
 }
 _SECTION = re.compile(r"^(Args|Returns|Raises|Attributes|Yields):\s*$")
 _TITLES = {"Args": "Arguments", "Raises": "Errors"}
+_RECORD = re.compile(r"accept_fields\((\w+)\)")
 #: Marks of arguments that take any number of values.
 _MARKS = {"variadic positional": "*", "variadic keyword": "**"}
 
@@ -95,6 +96,9 @@ def _signature(entry: Any) -> str:
         fields = [name for name, member in entry.members.items() if _is_field(name, member)]
         whole = ", ".join(f"{name}: {entry.members[name].annotation}" for name in fields)
         return _wrapped(f"class {entry.name}", whole, "")
+    result = f" -> {entry.returns}" if entry.returns else ""
+    if records := [match[1] for mark in entry.decorators if (match := _RECORD.fullmatch(str(mark.value)))]:
+        return _wrapped(entry.name, ", ".join(_field_arguments(entry.module[records[0]].final_target)), result)
     arguments = []
     star = False
     for argument in entry.parameters:
@@ -108,8 +112,16 @@ def _signature(entry: Any) -> str:
         kind = f": {argument.annotation}" if argument.annotation else ""
         value = f" = {argument.default}" if argument.default and not mark else ""
         arguments.append(f"{mark}{argument.name}{kind}{value}")
-    result = f" -> {entry.returns}" if entry.returns else ""
     return _wrapped(entry.name, ", ".join(arguments), result)
+
+
+def _field_arguments(record: Any) -> Iterator[str]:
+    """A record's fields as arguments of the function that accepts them (`edgekit.pipeline.job.accept_fields`)."""
+    for name, member in record.members.items():
+        if str(member.annotation if member.is_attribute else "") == "KW_ONLY":
+            yield "*"
+        elif _is_field(name, member):
+            yield f"{name}: {member.annotation}" + (f" = {member.value}" if member.value is not None else "")
 
 
 def _is_field(name: str, member: Any) -> bool:

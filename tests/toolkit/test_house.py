@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 #: Rooms, and the most lines of Python code that each may have: no blanks, comments or docstrings. Whoever raises a
 #: number says in the changelog what for; whoever deletes lowers it.
 LINES = """
-    bench/machine 260, bench/metrics 730, bench/processes 766, bench/statistics 323
+    bench/machine 260, bench/metrics 730, bench/processes 765, bench/statistics 323
     exporters/c 2606, exporters/common 283, exporters/coreai 345, exporters/coreml 779, exporters/executorch 869,
     exporters/gguf 1110, exporters/litert 1106, exporters/onnx 2810
     models 14, models/common 178, models/fashion 307, models/forecasting 191, models/keyword 1879,
@@ -24,10 +24,10 @@ LINES = """
     models/vision 528, models/vits 470, models/whisper 1939
     targets 17, targets/android 2341, targets/common 638, targets/ios 199, targets/microcontroller 883,
     targets/web 782
-    toolkit 413, toolkit/benchmarking 985, toolkit/bundles 938, toolkit/cli 1584, toolkit/common 482,
-    toolkit/core 781, toolkit/estimation 472, toolkit/formats 6447, toolkit/gate 1272, toolkit/importers 4585,
-    toolkit/llama 409, toolkit/numerics 323, toolkit/pipeline 2036, toolkit/pool 221, toolkit/quantization 1113,
-    toolkit/reports 1972, toolkit/runtimes 4081, toolkit/sources 990, toolkit/tasks 5315
+    toolkit 413, toolkit/benchmarking 985, toolkit/bundles 938, toolkit/cli 1581, toolkit/common 483,
+    toolkit/core 781, toolkit/estimation 472, toolkit/formats 6447, toolkit/gate 1269, toolkit/importers 4585,
+    toolkit/llama 409, toolkit/numerics 323, toolkit/pipeline 2008, toolkit/pool 221, toolkit/quantization 1113,
+    toolkit/reports 1972, toolkit/runtimes 3985, toolkit/sources 990, toolkit/tasks 5315
 """
 PYTHON = {name: int(most) for name, most in re.findall(r"([a-z/]+) (\d+)", LINES)}
 #: Ending -> the most lines, whatever they hold.

@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 def export_(arguments: argparse.Namespace) -> None:
     from edgekit.cli.options import option
     from edgekit.cli.shown_bundle import show_bundle, show_outline, summary
-    from edgekit.estimation.budgets import BUDGETS, target_of_board
+    from edgekit.estimation.budgets import target_of_board
     from edgekit.pipeline.exporting import export, outline
+    from edgekit.pipeline.job import Asked
 
     alarms = arguments.false_alarms_per_hour
     with working() as progress:
         wanted: dict[str, Any] = {
-            **{name: getattr(arguments, name) for name in (*_EXPORTED, *BUDGETS)},
+            **{name: value for name, value in vars(arguments).items() if name in Asked.__dataclass_fields__},
             **asked_runtime(arguments),
             "target": arguments.target or (target_of_board(arguments.board) if arguments.board else "laptop"),
             "limits": _limits(arguments),
@@ -65,13 +66,6 @@ def _limits(arguments: argparse.Namespace) -> Limits | None:
     if arguments.minutes is None and all(limit is None for limit in given):
         return None
     return Limits(*given, arguments.minutes or MINUTES)
-
-
-#: Options of the command line that are arguments of `export` as they are.
-_EXPORTED = (
-    *("model", "precision", "weights", "adapter", "calibration", "data", "out", "offline", "mirror"),
-    *("max_kld", "task", "trust_code", "accept_terms", "force", "workers", "require_placed"),
-)
 
 
 def verify_(arguments: argparse.Namespace) -> None:

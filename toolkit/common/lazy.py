@@ -7,6 +7,7 @@ ImportError where it is first used.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,15 +35,15 @@ else:
             return Any
 
     class _Lazy:
-        """Stands for a library, and keeps what was asked of it."""
+        """Stands for a library and asks it each time: what a test replaces there is replaced here."""
 
         def __init__(self, name: str) -> None:
-            self.__name__ = name
+            self.__name__, self._library = name, object()
 
         def __getattr__(self, name: str) -> Any:
-            value = getattr(importlib.import_module(self.__name__), name)
-            setattr(self, name, value)
-            return value
+            if self._library is not sys.modules.get(self.__name__):
+                self._library = importlib.import_module(self.__name__)
+            return getattr(self._library, name)
 
     np, torch, F = map(_Lazy, ("numpy", "torch", "torch.nn.functional"))
     onnx, numpy_helper, onnxruntime = map(_Lazy, ("onnx", "onnx.numpy_helper", "onnxruntime"))

@@ -1,9 +1,10 @@
 """Any FlatBuffers file by its schema -> dictionaries, with every offset and length bounded by the file.
 
 https://flatbuffers.dev/internals/: a hostile file may point anywhere, and readers that are generated from schemas
-follow. A schema here is: table -> its fields in order, each a name and a type. Types are those of `struct` for numbers
-("<I", or "<i1" where an absent one is 1), "text", the name of a table, ["..."] for a vector of one of them, a tuple of
-tables for a union, None being nothing, or "place" for what is not read, or later by `parse_table`.
+follow. A schema here is: table -> its fields in order, each a name and a type. Types of numbers are those of
+`struct` ("<I", or "<i1" where an absent one is 1). "text" and the name of a table are types, and so is ["..."], a
+vector of one of them. A tuple of tables is a union, None being nothing. "place" is what is not read, or later by
+`parse_table`.
 """
 
 from __future__ import annotations

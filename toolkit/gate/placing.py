@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.bundles.facts import recipe_in
 from edgekit.bundles.opened import makers
 from edgekit.bundles.places import is_quantized, list_left, placement_of
+from edgekit.common.lazy import NDArray, np
 from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Bundle, Calls, Feeds, Placement, Proof, Recipe, Runtime
 from edgekit.errors import ParityFailed
@@ -22,8 +23,6 @@ from edgekit.registry import find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from numpy.typing import NDArray
 
     Outputs = Mapping[str, NDArray[Any]]
     Call = tuple[Feeds, Outputs]
@@ -92,8 +91,6 @@ def check_again(bundle: Bundle, calls: Calls, beside: Calls) -> dict[str, float]
 def _error(outputs: Sequence[Outputs], expected: Sequence[Outputs]) -> float:
     """`relative_error` of each output over all calls together: of a probability that is 1e-9 in one call and 0.9 in the
     next, half precision has nothing to say in the first."""
-    import numpy as np
-
     names = expected[0] if expected else {}
     if any(not names.keys() <= out.keys() for out in (*outputs, *expected)):
         return float("inf")

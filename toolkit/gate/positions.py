@@ -12,13 +12,11 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from edgekit.bench.statistics.paired import Estimate, mean_by_source, share_by_source
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Predictor, Sample
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: The file of a bundle that holds what the reference expected next.
 FILE = "golden/positions.json"
@@ -42,8 +40,6 @@ Kept = Sequence[tuple[Sequence[int], Sequence[float]]]
 
 def expectations(predictor: Predictor, sample: Sample, answer: Any) -> Kept | None:
     """What the reference expects at every position of its own `answer`; None where that is no sequence."""
-    import numpy as np
-
     logprobs = predictor.next_tokens(sample.input, answer)
     if logprobs is None:
         return None

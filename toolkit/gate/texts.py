@@ -21,6 +21,7 @@ from edgekit.bench.metrics import text
 from edgekit.bench.metrics.text import Scored
 from edgekit.bundles.manifest import Agreement, Score, Verdict
 from edgekit.common.figures import too_few
+from edgekit.common.lazy import np
 from edgekit.core import Evaluation, Feeds, Progress, Sample
 from edgekit.errors import BadInput
 from edgekit.gate.agreement import FEWEST
@@ -96,8 +97,6 @@ def _documents_of(sample: Sample) -> list[str]:
 
 def feeds(predictor: Any, samples: Sequence[Sample]) -> list[Feeds]:
     """Every text's tokens, whole: ``{"tokens": int32 [n]}``; of questions, a single row with their right answers."""
-    import numpy as np
-
     if are_questions(samples):
         return [{"tokens": np.asarray(tokens(predictor, samples), np.int32)}]
     return [{"tokens": np.asarray(predictor.tokens(Path(sample.input)), np.int32)} for sample in samples]

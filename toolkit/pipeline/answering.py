@@ -62,7 +62,7 @@ def answer_evidence(
 
 def has_user_evidence(job: Job) -> bool:
     """Whether the evidence is the user's: what does not fit of it is an error."""
-    return job.asked is not None and not isinstance(job.asked.evidence, bool)
+    return not isinstance(job.asked.evidence, bool)
 
 
 def unfit(samples: Samples, exc: BadInput) -> Samples:

@@ -64,12 +64,12 @@ def _prove_runnable(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
         ) from exc
     except (ParityFailed, GateFailed) as exc:
         simulated = run.job.runtime.runs == "simulated" and run.job.runtime.cpu
-        if not simulated or run.off or recipe != run.job.recipes()[-1] or run.job.require_placed is not None:
+        if not simulated or run.off or recipe != run.job.recipes()[-1] or run.job.asked.require_placed is not None:
             raise
         # Each part is right there by itself, and together they are not: the last rung is the processor.
         run.tell(f"{recipe} was refused on the accelerator ({exc.message.rstrip('.')}); trying the processor", 0, 0)
         return prove(replace(run, off=exc.message.rstrip(".")), reference, recipe)
     except BadInput as exc:
-        if run.job.runtime.cpu and not run.job.named:
+        if run.job.runtime.cpu and run.job.asked.precision is None:
             raise ExportFailed(exc.message, hint=exc.hint) from exc
         raise

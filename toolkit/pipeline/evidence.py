@@ -92,10 +92,10 @@ def gather_samples(job: Job, tell: Progress) -> Samples:
     if job.evidence is None:
         return Samples(absent=job.no_evidence)
     try:
-        samples = samples_of_evidence(job.evidence, tell, offline=job.offline, mirror=job.mirror)
+        samples = samples_of_evidence(job.evidence, tell, offline=job.asked.offline, mirror=job.asked.mirror)
     except FetchFailed as exc:
         tell(f"no evidence: {exc.message}", 0, 0)
-        reason = "this is offline, and the cache lacks" if job.offline else "could not fetch"
+        reason = "this is offline, and the cache lacks" if job.asked.offline else "could not fetch"
         return Samples(absent=f"{reason} the samples {job.evidence.name!r}")
     calibrating, rest = job.evidence.halves(samples)
     if job.evidence.synthetic:  # noise shows whether a graph computes the same, and judges nothing

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import shlex
 import tempfile
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,49 +22,16 @@ from edgekit.errors import BadInput, boundary
 from edgekit.estimation import budgets
 from edgekit.gate.judges import Looks
 from edgekit.pipeline.adapting import weights_with_adapter
-from edgekit.pipeline.job import Asked, Job, Run
+from edgekit.pipeline.job import Asked, Job, Run, accept_fields
 from edgekit.pipeline.resolving import job_of, read, weights_of
 from edgekit.pipeline.reuse import already, key_of
 from edgekit.pipeline.search.journal import journal_of
-from edgekit.pipeline.search.limits import Limits
 from edgekit.pipeline.search.pooled import check_pool
 from edgekit.pipeline.writing import make
 
 
-def export(
-    model: str,
-    target: str = "laptop",
-    *,
-    precision: str | None = None,
-    runtime: str | None = None,
-    exporter: str | None = None,
-    weights: str | None = None,
-    adapter: str | None = None,
-    calibration: str | Path | None = None,
-    data: str | Path | None = None,
-    out: str | Path | None = None,
-    offline: bool = False,
-    mirror: str | Path | None = None,
-    fallback: bool = True,
-    options: Mapping[str, Any] | None = None,
-    operating: Mapping[str, Any] | None = None,
-    max_kld: float | None = None,
-    limits: Limits | None = None,
-    task: str = "",
-    dynamic: Mapping[str, tuple[int, int]] | None = None,
-    trust_code: bool = False,
-    metric: str = "",
-    evidence: bool | str | Path = True,
-    accept_terms: Sequence[str] = (),
-    force: bool = False,
-    board: str | None = None,
-    flash: int | None = None,
-    ram: int | None = None,
-    download: int | None = None,
-    require_placed: float | None = None,
-    workers: str | None = None,
-    progress: Progress | None = None,
-) -> Bundle:
+@accept_fields(Asked)
+def export(asked: Asked) -> Bundle:
     """Make a bundle of `model` for `target`, refuse it if it is bad, and put it at `out`.
 
     Args:
@@ -104,19 +70,19 @@ def export(
         UnknownName, Unsupported, BadInput, MissingExtra, FetchFailed, ExportFailed, ParityFailed, GateFailed,
         OverBudget, DeviceFailed: see `edgekit.errors`.
     """
-    asked = Asked(**locals())
     job, place = _resolve_job(asked)
     return _export(job, place, asked)
 
 
-def outline(model: str, target: str = "laptop", **options: Any) -> dict[str, Any]:
+@accept_fields(Asked)
+def outline(asked: Asked) -> dict[str, Any]:
     """What `export` would do with the same arguments, without any download of weights, JSON-able: every name resolved,
     the recipes in the order in which they would be tried, and the estimates of `fit`.
 
     Raises:
         As `export`, for what can be known before.
     """
-    job, place = _resolve_job(Asked(model, target, **options))
+    job, place = _resolve_job(asked)
     own = job.model.weights
     tried = job.recipes_to_try(job.limits.size_budget).values() if job.limits else job.recipes()
     return {
@@ -127,7 +93,7 @@ def outline(model: str, target: str = "laptop", **options: Any) -> dict[str, Any
         "search": asdict(job.limits) if job.limits else {},
         "recipes": [asdict(recipe) for recipe in tried],
         "parts": [part.name for part in job.model.network.parts],
-        "weights": options.get("weights") or (own.sources[0].uri if own.sources else own.hub),
+        "weights": asked.weights or (own.sources[0].uri if own.sources else own.hub),
         "evidence": job.evidence.name if job.evidence else f"none ({job.no_evidence})",
         "calibration": len(job.calibration) or (f"half of {job.evidence.name}" if job.evidence else "golden input"),
         "data": job.data or "none",
@@ -190,7 +156,7 @@ def _check_same(there: Path, place: Path, job: Job) -> None:
     earlier = peek(there)
     if earlier is None or (earlier.model.name, earlier.target.name) == (job.model.name, job.target.name):
         return
-    source = job.asked.model if job.asked else job.model.name
+    source = job.asked.model
     again = f"edgekit export {shlex.quote(source)} --target {job.target.name} --out {shlex.quote(str(place))} --force"
     raise BadInput(
         f"{place} holds a bundle of {earlier.model.name} for {earlier.target.name}; it will not be replaced by a "

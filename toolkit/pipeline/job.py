@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from edgekit.bench.machine import host
 from edgekit.core import (
@@ -33,6 +35,10 @@ from edgekit.tasks.resolved import predictor_of
 #: Distributions that make inputs and answers of samples, and compare answers, whatever the format.
 _READERS = ("numpy", "pillow", "soundfile", "soxr", "tokenizers", "jiwer", "whisper-normalizer")
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -40,6 +46,7 @@ class Asked:
 
     model: str
     target: str = "laptop"
+    _: KW_ONLY
     precision: str | None = None
     runtime: str | None = None
     exporter: str | None = None
@@ -76,6 +83,20 @@ class Asked:
             self.progress(what, done, total)
 
 
+def accept_fields(record: Callable[_P, _R]) -> Callable[[Callable[[_R], _T]], Callable[_P, _T]]:
+    """For a function of one `record`: callers give it the record's fields as arguments, so each is declared once."""
+
+    def of_fields(function: Callable[[_R], _T]) -> Callable[_P, _T]:
+        @functools.wraps(function)
+        def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            return function(record(*args, **kwargs))
+
+        call.__signature__ = inspect.signature(record)  # type: ignore[attr-defined]
+        return call
+
+    return of_fields
+
+
 @dataclass(frozen=True)
 class Job:
     """A request for an export, every name resolved and every folder opened.
@@ -85,13 +106,10 @@ class Job:
         calibration, samples: of ``--calibration`` and ``--data``; data: the name of the latter.
         choosing: how many of `samples`, the first ones, may choose a recipe, as for the evidence.
         operating: the goal by which a threshold is chosen. limits: of a search, if it is one.
-        named: whether the user named a precision. settled: the recipes to try where the weights are quantized
-            already, the last of which takes them as they are.
+        settled: the recipes to try where the weights are quantized already, the last of which takes them as they are.
         evidence: real samples that calibrate and judge; None: there are none, for the reason `no_evidence`.
         unmeasured: whether the recipe was chosen because no real sample is at hand; only floats follow it.
-        adapter: name of the adapter that was merged into the weights; "" if there is none.
-        offline, mirror: as for `edgekit.sources.fetch`. fallback: try the ladder's recipes after a refusal.
-        board: that the user named. require_placed: least share of each part's multiplications on its accelerator.
+        adapter: name of the adapter that was merged into the weights; "" if there is none. board: that the user named.
         asked: the request that all this was resolved from; a worker of a pool resolves it again.
     """
 
@@ -101,31 +119,26 @@ class Job:
     exporter: Exporter
     runtime: Runtime
     judge: Judge
+    asked: Asked
     calibration: Sequence[Sample] = ()
     samples: Sequence[Sample] = ()
     data: str = ""
     choosing: int = 0
-    offline: bool = False
-    fallback: bool = True
     operating: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits | None = None
-    named: bool = False
     settled: tuple[Recipe, ...] = ()
     evidence: Evidence | None = None
     no_evidence: str = ""
     unmeasured: bool = False
-    mirror: str | Path | None = None
     adapter: str = ""
     board: Board | None = None
-    require_placed: float | None = None
-    asked: Asked | None = None
 
     def recipes(self) -> list[Recipe]:
         """The requested recipe, then the recipes of the format's ladder that follow it and fit the target; or those of
         `settled`."""
         if self.settled:
-            return list(self.settled if self.fallback else self.settled[:1])
-        if not self.fallback:
+            return list(self.settled if self.asked.fallback else self.settled[:1])
+        if not self.asked.fallback:
             return [self.recipe]
         ladder = self.exporter.ladder(self.model, self.recipe)
         ladder = [recipe for recipe in ladder if not budgets.excess(self.model, self.target, recipe)]

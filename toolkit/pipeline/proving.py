@@ -132,8 +132,8 @@ def _prove_placements(
                     raise
                 artifact = placing.leave_off(artifact, run.stage, exc.message.rstrip("."))
         proven.append(artifact)
-    if run.job.require_placed is not None:
-        placing.check_placed(proven, run.job.require_placed)
+    if run.job.asked.require_placed is not None:
+        placing.check_placed(proven, run.job.asked.require_placed)
     return proven, errors
 
 

@@ -81,16 +81,11 @@ def _job(asked: Asked, target: Target) -> Job:
         data=Path(asked.data).name if asked.data else "",
         choosing=choosing,
         operating=asked.operating or {},
-        offline=asked.offline,
-        mirror=asked.mirror,
-        fallback=asked.fallback,
         limits=limits,
-        named=asked.precision is not None,
         evidence=own,
         no_evidence=no_evidence,
         unmeasured=unmeasured is not None,
         board=board,
-        require_placed=asked.require_placed,
         asked=asked,
     )
 
@@ -165,13 +160,13 @@ def weights_of(job: Job, weights: str | None, tell: Progress) -> tuple[Path, Sou
     """The folder or file of the weights, and the source it came from (None for a local path of the user's)."""
     own = job.model.weights
     if weights is None and own.sources:
-        return fetch(own.sources, offline=job.offline, mirror=job.mirror, progress=tell)
+        return fetch(own.sources, offline=job.asked.offline, mirror=job.asked.mirror, progress=tell)
     if weights is None and not own.hub:
         raise FetchFailed(f"no source of weights is known for {job.model.name}.", hint="Give yours: --weights PATH")
-    chosen = user_source(weights or own.hub, offline=job.offline)
+    chosen = user_source(weights or own.hub, offline=job.asked.offline)
     if isinstance(chosen, Path):
         return chosen, None
-    return fetch([chosen], offline=job.offline, mirror=job.mirror, progress=tell)
+    return fetch([chosen], offline=job.asked.offline, mirror=job.asked.mirror, progress=tell)
 
 
 def read(job: Job, weights: Path, tell: Progress) -> tuple[Job, Checkpoint]:
@@ -188,7 +183,7 @@ def _with_companions(checkpoint: Checkpoint, job: Job, tell: Progress) -> Checkp
     """`checkpoint` with the other models' weights that the declaration names."""
     pinned = job.model.weights.companions
     folders = {
-        name: fetch([source], offline=job.offline, mirror=job.mirror, progress=tell)[0]
+        name: fetch([source], offline=job.asked.offline, mirror=job.asked.mirror, progress=tell)[0]
         for name, source in pinned.items()
     }
     return replace(checkpoint, companions={name: read_checkpoint(folder) for name, folder in folders.items()})
@@ -196,7 +191,9 @@ def _with_companions(checkpoint: Checkpoint, job: Job, tell: Progress) -> Checkp
 
 def _skip_requantization(job: Job, checkpoint: Checkpoint, tell: Progress) -> Job:
     """`job`; without a precision of the user's, weights that are quantized already are not quantized to no avail."""
-    recipes = () if job.named else job.exporter.recipes_for_quantized(job.model, checkpoint, job.recipe)
+    recipes = (
+        () if job.asked.precision is not None else job.exporter.recipes_for_quantized(job.model, checkpoint, job.recipe)
+    )
     if not recipes:
         return job
     tell(f"the weights are {recipes[-1].precision} already, and no {job.recipe.precision} is made of them", 0, 0)

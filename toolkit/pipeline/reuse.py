@@ -46,7 +46,7 @@ def key_of(job: Job, weights: Path) -> str:
         ),
         *(f"companion {name} {file.sha256}" for name, s in model.weights.companions.items() for file in s.files),
         f"evidence {job.evidence.name} {job.evidence.sources}" if job.evidence else "no evidence",
-        repr((model.name, model.task.evaluation, strip_functions(job.target), job.recipes(), job.fallback)),
+        repr((model.name, model.task.evaluation, strip_functions(job.target), job.recipes(), job.asked.fallback)),
         repr((sorted(job.operating.items()), job.limits, _machine(job))),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -146,5 +146,5 @@ def _assets(run: Run) -> None:
             if pinned is None:
                 raise BadInput(f"the weights in {folder} lack {name}, which {model.name} needs beside them.")
             only = Source(sources[0].uri, sources[0].revision, model.identity.licence, (pinned,))
-            held = fetch([only], offline=job.offline, mirror=job.mirror, progress=run.tell)[0] / name
+            held = fetch([only], offline=job.asked.offline, mirror=job.asked.mirror, progress=run.tell)[0] / name
         _copy(held, run.stage / name)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgekit.common.lazy import np
 from edgekit.core import Feeds, Progress
 from edgekit.errors import MissingExtra, ParityFailed, run_command
 from edgekit.llama import build, library
@@ -97,8 +98,6 @@ def greedy(there: Sequence[Feeds], here: Sequence[Feeds]) -> Mapping[str, float]
         ``{"positions": how many, "same": at how many it is the same token}``; and where tokens differ, ``"first"``: the
         first such position, ``"margin"``: by how many logits the token here was likelier than that there, at most.
     """
-    import numpy as np
-
     mine, other = (np.concatenate([call["logits"] for call in side]) for side in (here, there))
     chosen, taken = mine.argmax(axis=-1), other.argmax(axis=-1)
     places = np.arange(len(mine))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgekit.common.lazy import np
 from edgekit.core import Feeds, Progress, Source, SourceFile, TensorSpec
 from edgekit.errors import DeviceFailed
 from edgekit.formats import tflite
@@ -61,8 +62,6 @@ def versions(report: str) -> Mapping[str, str]:
 
 def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:
     """`feeds` as the .tflite holds them, in its order."""
-    import numpy as np
-
     held, (specs, _) = _read_tensors(file)
     return [
         {

@@ -11,13 +11,15 @@ import pytest
 from edgekit.core import Recipe
 from edgekit.errors import BadInput, ParityFailed
 from edgekit.pipeline import climbing
+from edgekit.pipeline.job import Asked
 
 RECIPES = [Recipe("qnn", "int8"), Recipe("qnn", "fp16")]
 
 
 def run(stage: Path, *, cpu: str, named: bool, least: float | None = None) -> Any:
     runtime = SimpleNamespace(cpu=cpu, runs="simulated")
-    job = SimpleNamespace(recipes=lambda: RECIPES, runtime=runtime, named=named, require_placed=least)
+    asked = Asked("toy", precision="int8" if named else None, require_placed=least)
+    job = SimpleNamespace(recipes=lambda: RECIPES, runtime=runtime, asked=asked)
     return SimpleNamespace(job=job, stage=stage, tell=lambda *_: None, tried=0, off="")
 
 

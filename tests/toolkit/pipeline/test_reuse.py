@@ -21,7 +21,7 @@ from edgekit.bench.machine import host
 from edgekit.core import Evaluation, Model, Recipe, Sample
 from edgekit.gate.judges import AnswerJudge
 from edgekit.pipeline import reuse
-from edgekit.pipeline.job import Job
+from edgekit.pipeline.job import Asked, Job
 from edgekit.pipeline.search.limits import Limits
 from edgekit.runtimes.resolved import recipe_of
 
@@ -256,7 +256,8 @@ def test_the_manifest_and_the_bill_of_materials_have_them(bundle: Path) -> None:
 def job(model: Model = toy_model.MODEL, samples: Any = (), recipe: Recipe | None = None, pack: Any = None) -> Job:
     target = replace(toy_model.TARGET, pack=pack)
     made = recipe or Recipe("toy", "int8", exporter="toy")
-    return Job(model, target, made, toy_model.EXPORTER, toy_model.RUNTIME, AnswerJudge(), (), samples)
+    asked = Asked(model.name)
+    return Job(model, target, made, toy_model.EXPORTER, toy_model.RUNTIME, AnswerJudge(), asked, (), samples)
 
 
 def test_a_target_that_packs_has_one_key_in_every_process(toy: Any) -> None:

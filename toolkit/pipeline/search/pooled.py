@@ -39,7 +39,7 @@ _FILES = ("model", "weights", "adapter", "calibration", "data", "metric")
 
 def check_pool(job: Job) -> None:
     """Raise DeviceFailed where `job` wants a pool that is not there, or has no worker; MissingExtra without Dask."""
-    if job.asked is not None and job.asked.workers:
+    if job.asked.workers:
         with client.connect_pool(job.asked.workers) as pool:
             pool.require(_HOST)
 

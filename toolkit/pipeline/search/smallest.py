@@ -43,7 +43,7 @@ def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
 def _try_recipes(search: Search, reference: Reference, journal: Journal) -> list[Point]:
     """A point for every recipe; what `journal` knows is not tried again."""
     earlier, asked = journal.points, search.run.job.asked
-    if asked is not None and asked.workers:
+    if asked.workers:
         pooled = tried_on_pool(search, reference, journal, asked)
         return _collect_points(search, earlier, lambda name: pooled.get(name) or search.late(name))
     return _collect_points(search, earlier, lambda name: _tried_here(search, reference, journal, name))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def checked_feeds(
@@ -24,8 +22,6 @@ def checked_feeds(
     Raises:
         BadInput: an input is missing, not known, or of another dtype or shape.
     """
-    import numpy as np
-
     failed = f"{who} could not run the part:"
     if unknown := set(feeds) - {spec.name for spec in specs}:
         raise BadInput(f"{failed} there is no input {min(unknown)!r}.")

@@ -21,11 +21,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import CannotRun
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     #: A question or an answer without its arrays: what JSON has.
     Words = Mapping[str, Any]
     Arrays = Mapping[str, NDArray[Any]]
@@ -160,16 +159,12 @@ def _end_with(parent: int) -> None:
 
 def _write(file: Path, arrays: Arrays) -> list[str]:
     """Write arrays, which keep their order. Returns their names."""
-    import numpy as np
-
     if arrays:
         np.savez(file, *arrays.values())
     return list(arrays)
 
 
 def _read(file: Path, names: list[str]) -> dict[str, NDArray[Any]]:
-    import numpy as np
-
     if not names:
         return {}
     with np.load(file, allow_pickle=False) as held:

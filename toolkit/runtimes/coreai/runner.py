@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds, Runner
 from edgekit.runtimes.common.feeds import checked_feeds
 from edgekit.runtimes.common.process import Process, serve
 from edgekit.runtimes.coreai.description import read_specs
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     Arrays = Mapping[str, NDArray[Any]]
 
 #: Seconds of a call, and of the first one, which opens the asset: a second for the largest parts that were tried.
@@ -58,7 +57,6 @@ class _Assets:
         return {}, self._loop.run_until_complete(self._compute(str(words["file"]), arrays))
 
     async def _compute(self, file: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
-        import numpy as np
         from coreai.authoring import AIModelAsset
         from coreai.runtime import NDArray
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.lazy import ct
+
 #: Key of the user-defined metadata that holds the part's contract, as Core ML's own types are fewer than ours.
 DESCRIPTION = "org.edgekit.part"
 #: Our dtype -> the one that Core ML has for inputs and outputs; others are whole numbers. It has no double precision.
@@ -25,8 +27,6 @@ def axis_of_outputs(op: Any) -> int:
 
 def program_of(file: Path) -> Any:
     """The main function of a saved program. Raises whatever coremltools raises for a damaged one."""
-    import coremltools as ct
-
     return function_of(ct.models.MLModel(str(file), skip_model_load=True))
 
 

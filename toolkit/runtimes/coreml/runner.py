@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, ct, np, torch
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.runtimes.common.feeds import checked_feeds, first_line
 from edgekit.runtimes.coreml.interpreter import program
 from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: A specification is the graph without its weights: more is no part of ours, and would be read into memory whole.
 _MOST_SPECIFICATION = 256 << 20
@@ -66,8 +64,6 @@ class InterpretedRunner(_Runner):
         self._threads = threads
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        import torch
-
         if self.unable:
             raise Unsupported(f"the part cannot be run here: {self.unable}.", hint="Run it on a Mac.")
         before = torch.get_num_threads()
@@ -84,8 +80,6 @@ class NativeRunner(_Runner):
     """Core ML itself, on all of the Mac's units. Raises BadInput where it refuses the package."""
 
     def __init__(self, file: Path) -> None:
-        import coremltools as ct
-
         self._take(file, _open_package(file))
         try:
             self._model = ct.models.MLModel(str(file))
@@ -93,8 +87,6 @@ class NativeRunner(_Runner):
             raise BadInput(f"Core ML refuses {file.name}: {exc}") from exc
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        import numpy as np
-
         given = {
             name: array.astype(HELD.get(array.dtype.name, "int32"))
             for name, array in self._validate_feeds(feeds).items()
@@ -103,8 +95,6 @@ class NativeRunner(_Runner):
 
 
 def _open_package(file: Path) -> Any:
-    import coremltools as ct
-
     specification = file / "Data" / "com.apple.CoreML" / "model.mlmodel"
     try:
         if specification.stat().st_size > _MOST_SPECIFICATION:

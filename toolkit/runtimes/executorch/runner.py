@@ -12,16 +12,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray
 from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, CannotRun, need
 from edgekit.formats.executorch import arguments, reader
 from edgekit.runtimes.common.feeds import checked_feeds, first_line
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _RETRY = "Export it again."
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, CannotRun, need
 from edgekit.formats import tflite
 from edgekit.formats.tflite.tensors import Specs, decode_value, encode_value, read_specs
 from edgekit.runtimes.common.feeds import checked_feeds, first_line
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Operators that remember something between calls.
 _STATEFUL = {
@@ -99,8 +97,6 @@ class LitertRunner(Runner):
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Raises BadInput for a missing input or one of another dtype or shape."""
-        import numpy as np
-
         values = checked_feeds("LiteRT", self.inputs, feeds)
         try:
             self._resize(values)
@@ -146,8 +142,6 @@ class StatefulRunner(LitertRunner):
 
 
 def _spec(facts: Any) -> TensorSpec:
-    import numpy as np
-
     signature = facts["shape_signature"] if len(facts["shape_signature"]) else facts["shape"]
     shape = tuple(int(size) if size >= 0 else f"axis{i}" for i, size in enumerate(signature))
     return TensorSpec(str(facts["name"]), np.dtype(facts["dtype"]).name, shape)

@@ -11,16 +11,12 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, DeviceFailed, EdgekitError
 from edgekit.formats import gguf
 from edgekit.llama import library
 from edgekit.runtimes.llama_cpp import room
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 #: Called with a pointer to a ggml tensor and whether only to ask; see llama.h, ``cb_eval``.
 Watcher = Callable[[int, bool], bool]
@@ -193,8 +189,6 @@ class Context:
 
     def logits(self, count: int) -> NDArray[np.float32]:
         """A view of the last decode's logits, float32 [count, vocabulary]. Gone with the next decode."""
-        import numpy as np
-
         pointer = self.api.llama_get_logits(self.handle)
         if not pointer:
             raise DeviceFailed(f"llama.cpp has no logits: {_last()}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from edgekit.common.lazy import np
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ def likelihoods(runner: Continues, prompt: Sequence[int], endings: Sequence[Sequ
 
 
 def _likelihood(context: Context, prompt: list[int], ending: list[int]) -> float:
-    import numpy as np
-
     tokens, first, batch = [*prompt, *ending[:-1]], len(prompt) - 1, context.settings.batch
     for at in range(context.keep(first), first, batch):
         context.decode(tokens[at : min(at + batch, first)])

@@ -19,13 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Progress
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from edgekit.runtimes.llama_cpp.context import Context
 
 _MAGIC = b"_logits_"
@@ -101,8 +99,6 @@ def score(
     Raises:
         BadInput: the text has less than two chunks; `base` is damaged, or of another text or vocabulary.
     """
-    import numpy as np
-
     tokens = runner.tokenize(text)
     count = min(chunks or len(tokens), len(tokens) // context)
     if len(tokens) < 2 * context:
@@ -172,8 +168,6 @@ def _set_begin_token(chunk: NDArray[np.int32], runner: Scorable) -> NDArray[np.i
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    import numpy as np
-
     shifted: NDArray[np.float32] = logits - logits.max(axis=1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True, dtype=np.float64)).astype(np.float32)
     return shifted
@@ -183,8 +177,6 @@ def divergence(
     reference: NDArray[np.float32], logp: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """(KL divergence, same likeliest token) of each row of log-probabilities; rarer than e^-16 counts as nothing."""
-    import numpy as np
-
     weight = np.where(reference > -_RANGE, np.exp(reference), np.float32(0))
     return (weight * (reference - logp)).sum(axis=1, dtype=np.float64), reference.argmax(1) == logp.argmax(1)
 
@@ -198,8 +190,6 @@ def _width(vocabulary: int) -> int:
 
 
 def _pack(logp: NDArray[np.float32]) -> bytes:
-    import numpy as np
-
     top = logp.max(axis=1, keepdims=True)
     least = np.maximum(logp.min(axis=1, keepdims=True), top - np.float32(_RANGE))
     scale = (top - least) / np.float32(65535)
@@ -211,8 +201,6 @@ def _pack(logp: NDArray[np.float32]) -> bytes:
 
 
 def _unpack(file: IO[bytes], rows: int, vocabulary: int) -> NDArray[np.float32]:
-    import numpy as np
-
     raw = file.read(2 * rows * _width(vocabulary))
     if len(raw) < 2 * rows * _width(vocabulary):
         raise BadInput("the file with the reference's log-probabilities ends too early.", hint="Make it again.")

@@ -7,8 +7,9 @@ import ctypes
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds, Progress, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.llama.grammar import grammar_of
@@ -18,10 +19,6 @@ from edgekit.runtimes.llama_cpp import speed as llama_speed
 from edgekit.runtimes.llama_cpp.caching import stored
 from edgekit.runtimes.llama_cpp.caching.cache import Cache
 from edgekit.runtimes.llama_cpp.context import Context, Settings, check_length, open_shared_model
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 #: A context for generating grows in such steps, so that a chat does not make a new context each turn.
 _STEP = 1024
@@ -60,8 +57,6 @@ class LlamaRunner(Runner):
         self.begins = bool(self._api.llama_vocab_get_add_bos(self._vocabulary))
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        import numpy as np
-
         tokens = self._validate_tokens(np.asarray(feeds["tokens"]))
         logits = np.empty((len(tokens), self.vocabulary), np.float32)
         context = self.context(len(tokens), outputs=_SLICE, batch=_SLICE)
@@ -264,8 +259,6 @@ class LlamaRunner(Runner):
         return sizes
 
     def _validate_tokens(self, tokens: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
-        import numpy as np
-
         array = np.asarray(tokens)
         if array.ndim != 1 or not array.size:
             raise BadInput(f"a prompt is a row of tokens; this has the shape {list(array.shape)}.")

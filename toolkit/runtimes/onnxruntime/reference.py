@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from edgekit.common.lazy import numpy_helper, onnx
 from edgekit.common.processors import usable_processors
 from edgekit.core import Part, TensorSpec
 from edgekit.formats.onnx.graph import array_of, title
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
-
-if TYPE_CHECKING:
-    import onnx
 
 
 class OnnxGraph(OnnxRunner):
@@ -34,9 +31,6 @@ class OnnxGraph(OnnxRunner):
 
 def _canonicalize_model(model: onnx.ModelProto, part: Part) -> onnx.ModelProto:
     """A copy of `model` as the exporter's census and quantizers read it. No weight changes."""
-    import onnx
-    from onnx import numpy_helper
-
     out = onnx.ModelProto()
     out.CopyFrom(model)
     graph = out.graph

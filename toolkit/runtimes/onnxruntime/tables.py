@@ -11,13 +11,11 @@ import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
 from edgekit.formats.protobuf import LENGTH, NUMBER, Broken, Field, fields, read_varint
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Smaller tables are not worth a page of memory each time a row is read.
 _LEAST_BYTES = 1 << 20
@@ -67,8 +65,6 @@ class Tables:
 
     def _array(self, tensor: _Tensor) -> NDArray[Any] | None:
         """None if the values are not as the shape says, or do not lie where the dtype can be read in place."""
-        import numpy as np
-
         dtype = np.dtype(_DTYPES[tensor.dtype])
         values = math.prod(tensor.shape)
         if tensor.first % dtype.itemsize or values * dtype.itemsize != tensor.size:

@@ -15,15 +15,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
 from edgekit.runtimes.qemu.description import description_of, tensor_specs
 from edgekit.runtimes.qemu.vouching import read_vouched_files
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FLAGS = ("-std=gnu99", "-O2", "-fPIC", "-shared", "-w")
 _SECONDS = 300
@@ -123,8 +121,6 @@ class NetworkRunner(Runner):
         self._init()
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        import numpy as np
-
         for spec in self.inputs:
             value = np.ascontiguousarray(feeds[spec.name])
             if value.dtype != spec.dtype or value.shape != spec.shape:
@@ -157,8 +153,6 @@ class FrontendRunner(Runner):
         self._push.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int)]
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        import numpy as np
-
         samples = np.ascontiguousarray(feeds[self.inputs[0].name], np.int16).reshape(-1)
         width = int(self.outputs[0].shape[-1])
         frame, ready, taken = np.zeros(width, np.int8), ctypes.c_int(0), 0

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds, Part, TensorSpec
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: The shortest size; each of the next ones is twice as long.
 _SHORTEST = 64
@@ -38,8 +36,6 @@ class Padding:
 
     def lengthen(self, specs: Sequence[TensorSpec], feeds: Feeds, size: int) -> dict[str, NDArray[Any]]:
         """The call with the axis at `size`."""
-        import numpy as np
-
         out = dict(feeds)
         for spec in specs:
             for place, axis in enumerate(spec.shape):

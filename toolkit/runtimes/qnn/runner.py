@@ -11,11 +11,12 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from edgekit.common.files import is_inside
+from edgekit.common.lazy import NDArray, onnx
 from edgekit.core import Board, Feeds, Runner
 from edgekit.errors import BadInput, CannotRun, need
 from edgekit.runtimes.common.feeds import checked_feeds
@@ -23,9 +24,6 @@ from edgekit.runtimes.common.process import Process
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.runtimes.qnn import PACKAGE
 from edgekit.runtimes.qnn.padding import Padding
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Seconds of an answer of the simulator: the encoder of whisper-base takes 115 for 30 s of sound.
 _LIMIT = 600.0
@@ -141,8 +139,6 @@ class QnnRunner(Runner):
             return self._file.parent / graph.file
         fixed = self._scratch / graph.file
         if not fixed.is_file():
-            import onnx
-
             from edgekit.runtimes.qnn.fixing import fix_axes
 
             onnx.save(fix_axes(self._file, arrays), fixed)

@@ -7,16 +7,14 @@ There is no single right output of an int8 network: runtimes round differently i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np
 from edgekit.core import Checkpoint, Feeds, Part, Runner, TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.formats import tflite
 from edgekit.formats.tflite.tensors import Specs, decode_value, encode_value, read_specs
 from edgekit.runtimes.common.feeds import checked_feeds
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Bytes for its tensors; its own estimate from the file's size is too small for small networks.
 _ARENA = 8 << 20
@@ -84,8 +82,6 @@ class MicroRunner(Runner):
                 )
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        import numpy as np
-
         for i, spec in enumerate(self.inputs):
             self._interpreter.set_input(np.ascontiguousarray(feeds[spec.name], spec.dtype), i)
         self._interpreter.invoke()
@@ -107,8 +103,6 @@ class _Converted(Runner):
         self._steps = [[_steps(tensor) for tensor in side] for side in ends]
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        import numpy as np
-
         values = checked_feeds("TensorFlow Lite Micro", self.inputs, feeds)
         ins = zip(self._runner.inputs, values, self._steps[0], strict=True)
         made = self._runner({own.name: encode_value(v, np.dtype(own.dtype), steps, own.name) for own, v, steps in ins})

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np, torch
 from edgekit.core import Feeds, Part, Runner
 from edgekit.errors import CannotRun
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def reference_of(part: Part, built: Any) -> Runner:
@@ -27,9 +25,6 @@ class TorchRunner(Runner):
         self._module, self._small = module.eval(), not part.quantize
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        import numpy as np
-        import torch
-
         threads = torch.get_num_threads()
         torch.set_num_threads(1 if self._small else threads)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.common.lazy import F
 from edgekit.runtimes.coreml.interpreter.shapes import Operator, Values, ints, wide
 
 
@@ -26,8 +27,6 @@ def _numbers(v: Values, name: str, count: int, default: int = 1) -> list[int]:
 
 
 def _conv(v: Values) -> Any:
-    import torch.nn.functional as F
-
     x, weight = wide(v["x"]), wide(v["weight"])
     space = weight.ndim - 2
     strides, dilations = _numbers(v, "strides", space), _numbers(v, "dilations", space)
@@ -39,8 +38,6 @@ def _conv(v: Values) -> Any:
 
 
 def _conv_transpose(v: Values) -> Any:
-    import torch.nn.functional as F
-
     x, weight = wide(v["x"]), wide(v["weight"])
     space = weight.ndim - 2
     strides, dilations = _numbers(v, "strides", space), _numbers(v, "dilations", space)
@@ -64,8 +61,6 @@ def _conv_transpose(v: Values) -> Any:
 
 def _pool(kind: str) -> Operator:
     def apply_pooling(v: Values) -> Any:
-        import torch.nn.functional as F
-
         x, kernel = wide(v["x"]), ints(v["kernel_sizes"])
         strides = _numbers(v, "strides", len(kernel))
         sides = _sides(v, kernel, strides, [1] * len(kernel), list(x.shape[2:]))

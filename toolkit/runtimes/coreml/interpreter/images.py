@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.common.lazy import F, torch
 from edgekit.runtimes.coreml.interpreter.shapes import Operator, Values, ints, wide
 
 
 def _points(size: int, out: int, mode: str) -> Any:
     """Where each of `out` points lies on an axis of `size`, by a sampling mode of ``resize_bilinear``."""
-    import torch
-
     steps = torch.arange(out, dtype=torch.float64)
     if mode in ("STRICT_ALIGN_CORNERS", "ALIGN_CORNERS"):
         if out == 1:
@@ -77,8 +76,6 @@ def _resize(v: Values) -> Any:
 
 
 def _resample(v: Values) -> Any:
-    import torch.nn.functional as F
-
     modes = {"constant": "zeros", "border": "border", "reflection": "reflection"}
     padding, kind = v.get("padding_mode", "constant"), v.get("coordinates_mode", "")
     if padding not in modes or kind != "normalized_minus_one_to_one" or float(v.get("padding_value", 0.0)):
@@ -104,8 +101,6 @@ def _to_depth(v: Values) -> Any:
 
 
 def _to_batch(v: Values) -> Any:
-    import torch.nn.functional as F
-
     (top, bottom), (left, right) = ([int(side) for side in sides] for sides in v["paddings"])
     height, width = ints(v["block_shape"])
     x = F.pad(v["x"], (left, right, top, bottom))
@@ -125,14 +120,10 @@ def _from_batch(v: Values) -> Any:
 
 
 def _pixel_shuffle(v: Values) -> Any:
-    import torch.nn.functional as F
-
     return F.pixel_shuffle(v["x"], int(v["upscale_factor"]))
 
 
 def _pixel_unshuffle(v: Values) -> Any:
-    import torch.nn.functional as F
-
     return F.pixel_unshuffle(v["x"], int(v["downscale_factor"]))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.common.lazy import torch
 from edgekit.runtimes.coreml.interpreter.shapes import Operator, Values, ints
 
 
@@ -33,8 +34,6 @@ def _scatter_elements(v: Values) -> Tensors:
 
 
 def _gather_elements(v: Values) -> Any:
-    import torch
-
     return torch.stack([v["ls"].items[index] for index in ints(v["indices"])])
 
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.common.lazy import torch
 from edgekit.runtimes.coreml.interpreter.shapes import Operator, Values, wide
 
 
 def _indices(v: Values, size: int) -> Any:
     """Counted from the front."""
-    import torch
-
     indices = torch.as_tensor(v["indices"]).long()
     return torch.where(indices < 0, indices + size, indices)
 
 
 def _gather(v: Values) -> Any:
-    import torch
-
     x, axis, batch = torch.as_tensor(v["x"]), int(v.get("axis", 0)), int(v.get("batch_dims", 0))
     axis %= x.ndim
     indices = _indices(v, x.shape[axis])
@@ -35,8 +32,6 @@ def _gather_along(v: Values) -> Any:
 
 
 def _gather_nd(v: Values) -> Any:
-    import torch
-
     x, indices, batch = v["x"], torch.as_tensor(v["indices"]).long(), int(v.get("batch_dims", 0))
     if batch:
         return torch.stack([_gather_nd({"x": one, "indices": i, "batch_dims": batch - 1})
@@ -75,8 +70,6 @@ def _scatter(v: Values) -> Any:
 
 
 def _scatter_along(v: Values) -> Any:
-    import torch
-
     data, axis = v["data"], int(v.get("axis", 0)) % v["data"].ndim
     indices = _indices(v, data.shape[axis])
     places = list(torch.meshgrid(*(torch.arange(size) for size in indices.shape), indexing="ij"))
@@ -85,8 +78,6 @@ def _scatter_along(v: Values) -> Any:
 
 
 def _scatter_nd(v: Values) -> Any:
-    import torch
-
     indices = torch.as_tensor(v["indices"]).long()
     return _put(v["data"], indices.unbind(-1), v["updates"], _mode(v))
 
@@ -96,8 +87,6 @@ def _mode(v: Values) -> str:
 
 
 def _one_hot(v: Values) -> Any:
-    import torch
-
     size, axis = int(v["one_hot_vector_size"]), int(v.get("axis", -1))
     indices = torch.as_tensor(v["indices"]).long()
     hot = (indices.unsqueeze(-1) == torch.arange(size)).movedim(-1, axis)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.common.lazy import F, torch
 from edgekit.runtimes.coreml.interpreter.convolutions import CONVOLUTIONS
 from edgekit.runtimes.coreml.interpreter.images import IMAGES
 from edgekit.runtimes.coreml.interpreter.lists import LISTS
@@ -19,8 +20,6 @@ from edgekit.runtimes.coreml.interpreter.shapes import SHAPES, Operator, Values,
 
 def _pair(name: str) -> Operator:
     def apply_binary(v: Values) -> Any:
-        import torch
-
         x, y = (torch.as_tensor(wide(v[key])) for key in ("x", "y"))
         return getattr(torch, name)(x, y)
 
@@ -29,16 +28,12 @@ def _pair(name: str) -> Operator:
 
 def _single(name: str) -> Operator:
     def apply_unary(v: Values) -> Any:
-        import torch
-
         return getattr(torch, name)(wide(v["x"]))
 
     return apply_unary
 
 
 def _divide(v: Values) -> Any:
-    import torch
-
     x, y = torch.as_tensor(wide(v["x"])), torch.as_tensor(wide(v["y"]))
     return x / y if x.is_floating_point() or y.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
 
@@ -53,8 +48,6 @@ _REDUCED: Mapping[str, Any] = {
 
 def _reduce(name: str) -> Operator:
     def apply_reduction(v: Values) -> Any:
-        import torch
-
         x = wide(v["x"])
         axes = ints(v["axes"]) if v.get("axes") is not None else list(range(x.ndim))
         keep = bool(v.get("keep_dims", False))
@@ -68,8 +61,6 @@ def _reduce(name: str) -> Operator:
 
 
 def _linear(v: Values) -> Any:
-    import torch.nn.functional as F
-
     bias = None if v.get("bias") is None else wide(v["bias"])
     return F.linear(wide(v["x"]), wide(v["weight"]), bias)
 
@@ -82,8 +73,6 @@ def _matmul(v: Values) -> Any:
 
 
 def _batch_norm(v: Values) -> Any:
-    import torch.nn.functional as F
-
     mean, variance, gamma, beta = (
         wide(v[key]) if v.get(key) is not None else None for key in ("mean", "variance", "gamma", "beta")
     )
@@ -91,8 +80,6 @@ def _batch_norm(v: Values) -> Any:
 
 
 def _layer_norm(v: Values) -> Any:
-    import torch
-
     x = wide(v["x"])
     axes = ints(v["axes"]) if v.get("axes") is not None else [-1]
     mean = x.mean(axes, keepdim=True)
@@ -103,8 +90,6 @@ def _layer_norm(v: Values) -> Any:
 
 
 def _instance_norm(v: Values) -> Any:
-    import torch.nn.functional as F
-
     gamma, beta = (wide(v[key]) if v.get(key) is not None else None for key in ("gamma", "beta"))
     return F.instance_norm(wide(v["x"]), None, None, gamma, beta, eps=float(v.get("epsilon", 1e-5)))
 
@@ -115,21 +100,15 @@ def _l2_norm(v: Values) -> Any:
 
 
 def _response_norm(v: Values) -> Any:
-    import torch.nn.functional as F
-
     alpha, beta, k = (float(v.get(key, default)) for key, default in (("alpha", 1e-4), ("beta", 0.75), ("k", 1.0)))
     return F.local_response_norm(wide(v["x"]), int(v["size"]), alpha, beta, k)
 
 
 def _einsum(v: Values) -> Any:
-    import torch
-
     return torch.einsum(v["equation"], [wide(value) for value in v["values"]])
 
 
 def _attention(v: Values) -> Any:
-    import torch.nn.functional as F
-
     mask = v.get("attn_mask")
     q, k, value = (wide(v[key]) for key in ("query", "key", "value"))
     return F.scaled_dot_product_attention(q, k, value, None if mask is None else wide(mask))
@@ -137,8 +116,6 @@ def _attention(v: Values) -> Any:
 
 def _along(v: Values, value: Any) -> Any:
     """A scale or a zero point in the shape of what it scales."""
-    import torch
-
     value = torch.as_tensor(value)
     axis = int(v["axis"]) % v["input"].ndim if v.get("axis") is not None else 0
     return value.reshape(-1, *[1] * (v["input"].ndim - 1 - axis)) if value.ndim else value
@@ -156,28 +133,20 @@ def _dequantize(v: Values) -> Any:
 
 
 def _prelu(v: Values) -> Any:
-    import torch.nn.functional as F
-
     return F.prelu(wide(v["x"]), wide(v["alpha"]))
 
 
 def _softplus(v: Values) -> Any:
-    import torch.nn.functional as F
-
     return F.softplus(wide(v["x"]))
 
 
 def _softplus_parametric(v: Values) -> Any:
-    import torch.nn.functional as F
-
     x = wide(v["x"])
     alpha, beta = (wide(v[key]).reshape(-1, *[1] * (x.ndim - 2)) for key in ("alpha", "beta"))
     return alpha * F.softplus(beta * x)
 
 
 def _elu(v: Values) -> Any:
-    import torch.nn.functional as F
-
     return F.elu(wide(v["x"]), float(v.get("alpha", 1.0)))
 
 
@@ -186,8 +155,6 @@ def _line(v: Values, alpha: float, beta: float) -> Any:
 
 
 def _gelu(v: Values) -> Any:
-    import torch.nn.functional as F
-
     x, mode = wide(v["x"]), v.get("mode", "EXACT")
     if mode == "SIGMOID_APPROXIMATION":
         return x * (1.702 * x).sigmoid()
@@ -199,21 +166,15 @@ def _clip(v: Values) -> Any:
 
 
 def _log(v: Values) -> Any:
-    import torch
-
     return torch.log(wide(v["x"]) + float(v.get("epsilon", 1e-45)))
 
 
 def _thresholded_relu(v: Values) -> Any:
-    import torch
-
     x = wide(v["x"])
     return torch.where(x >= float(v.get("alpha", 1.0)), x, torch.zeros_like(x))
 
 
 def _leaky(v: Values) -> Any:
-    import torch.nn.functional as F
-
     return F.leaky_relu(wide(v["x"]), float(v.get("alpha", 0.01)))
 
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgekit.common.lazy import NDArray, np, torch
 from edgekit.errors import BadInput
 from edgekit.runtimes.coreml.interpreter.lists import Tensors
 from edgekit.runtimes.coreml.interpreter.operators import OPERATORS
 from edgekit.runtimes.coreml.interpreter.shapes import cast_like
 from edgekit.runtimes.coreml.reader import WEIGHTED, operations, program_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Operators that run blocks of others.
 _CONTROL = ("cond", "while_loop")
@@ -107,8 +105,6 @@ class Program:
         return {name: self._constants[v.name] for name, v in held.items() if v and v.name in self._constants}
 
     def _feed_values(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-        import torch
-
         return {
             name: cast_like(torch.from_numpy(feeds[name].copy()), held) for name, held in self._function.inputs.items()
         }
@@ -129,8 +125,6 @@ class Program:
         Args:
             instead: operator -> inputs that it gets in place of its own.
         """
-        import torch
-
         with torch.inference_mode():
             for i, op in enumerate(steps):
                 inputs = {name: self._value(value, values) for name, value in _arguments(op) if value is not None}
@@ -193,9 +187,6 @@ def _inputs(op: Any) -> Iterator[Any]:
 
 def _constant(value: Any) -> Any:
     """Arrays as tensors, halves as the same numbers in fp32, once for all calls; the rest as it is."""
-    import numpy as np
-    import torch
-
     if isinstance(value, np.ndarray):
         return torch.from_numpy(np.ascontiguousarray(value.astype(np.float32) if value.dtype == np.float16 else value))
     return value.item() if isinstance(value, np.generic) else value

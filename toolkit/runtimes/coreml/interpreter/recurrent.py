@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from edgekit.common.lazy import torch
 from edgekit.runtimes.coreml.interpreter.shapes import Operator, Values, wide
 
 #: (input of a step, states) -> states after it; the first of them is what the layer gives.
@@ -12,15 +13,11 @@ Step = Callable[[Any, tuple[Any, ...]], tuple[Any, ...]]
 
 
 def _activation(name: str) -> Any:
-    import torch
-
     return {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu, "linear": lambda x: x}[name]
 
 
 def _over_time(x: Any, states: tuple[Any, ...], step: Step, backward: bool) -> tuple[Any, tuple[Any, ...]]:
     """What every step gives, in the order of time, and the last states."""
-    import torch
-
     steps = []
     for one in x.flip(0) if backward else x:
         states = step(one, states)
@@ -35,8 +32,6 @@ def _weights(v: Values, side: str = "") -> tuple[Any, Any, Any]:
 
 def _lstm_step(v: Values, side: str) -> Step:
     """Gates lie in the order input, forget, output, cell (`mil.ops.defs.iOS15.recurrent.lstm`)."""
-    import torch
-
     w_in, w_hidden, bias = _weights(v, side)
     gate, inner, outer = (
         _activation(str(v.get(name, default)))
@@ -56,8 +51,6 @@ def _lstm_step(v: Values, side: str) -> Step:
 
 
 def _lstm(v: Values) -> Any:
-    import torch
-
     direction, x = v.get("direction", "forward"), wide(v["x"])
     start = wide(v["initial_h"]), wide(v["initial_c"])
     if direction == "bidirectional":

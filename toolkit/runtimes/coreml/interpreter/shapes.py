@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from edgekit.common.lazy import F, torch
+
 Values = Mapping[str, Any]
 Operator = Callable[[Values], Any]
 
@@ -19,7 +21,6 @@ _DTYPES = {
 
 def cast_like(value: Any, held: Any) -> Any:
     """`value` in the type that the program's variable `held` has."""
-    import torch
     from coremltools.converters.mil.mil import types
 
     name = types.builtin_to_string(held.dtype)
@@ -30,8 +31,6 @@ def cast_like(value: Any, held: Any) -> Any:
 
 def wide(value: Any) -> Any:
     """fp16 as fp32: what is summed is not rounded in between."""
-    import torch
-
     return value.float() if isinstance(value, torch.Tensor) and value.dtype == torch.float16 else value
 
 
@@ -79,8 +78,6 @@ def _slice_update(v: Values) -> Any:
 
 
 def _band(v: Values) -> Any:
-    import torch
-
     x, lower, upper = v["x"], int(v.get("lower", -1)), int(v.get("upper", -1))
     apart = torch.arange(x.shape[-2])[:, None] - torch.arange(x.shape[-1])
     inside = ((apart <= lower) | (lower < 0)) & ((-apart <= upper) | (upper < 0))
@@ -119,8 +116,6 @@ def _crop(v: Values) -> Any:
 
 
 def _pad(v: Values) -> Any:
-    import torch.nn.functional as F
-
     flat = ints(v["pad"])
     sides = [(flat[i], flat[i + 1]) for i in range(0, len(flat), 2)]
     mode = {"constant": "constant", "reflect": "reflect", "replicate": "replicate"}[v.get("mode", "constant")]
@@ -135,26 +130,18 @@ def _pad(v: Values) -> Any:
 
 
 def _range(v: Values) -> Any:
-    import torch
-
     return torch.arange(*(float(v[k]) if isinstance(v[k], float) else int(v[k]) for k in ("start", "end", "step")))
 
 
 def _fill(v: Values) -> Any:
-    import torch
-
     return torch.full(ints(v["shape"]), v.get("value", 0.0))
 
 
 def _select(v: Values) -> Any:
-    import torch
-
     return torch.where(torch.as_tensor(v["cond"]).bool(), torch.as_tensor(v["a"]), torch.as_tensor(v["b"]))
 
 
 def _shape(v: Values) -> Any:
-    import torch
-
     return torch.tensor(v["x"].shape, dtype=torch.int32)
 
 
@@ -163,8 +150,6 @@ def _squeeze(v: Values) -> Any:
 
 
 def _expand(v: Values) -> Any:
-    import torch
-
     x = torch.as_tensor(v["x"])
     for axis in ints(v["axes"]):  # in order, each counted in the result
         x = x.unsqueeze(axis)
@@ -172,8 +157,6 @@ def _expand(v: Values) -> Any:
 
 
 def _concat(v: Values) -> Any:
-    import torch
-
     return torch.cat([torch.as_tensor(x).reshape(-1) if not getattr(x, "ndim", 0) else x for x in v["values"]],
                      int(v["axis"]))  # fmt: skip
 
@@ -183,14 +166,10 @@ def _reverse(v: Values) -> Any:
 
 
 def _stack(v: Values) -> Any:
-    import torch
-
     return torch.stack([torch.as_tensor(value) for value in v["values"]], int(v["axis"]))
 
 
 def _cast(v: Values) -> Any:
-    import torch
-
     return torch.as_tensor(v["x"]).to(getattr(torch, _DTYPES[v["dtype"]]))
 
 
