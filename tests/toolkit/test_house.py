@@ -26,7 +26,7 @@ LINES = """
     targets/web 782
     toolkit 413, toolkit/benchmarking 985, toolkit/bundles 938, toolkit/cli 1581, toolkit/common 483,
     toolkit/core 781, toolkit/estimation 472, toolkit/formats 6447, toolkit/gate 1269, toolkit/importers 4585,
-    toolkit/llama 409, toolkit/numerics 323, toolkit/pipeline 2008, toolkit/pool 221, toolkit/quantization 1113,
+    toolkit/llama 409, toolkit/numerics 323, toolkit/pipeline 2013, toolkit/pool 221, toolkit/quantization 1113,
     toolkit/reports 1972, toolkit/runtimes 3985, toolkit/sources 990, toolkit/tasks 5315
 """
 PYTHON = {name: int(most) for name, most in re.findall(r"([a-z/]+) (\d+)", LINES)}

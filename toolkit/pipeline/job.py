@@ -86,12 +86,18 @@ class Asked:
 def accept_fields(record: Callable[_P, _R]) -> Callable[[Callable[[_R], _T]], Callable[_P, _T]]:
     """For a function of one `record`: callers give it the record's fields as arguments, so each is declared once."""
 
+    signature = inspect.signature(record)
+
     def of_fields(function: Callable[[_R], _T]) -> Callable[_P, _T]:
         @functools.wraps(function)
         def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as exc:  # else it would name the record, which callers do not know
+                raise TypeError(f"{function.__name__}(): {exc}") from None
             return function(record(*args, **kwargs))
 
-        call.__signature__ = inspect.signature(record)  # type: ignore[attr-defined]
+        call.__signature__ = signature  # type: ignore[attr-defined]
         return call
 
     return of_fields
