@@ -116,7 +116,7 @@ def _check_share(target: Target, recipe: Recipe, asked: Asked) -> None:
         able = [name for name in target.runtimes if find("runtimes", name).places]
         raise Unsupported(
             f"--require-placed asks where layers run, and the runtime {recipe.runtime} does not say.",
-            hint=f"Name one that says it: {', '.join(able)}." if able else "Leave it out.",
+            hint=f"Add --runtime, one of: {', '.join(able)}." if able else "Leave it out.",
         )
 
 
