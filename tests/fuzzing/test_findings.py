@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch  # noqa: F401  # a library is no part of the memory that an input may take
 from fuzzing.search import bounded, bounded_memory
 from fuzzing.seeds import documents, networks, samples, weights
 from fuzzing.targets import TARGETS
@@ -53,6 +54,18 @@ def dtype_that_onnx_lacks(folder: Path) -> bytes:
     model.graph.input[0].type.tensor_type.elem_type = 42
     content: bytes = model.SerializeToString()
     return content
+
+
+def equation_that_is_none(folder: Path) -> bytes:
+    """onnx's shape inference never ends with such a letter."""
+    import onnx
+    from google.protobuf import json_format
+
+    model = onnx.ModelProto.FromString(next(networks.onnx_files(folder)))
+    node = model.graph.node.add(op_type="Einsum", name="odd", input=[model.graph.input[0].name], output=["odd"])
+    node.attribute.append(onnx.helper.make_attribute("equation", "i4j"))
+    text: str = json_format.MessageToJson(model)
+    return text.encode()
 
 
 def damaged_deflate(folder: Path) -> bytes:
@@ -127,6 +140,7 @@ FINDINGS: list[tuple[str, Callable[[Path], bytes]]] = [
     ("tflite-translation", layer_as_large_as_its_input_says),
     ("tflite-translation", mean_of_a_single_number),
     ("onnx", dtype_that_onnx_lacks),
+    ("onnx-translation", equation_that_is_none),
     ("numpy", damaged_deflate),
     ("numpy-member", plain(b"\x93NUMPY\x01\x00\x10\x00{'descr': (      ")),
     ("numpy-member", plain(b"no array")),

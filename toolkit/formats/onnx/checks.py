@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,13 +16,14 @@ OLDEST = 7
 _LAYERS = ("MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN")
 #: Domains whose operators onnxruntime has: ONNX's own, classical machine learning, and its makers'.
 _KNOWN = ("", "ai.onnx", "ai.onnx.ml", CONTRIB)
+#: An equation of Einsum. onnx's shape inference never ends with any other letter.
+_EQUATION = re.compile(rb"([A-Za-z, ]|\.{3})*(->([A-Za-z ]|\.{3})*)?")
 
 
 def check(model: onnx.ModelProto, file: Path) -> None:
     """Raise BadInput or Unsupported, naming the node, where the graph cannot be run."""
     _check_names(model, file)
-    _check_versions(model, file)
-    _check_operators(model, file)
+    _check_operators(model, _checked_version(model, file), file)
     _check_values(model.graph, (), file, 0)
     _check_weights(model, file)
 
@@ -50,7 +52,7 @@ def _check_names(model: onnx.ModelProto, file: Path) -> None:
             raise BadInput(f"{file} is not an ONNX file: it has names that are no text.", hint="Download it again.")
 
 
-def _check_versions(model: onnx.ModelProto, file: Path) -> None:
+def _checked_version(model: onnx.ModelProto, file: Path) -> int:
     versions = {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in model.opset_import}
     newest = onnx.defs.onnx_opset_version()
     if "" not in versions:
@@ -60,11 +62,11 @@ def _check_versions(model: onnx.ModelProto, file: Path) -> None:
             f"{file} uses version {versions['']} of ONNX's operators; versions {OLDEST} to {newest} can be read.",
             hint="Convert it: onnx.version_converter.convert_version(onnx.load(file), 17).",
         )
+    return versions[""]
 
 
-def _check_operators(model: onnx.ModelProto, file: Path) -> None:
+def _check_operators(model: onnx.ModelProto, version: int, file: Path) -> None:
     own = {(function.domain, function.name) for function in model.functions}
-    version = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     for node in nodes(model):
         if (node.domain, node.op_type) in own:
             continue
@@ -80,6 +82,8 @@ def _check_operators(model: onnx.ModelProto, file: Path) -> None:
                 f"which version {version} of ONNX's operators does not have.",
                 hint="Export it again.",
             )
+        if node.op_type == "Einsum" and not all(_EQUATION.fullmatch(entry.s) for entry in node.attribute):
+            raise BadInput(f"{file}: the equation of Einsum {title(node)!r} is none.", hint="Export it again.")
 
 
 def _check_values(graph: onnx.GraphProto, outer: Iterable[str], file: Path, depth: int) -> None:
@@ -111,8 +115,8 @@ def _check_values(graph: onnx.GraphProto, outer: Iterable[str], file: Path, dept
 
 def _check_weights(model: onnx.ModelProto, file: Path) -> None:
     held = {tensor.name: tensor for graph in graphs(model) for tensor in graph.initializer}
-    made = [node for node in nodes(model) if node.op_type == "Constant"]
-    held |= {node.output[0]: entry.t for node in made for entry in node.attribute if entry.HasField("t")}
+    constants = (node for node in nodes(model) if node.op_type == "Constant")
+    held |= {node.output[0]: entry.t for node in constants for entry in node.attribute if entry.HasField("t")}
     empty = {name: list(tensor.dims) for name, tensor in held.items() if len(tensor.dims) > 1 and 0 in tensor.dims}
     for node in nodes(model):
         for name in empty.keys() & set(node.input) if node.op_type in _LAYERS else ():

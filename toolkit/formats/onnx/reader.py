@@ -139,7 +139,6 @@ def _validate(model: onnx.ModelProto, file: Path) -> None:
 
 def _facts(model: onnx.ModelProto) -> Facts:
     constant = {tensor.name for tensor in model.graph.initializer}
-    inferred = model
     try:
         inferred = onnx.shape_inference.infer_shapes(model)
     except Exception:  # its C++ raises many kinds; what is written in the file is used then
@@ -188,7 +187,8 @@ def _facts(model: onnx.ModelProto) -> Facts:
         tuple(unshaped),
         tuple(spec.name for spec in inputs if spec.name not in read),
         dict(operators.most_common()),
-        _parameters(model),
+        # Whole numbers of 64 bits are shapes and positions, no weights.
+        sum(math.prod(tensor.dims) for tensor in tensors(model) if tensor.data_type != onnx.TensorProto.INT64),
         next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
         f"{model.producer_name} {model.producer_version}".strip(),
         {entry.key: entry.value for entry in model.metadata_props},
@@ -206,11 +206,6 @@ def _live_values(model: onnx.ModelProto) -> set[str]:
         if names & set(node.output):
             names |= reads(node)
     return names
-
-
-def _parameters(model: onnx.ModelProto) -> int:
-    """Number of weights: the values of all constants that are no whole numbers of 64 bits (shapes, positions)."""
-    return sum(math.prod(tensor.dims) for tensor in tensors(model) if tensor.data_type != onnx.TensorProto.INT64)
 
 
 def _quantization_format(operators: Mapping[str, int]) -> str:
