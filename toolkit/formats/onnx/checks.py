@@ -62,7 +62,7 @@ def _checked_version(model: onnx.ModelProto, file: Path) -> int:
             f"{file} uses version {versions['']} of ONNX's operators; versions {OLDEST} to {newest} can be read.",
             hint="Convert it: onnx.version_converter.convert_version(onnx.load(file), 17).",
         )
-    return versions[""]
+    return int(versions[""])
 
 
 def _check_operators(model: onnx.ModelProto, version: int, file: Path) -> None:
