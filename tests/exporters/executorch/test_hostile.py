@@ -104,6 +104,15 @@ def test_weights_that_are_fewer_than_told(made: Path) -> None:
     assert any("other weights than it tells of" in refusal(one) for one in wrong)
 
 
+def test_an_input_and_an_output_of_one_number(made: Path) -> None:
+    """The runtime would write the answer to where the input lies."""
+    content = made.read_bytes()
+    one = (1).to_bytes(4, "little")  # the output's number, in whatever place
+    places = [at for at in range(0, len(content), 4) if content[at : at + 4] == one]
+    wrong = [content[:at] + bytes(4) + content[at + 4 :] for at in places]
+    assert any("numbered one by one" in refusal(one) for one in wrong)
+
+
 def refusal(content: bytes) -> str:
     try:
         reader.read(content)

@@ -89,7 +89,7 @@ class _Checker:
             self._value(i, value["xvalue_union"], sizes, externals)
         external = sorted(self._values[i][0]["external_id"] for i in ends if i < len(self._values))
         if external != list(range(externals)):
-            raise _damage_error("XNNPACK's part has other inputs and outputs than it says")
+            raise _damage_error("XNNPACK's inputs and outputs are not numbered one by one")
         operators, weighted, work = [], [], 0
         there = set(graph["input_ids"]) | {
             i for i, (tensor, _) in enumerate(self._values) if tensor["constant_buffer_idx"]
