@@ -1,8 +1,9 @@
 """`edgekit package BUNDLE --as swift`: a Swift package with the model inside.
 
 The templates are the files of `apple/`, which compile as they are: the loops (`loops/`, without any of Apple's
-frameworks but Foundation), the class that an app sees (`api/`), and what touches Core ML (`platform/`). Here their
-names are replaced, and only what the model's task needs is taken. Language models: `edgekit.targets.ios.chat`.
+frameworks but Foundation), the class that an app sees (`api/`), what touches Core ML (`platform/`) or Core AI
+(`coreai/`). Here their names are replaced, and only what the model's task needs is taken. Language models:
+`edgekit.targets.ios.chat`.
 """
 
 from __future__ import annotations
@@ -23,16 +24,34 @@ from edgekit.targets.ios.templates import TEMPLATES, fill, plain
 
 _OPTIONS = {"name": "of the package and its module, such as SpeechModel", **CHAT}
 
-#: What every package has: opening the model, and Core ML.
-_PLATFORM = ("Compiled", "CoreMLGraph", "Open")
+#: Format -> what every package of it has: opening the model, and Apple's runtime.
+_PLATFORM = {
+    "coreml": ("platform/Compiled", "platform/CoreMLGraph", "platform/Open"),
+    "coreai": ("coreai/CoreAIGraph", "coreai/Open"),
+}
+#: Format -> what the templates say of it.
+_SAID = {
+    "coreml": {
+        "edgekit-files": "Core ML packages",
+        "edgekit-opening": "compiles edgekit-size MB of Core ML packages for the device: once, into the app's\n"
+        "Application Support folder (left out of backups), and again after an update of the system or the model",
+    },
+    "coreai": {
+        "canImport(CoreML)": "canImport(CoreAI)",
+        "Core ML computes": "Core AI computes",
+        "edgekit-files": "Core AI assets",
+        "edgekit-opening": "lets the system prepare edgekit-size MB of Core AI assets for the device: once, into a\n"
+        "cache of its own, and again after an update of the system or the model",
+    },
+}
 #: Names the module of zlib where a loop compresses.
 _ZIP = "import EdgekitModelZip"
 _EXTENDED = re.compile(r"^ *extension (\w+)", re.MULTILINE)
 #: iOS -> the macOS of the same year: the package's tests run on a Mac.
-_MACS = {16: 13, 17: 14, 18: 15}
+_MACS = {16: 13, 17: 14, 18: 15, 27: 27}
 #: Words that no module can be called by, and modules that the package itself uses.
 _TAKEN = """
-    Any Self Type Protocol Swift Foundation CoreML CoreGraphics CryptoKit XCTest Bundle Model
+    Any Self Type Protocol Swift Foundation CoreAI CoreML CoreGraphics CryptoKit XCTest Bundle Model
     Chat Answer Sampling
 """
 
@@ -44,10 +63,10 @@ def app_of(bundle: Bundle) -> App:
         Unsupported: its exporter or task has no loop for iPhones, or the loop lacks one of its facts.
     """
     manifest = bundle.manifest
-    if manifest.recipe.exporter != "coreml":
+    if manifest.recipe.exporter not in _PLATFORM:
         raise Unsupported(
             f"{bundle.path.name} cannot become a Swift package: its files are those of the {manifest.recipe.exporter} "
-            "exporter, and the package runs Core ML.",
+            "exporter, and the package runs Core ML or Core AI.",
             hint="The app runs this .tflite by the pod TensorFlowLiteSwift; see the bundle's README."
             if manifest.recipe.exporter == "litert"
             else f"edgekit export {manifest.model.export_argument} --target ios --runtime coreml",
@@ -77,7 +96,7 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
         sources = out / "Sources" / name
         (sources / "Model").mkdir(parents=True)
         size = sum(write_assets(bundle, sources / "Model").values())
-        files = _files(app)
+        files = _files(app, bundle.manifest.recipe.exporter)
         packed = any(_ZIP in file.read_text(encoding="utf-8") for file in files)
         words = _words(bundle, app, name, size, packed)
         for file in files:
@@ -90,10 +109,10 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
         fill("package/ModelTests.swift", out / "Tests" / f"{name}Tests" / "ModelTests.swift", words)
 
 
-def _files(app: App) -> list[Path]:
+def _files(app: App, form: str) -> list[Path]:
     """The templates of a package: those that it always has, its class, and what these name."""
     platform = TEMPLATES / "platform"
-    first = [platform / f"{name}.swift" for name in _PLATFORM]
+    first = [TEMPLATES / f"{name}.swift" for name in _PLATFORM[form]]
     first += [TEMPLATES / "api" / f"{name}.swift" for name in ("Model", app.api)]
     files = closure([*first, TEMPLATES / "package" / "ModelTests.swift"], [TEMPLATES / "loops", TEMPLATES / "api"])
     files.remove(TEMPLATES / "package" / "ModelTests.swift")
@@ -121,11 +140,11 @@ def _words(bundle: Bundle, app: App, name: str, size: int, packed: bool) -> dict
     """Names in the templates -> what they become."""
     manifest = bundle.manifest
     ios = _system(manifest)
-    words = {
+    words = _SAID[manifest.recipe.exporter] | {
         "EdgekitModel": name,
         "EdgekitAPI": app.api,
         "edgekit-model": f"edgekit-{name}",
-        ".iOS(.v16), .macOS(.v13)": f".iOS(.v{ios}), .macOS(.v{_MACS[ios]})",
+        ".iOS(.v16), .macOS(.v13)": f'.iOS("{ios}.0"), .macOS("{_MACS[ios]}.0")',
         "edgekit-ios": str(ios),
         "edgekit-description": plain(f"{manifest.model.name} ({manifest.model.task}), {manifest.recipe.precision}."),
         "edgekit-usage": (TEMPLATES / "package" / f"usage-{app.api}.swift").read_text(encoding="utf-8").rstrip(),
