@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.core import Checkpoint, Evaluation, Part, TensorSpec, Work
+from edgekit.core import Checkpoint, Evaluation, Facts, Part, TensorSpec, Work
 from edgekit.models.mediapipe.family import File, Member
 
 
@@ -44,7 +44,7 @@ class Detector:
             self._build,
         )
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """For `edgekit.tasks.common.vision.detector.Detector`."""
         return {
             "height": self.size,

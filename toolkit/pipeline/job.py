@@ -15,6 +15,7 @@ from edgekit.core import (
     Checkpoint,
     Evidence,
     Exporter,
+    Facts,
     Model,
     Predictor,
     Progress,
@@ -58,8 +59,8 @@ class Asked:
     offline: bool = False
     mirror: str | Path | None = None
     fallback: bool = True
-    options: Mapping[str, Any] | None = None
-    operating: Mapping[str, Any] | None = None
+    options: Facts | None = None
+    operating: Facts | None = None
     max_kld: float | None = None
     limits: Limits | None = None
     task: str = ""
@@ -130,7 +131,7 @@ class Job:
     samples: Sequence[Sample] = ()
     data: str = ""
     choosing: int = 0
-    operating: Mapping[str, Any] = field(default_factory=dict)
+    operating: Facts = field(default_factory=dict)
     limits: Limits | None = None
     settled: tuple[Recipe, ...] = ()
     evidence: Evidence | None = None
@@ -210,13 +211,13 @@ class Run:
     work: Path
     place: Path
     tell: Progress
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
     golden_input: str = ""
     off: str = ""
     tried: int = 0
     compared: int = 0
 
-    def predictor(self, parts: Mapping[str, Runner], facts: Mapping[str, Any] | None = None) -> Predictor:
+    def predictor(self, parts: Mapping[str, Runner], facts: Facts | None = None) -> Predictor:
         """The model's predictor over `parts`, in the bundle that is being made."""
         return predictor_of(self.job.model, parts, self.stage, self.facts if facts is None else facts)
 
