@@ -152,7 +152,7 @@ def _string_literal(text: str) -> str:
     return '"' + "".join(c for c in text if c.isprintable()).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def tables_text(tables: Mapping[str, Any]) -> str:
+def tables_text(tables: Mapping[str, NDArray[Any] | int]) -> str:
     """C for `tables`: whole numbers as constants, arrays as ``static const``, [n, 2] as arrays of complex numbers."""
     defines = [
         f"#define {name.upper()} {_macro_literal(value)}" for name, value in tables.items() if isinstance(value, int)
