@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from edgekit.common import packed
 from edgekit.common.figures import count
@@ -233,7 +232,7 @@ class OnnxExporter(Exporter):
         if precision != "int8" and SCALARS in ruled_out:
             graph = scalars.fold_scalars(graph)
         choice: dict[str, LayerPlan] = {}
-        calibrated: dict[str, Any] = {}
+        calibrated: Facts = {}
         if precision == "fp16":
             graph = half.store_in_half(graph)
         elif precision == "int8":
@@ -261,7 +260,7 @@ class OnnxExporter(Exporter):
 
     def _int8(
         self, part: Part, graph: onnx.ModelProto, recipe: Recipe, feeds: Sequence[Feeds], progress: Progress
-    ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], dict[str, Any]]:
+    ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Facts]:
         if any(attribute.HasField("g") for node in graph.graph.node for attribute in node.attribute):
             raise ExportFailed(
                 f"the part {part.name!r} has branches or loops; edgekit makes no int8 of such a graph.",

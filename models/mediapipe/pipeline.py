@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,7 @@ class Landmarks:
         return Module(network, self.size, len(self.names)).eval()
 
 
-def keypoints(name: str, detector: Detector, landmarks: Landmarks, region: Mapping[str, Any], most: int) -> Member:
+def keypoints(name: str, detector: Detector, landmarks: Landmarks, region: Facts, most: int) -> Member:
     """A member that detects things and finds their points.
 
     Args:

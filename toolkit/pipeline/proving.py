@@ -252,7 +252,7 @@ def _judge_data(run: Run, scores: Scores, reference: Reference) -> Verdict:
     return chosen_among(verdict(every[job.choosing :]), run.compared + 1) if run.compared else verdict(every)
 
 
-def _choose_operating_point(job: Job, scores: Scores, facts: Facts) -> Mapping[str, Any]:
+def _choose_operating_point(job: Job, scores: Scores, facts: Facts) -> Facts:
     """`facts` with the operating point chosen by the candidate's own scores, if there is labelled data."""
     truths = [sample.truth for sample in job.samples]
     if job.model.task.operate is None or not truths or any(truth is None for truth in truths):
@@ -265,7 +265,7 @@ def _time_artifact(run: Run, artifact: Artifact, recipe: Recipe, reference: Refe
     """The artefact with the time of a call compared with fp32 on this machine, or why that was not measured."""
     if recipe.precision == "fp32":
         return artifact
-    times: dict[str, Any] = {NOT_MEASURED: "fp16 is not compared with fp32"}
+    times: Facts = {NOT_MEASURED: "fp16 is not compared with fp32"}
     if recipe.precision != "fp16":
         run.tell(f"comparing {artifact.part} with its fp32 form", 0, 0)
         feeds = reference.calibration[artifact.part]
