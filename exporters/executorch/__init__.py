@@ -67,7 +67,7 @@ class ExecutorchExporter(Exporter):
             few or all the same. ExportFailed: a part cannot be exported, or the file is not what its precision says.
         """
         self.check_recipe(model, recipe)
-        wish = _wish(recipe)
+        wish = Wish(**recipe.options)
         from edgekit.exporters.executorch import export as executorch_export
 
         return executorch_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
@@ -88,18 +88,6 @@ class ExecutorchExporter(Exporter):
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
         options.check(self, _OPTIONS, model, recipe)
-        _wish(recipe)
-
-
-def _wish(recipe: Recipe) -> Wish:
-    given = recipe.options
-    """Checked options of a recipe."""
-    return Wish(
-        form=given.get("form"),
-        ranges=given.get("ranges"),
-        float_layers=given.get("float_layers", ()),
-        float_parts=tuple(given.get("float_parts", ())),
-    )
 
 
 EXPORTER = ExecutorchExporter()

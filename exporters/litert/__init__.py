@@ -9,6 +9,7 @@ Not here: axes that litert-torch cannot keep dynamic (it can hardly keep any), a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,20 +127,13 @@ class LitertExporter(Exporter):
 
 
 def _wish(recipe: Recipe) -> Wish:
-    given = recipe.options
     """Checked options of a recipe. Raises Unsupported where they do not go together."""
-    form = given.get("form", "static")
-    if given.get("io") == "int8" and {*(form.values() if isinstance(form, Mapping) else [form])} != {"static"}:
+    wish = Wish(**recipe.options)
+    if wish.io != "int8":
+        return wish
+    if {*(wish.form.values() if isinstance(wish.form, Mapping) else [wish.form or "static"])} != {"static"}:
         raise Unsupported('"io": "int8" needs the static form: others compute with float activations.')
-    return Wish(
-        form="static" if given.get("io") == "int8" else given.get("form"),
-        ranges=given.get("ranges"),
-        io=given.get("io", "float"),
-        float_layers=given.get("float_layers", ()),
-        float_parts=tuple(given.get("float_parts", ())),
-        sizes=dict(given.get("sizes", {})),
-        weights=given.get("weights", "per-channel"),
-    )
+    return replace(wish, form="static")
 
 
 EXPORTER = LitertExporter()
