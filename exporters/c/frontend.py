@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
@@ -90,17 +89,6 @@ extern const char *const detector_labels[DETECTOR_CLASSES];
 #endif
 #endif
 """
-
-
-def write_frontend(kind: str, settings: Mapping[str, Any], folder: Path) -> list[str]:
-    """Writes `frontend_files` into `folder`, which exists.
-
-    Returns:
-        The C files that the frontend needs beside its own. (The detector also needs the network.)
-    """
-    for name, text in frontend_files(kind, settings).items():
-        (folder / name).write_bytes(text.encode())
-    return []
 
 
 def frontend_files(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
