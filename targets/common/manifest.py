@@ -10,17 +10,23 @@ from edgekit.core import Facts
 
 
 class Part(TypedDict):
+    """A part: its file in the bundle, and what is known of it."""
+
     name: str
     file: str
     census: NotRequired[Facts]
 
 
 class Recipe(TypedDict):
+    """How the bundle was made."""
+
     exporter: str
     precision: str
 
 
 class Golden(TypedDict):
+    """The golden input, what fp32 computed of it, and the answer."""
+
     input: str
     reference: str
     output: str
