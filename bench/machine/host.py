@@ -11,10 +11,11 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgekit.core import Facts
 from edgekit.errors import DISTRIBUTION
 
 #: What must be equal for two reports to come from machines of the same kind.
@@ -80,7 +81,7 @@ def cpu_affinity() -> list[int] | None:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
-def differences(host: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+def differences(host: Facts, other: Facts) -> list[str]:
     """The `IDENTITY` keys in which two described hosts differ. Memory counts in whole GiB: kernels reserve a little."""
     return [key for key in IDENTITY if _round_memory(key, host.get(key)) != _round_memory(key, other.get(key))]
 

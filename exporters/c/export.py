@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, Recipe
+from edgekit.core import Artifact, Checkpoint, Facts, Feeds, Model, Part, Progress, Recipe
 from edgekit.errors import ExportFailed, OverBudget, ParityFailed, Unsupported, need
 from edgekit.exporters.c import arena, frontend, write
 from edgekit.exporters.c.generate import frontend_files, lower_part, network_files
@@ -196,7 +196,7 @@ def _write_vectors(part: Part, vectors: Sequence[tuple[Feeds, Mapping[str, NDArr
             np.save(folder / f"{part.name}.{side}.{i}.npy", stacked, allow_pickle=False)
 
 
-def _census(program: graph.Program, written: write.Sources, layout: str, compared: int) -> dict[str, Any]:
+def _census(program: graph.Program, written: write.Sources, layout: str, compared: int) -> Facts:
     operators: dict[str, int] = {}
     for layer in program.layers:
         operators[layer.operator.name] = operators.get(layer.operator.name, 0) + 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
@@ -92,17 +91,6 @@ extern const char *const detector_labels[DETECTOR_CLASSES];
 """
 
 
-def write_frontend(kind: str, settings: Mapping[str, Any], folder: Path) -> list[str]:
-    """Writes `frontend_files` into `folder`, which exists.
-
-    Returns:
-        The C files that the frontend needs beside its own. (The detector also needs the network.)
-    """
-    for name, text in frontend_files(kind, settings).items():
-        (folder / name).write_bytes(text.encode())
-    return []
-
-
 def frontend_files(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
     """frontend.c and its headers; and detector.c and its headers where the settings have one: name -> text.
 
@@ -152,7 +140,7 @@ def _string_literal(text: str) -> str:
     return '"' + "".join(c for c in text if c.isprintable()).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def tables_text(tables: Mapping[str, Any]) -> str:
+def tables_text(tables: Mapping[str, NDArray[Any] | int]) -> str:
     """C for `tables`: whole numbers as constants, arrays as ``static const``, [n, 2] as arrays of complex numbers."""
     defines = [
         f"#define {name.upper()} {_macro_literal(value)}" for name, value in tables.items() if isinstance(value, int)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.quiet import quiet
-from edgekit.core import Artifact, Checkpoint, Feeds, Part, Progress
+from edgekit.core import Artifact, Checkpoint, Facts, Feeds, Part, Progress
 from edgekit.errors import ExportFailed
 from edgekit.exporters.coreai.candidates import AIM, BITS, Rounded
 from edgekit.exporters.coreai.program import (
@@ -99,7 +99,7 @@ def _save(part: Part, program: Any, file: Path) -> None:
     told.write_text(json.dumps(json.loads(told.read_bytes()), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _census(file: Path, compute: str, layers: Mapping[str, Weights], plan: Plan) -> dict[str, Any]:
+def _census(file: Path, compute: str, layers: Mapping[str, Weights], plan: Plan) -> Facts:
     """Operators as Core AI counts them in the saved file, and weights by type and by layer."""
     from coreai.authoring import AIModelAsset
 

@@ -115,7 +115,7 @@ class CoremlExporter(Exporter):
     def _wish(self, model: Model, recipe: Recipe) -> dict[str, Any]:
         """The fields of `edgekit.exporters.coreml.convert.Wish`, checked before anything heavy is loaded."""
         options.check(self, _OPTIONS, model, recipe)
-        given: dict[str, Any] = dict(recipe.options)
+        given = recipe.options
         form, least = _form(recipe.precision, given.get("form"), int(given.get("ios", SYSTEMS[-1])))
         return {
             "precision": recipe.precision,

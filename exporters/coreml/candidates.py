@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from edgekit.common.lazy import NDArray
+from edgekit.common.lazy import NDArray, torch
 from edgekit.core import Feeds, Progress
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import LayerPlan, Plan
@@ -15,7 +15,7 @@ from edgekit.runtimes.coreml.interpreter.program import Program
 Outputs: TypeAlias = "dict[str, NDArray[Any]]"
 
 #: Operator -> its weights and its bias, by the names that it has for them.
-Constants = dict[str, dict[str, Any]]
+Constants: TypeAlias = "dict[str, dict[str, torch.Tensor]]"
 
 #: Relative error of a part's outputs that a precision may make where that can be had. For int8 a cosine of 0.9994.
 AIMS = {"int8": 0.035, "int6": 0.08, "int4": 0.1}

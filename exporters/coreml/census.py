@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.core import Facts
 from edgekit.errors import ExportFailed
 from edgekit.quantization.plan import LayerPlan
 from edgekit.runtimes.coreml.reader import WEIGHTED, operations, program_of
@@ -30,9 +31,7 @@ _NAMED = 1 << 16
 _EXPECTED = {"int8": ("int8",), "int6": ("palette",), "int4": ("palette", "int4")}
 
 
-def census(
-    file: Path, precision: str, few: int, others: Mapping[str, LayerPlan], names: Mapping[str, str]
-) -> dict[str, Any]:
+def census(file: Path, precision: str, few: int, others: Mapping[str, LayerPlan], names: Mapping[str, str]) -> Facts:
     """The facts, read back from the saved file.
 
     Args:

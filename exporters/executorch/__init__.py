@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Feeds, Model, Progress, Recipe
+from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Facts, Feeds, Model, Progress, Recipe
 from edgekit.exporters.common import options
 from edgekit.quantization.plan import Wish
 
@@ -68,12 +67,12 @@ class ExecutorchExporter(Exporter):
             few or all the same. ExportFailed: a part cannot be exported, or the file is not what its precision says.
         """
         self.check_recipe(model, recipe)
-        wish = _wish(recipe.options)
+        wish = Wish(**recipe.options)
         from edgekit.exporters.executorch import export as executorch_export
 
         return executorch_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
 
-    def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
+    def defaults(self, model: Model, precision: str) -> Facts:
         """See `edgekit.core.Exporter`: of int8, layers that stay float."""
         layers = options.float_layers(model)
         return {"float_layers": layers} if layers and precision == "int8" else {}
@@ -89,17 +88,6 @@ class ExecutorchExporter(Exporter):
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
         options.check(self, _OPTIONS, model, recipe)
-        _wish(recipe.options)
-
-
-def _wish(given: Mapping[str, Any]) -> Wish:
-    """Checked options of a recipe."""
-    return Wish(
-        form=given.get("form"),
-        ranges=given.get("ranges"),
-        float_layers=given.get("float_layers", ()),
-        float_parts=tuple(given.get("float_parts", ())),
-    )
 
 
 EXPORTER = ExecutorchExporter()

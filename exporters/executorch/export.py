@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress
+from edgekit.core import Artifact, Checkpoint, Facts, Feeds, Model, Part, Progress
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.exporters.executorch import census
 from edgekit.exporters.executorch import graph as executorch_graph
@@ -63,7 +63,8 @@ def _write(
     tell: Progress,
 ) -> Artifact:
     file = work / f"{part.name}.fp32.pte"
-    plan, layers, small, balance = Plan(), dict[str, LayerPlan](), graph, dict[str, Any]()
+    plan, layers, small = Plan(), dict[str, LayerPlan](), graph
+    balance: Facts = {}
     if precision == "int8":
         candidates, balance = _try_equalization(ExecutorchCandidates(graph, part, feeds, tell), wish)
         plan, small = choose(candidates, wish)
@@ -85,7 +86,7 @@ def _write(
     return Artifact(part.name, f"{part.name}.pte", facts)
 
 
-def _try_equalization(candidates: ExecutorchCandidates, wish: Wish) -> tuple[ExecutorchCandidates, dict[str, Any]]:
+def _try_equalization(candidates: ExecutorchCandidates, wish: Wish) -> tuple[ExecutorchCandidates, Facts]:
     """The same part, with channels that are evened out where that helps; facts for the census."""
     other = candidates.equalize_channels() if wish.form != "dynamic" else None
     return better(candidates, other) if other is not None else (candidates, {})

@@ -21,16 +21,7 @@ import torch
 
 from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Part
-from edgekit.exporters.executorch.api import (
-    PerChannelMinMaxObserver,
-    PlaceholderObserver,
-    QuantizationConfig,
-    QuantizationSpec,
-    UniformQuantizationObserverBase,
-    XNNPACKQuantizer,
-    convert_pt2e,
-    prepare_pt2e,
-)
+from edgekit.exporters.executorch import api
 from edgekit.exporters.executorch.tidy import CONVOLUTIONS, WEIGHTED, Graph, Node, constant_padding, name_of
 from edgekit.quantization.ranges import EXTREMES, Extremes, least_scale
 from edgekit.quantization.samples import subsample_evenly
@@ -71,7 +62,7 @@ def tensors(part: Part, feed: Feeds) -> list[torch.Tensor]:
     return [torch.from_numpy(feed[spec.name].copy()) for spec in part.inputs]
 
 
-class _Ranges(UniformQuantizationObserverBase):  # type: ignore[misc]
+class _Ranges(api.UniformQuantizationObserverBase):  # type: ignore[misc]
     """Least and largest value over all samples: of all values, and without the tails. `kind` says which counts."""
 
     def __init__(self, **options: Any) -> None:
@@ -89,7 +80,7 @@ class _Ranges(UniformQuantizationObserverBase):  # type: ignore[misc]
         return found
 
 
-class _Quantizer(XNNPACKQuantizer):  # type: ignore[misc]
+class _Quantizer(api.XNNPACKQuantizer):  # type: ignore[misc]
     """XNNPACK's own, which takes a clamp behind a layer for a part of it: XNNPACK computes it as such."""
 
     def transform_for_annotation(self, model: Graph) -> Graph:
@@ -125,7 +116,7 @@ def calibrate_graph(part: Part, graph: Graph, form: str, kept: Collection[str], 
     floats = {node.name for name, node in layers(graph).items() if name in kept} | _terms(graph)
     quantizer.set_filter_function(lambda node: node.name not in floats)
     with quiet(), torch.no_grad():
-        ready: Graph = prepare_pt2e(copy.deepcopy(graph), quantizer)
+        ready: Graph = api.prepare_pt2e(copy.deepcopy(graph), quantizer)
         for feed in subsample_evenly(feeds, _CALLS) if form == "static" else feeds[:1]:
             ready(*tensors(part, feed))
     return ready
@@ -153,7 +144,7 @@ def convert_to_int8(ready: Graph, kind: str) -> Graph:
     if kind:
         _make_room_for_biases(graph)
     with quiet(), torch.no_grad():
-        made: Graph = convert_pt2e(graph)
+        made: Graph = api.convert_pt2e(graph)
     _lift_pads(made)
     made.graph.eliminate_dead_code()
     made.recompile()
@@ -169,10 +160,10 @@ def _own_annotations(graph: Graph) -> None:
             node.meta[_ANNOTATION] = replace(annotation, input_qspec_map=own)
 
 
-def _config(form: str) -> QuantizationConfig:
+def _config(form: str) -> api.QuantizationConfig:
     dynamic = form == "dynamic"
-    observer = PlaceholderObserver if dynamic else _Ranges
-    activation = QuantizationSpec(
+    observer = api.PlaceholderObserver if dynamic else _Ranges
+    activation = api.QuantizationSpec(
         dtype=torch.int8,
         quant_min=-128,
         quant_max=127,
@@ -180,15 +171,15 @@ def _config(form: str) -> QuantizationConfig:
         is_dynamic=dynamic,
         observer_or_fake_quant_ctr=observer.with_args(eps=_LEAST),
     )
-    weight = QuantizationSpec(
+    weight = api.QuantizationSpec(
         dtype=torch.int8,
         quant_min=-127,
         quant_max=127,
         qscheme=torch.per_channel_symmetric,
         ch_axis=0,
-        observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=_LEAST),
+        observer_or_fake_quant_ctr=api.PerChannelMinMaxObserver.with_args(eps=_LEAST),
     )
-    return QuantizationConfig(activation, None if dynamic else activation, weight, None)
+    return api.QuantizationConfig(activation, None if dynamic else activation, weight, None)
 
 
 def _make_room_for_biases(graph: Graph) -> None:
@@ -198,7 +189,7 @@ def _make_room_for_biases(graph: Graph) -> None:
         if node.target not in WEIGHTED or len(node.args) < 3 or node.args[2] is None:
             continue
         source, weight = (modules.get(str(arg.target)) for arg in node.args[:2])
-        if not isinstance(source, _Ranges) or not isinstance(weight, PerChannelMinMaxObserver):
+        if not isinstance(source, _Ranges) or not isinstance(weight, api.PerChannelMinMaxObserver):
             continue
         bias = graph.get_parameter(node.args[2].target) if node.args[2].op == "get_attr" else None
         if bias is None:

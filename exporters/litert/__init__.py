@@ -9,10 +9,11 @@ Not here: axes that litert-torch cannot keep dynamic (it can hardly keep any), a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Feeds, Model, Progress, Recipe, Runner
+from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Facts, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported
 from edgekit.exporters.common import options
 from edgekit.exporters.litert.wish import Wish
@@ -68,9 +69,9 @@ class LitertExporter(Exporter):
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
         options.check(self, _OPTIONS, model, recipe)
-        _wish(recipe.options)
+        _wish(recipe)
 
-    def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
+    def defaults(self, model: Model, precision: str) -> Facts:
         """See `edgekit.core.Exporter`: fixed sizes, and the form of int8."""
         axes = {name: axis.fixed for part in model.network.parts for name, axis in part.axes.items() if axis.fixed}
         facts: dict[str, Any] = {"sizes": axes} if axes else {}
@@ -80,7 +81,7 @@ class LitertExporter(Exporter):
             facts |= {**({"form": calls} if calls else {}), **({"float_layers": layers} if layers else {})}
         return facts
 
-    def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
+    def careful(self, model: Model, recipe: Recipe) -> Sequence[Facts]:
         """The most sensitive layers in float."""
         return [{"float_layers": _FLOATS}]
 
@@ -119,26 +120,20 @@ class LitertExporter(Exporter):
             few or all the same. ExportFailed: a part cannot be converted, or the file is not what its precision says.
         """
         self.check_recipe(model, recipe)
-        wish = _wish(recipe.options)
+        wish = _wish(recipe)
         from edgekit.exporters.litert import export as litert_export
 
         return litert_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
 
 
-def _wish(given: Mapping[str, Any]) -> Wish:
+def _wish(recipe: Recipe) -> Wish:
     """Checked options of a recipe. Raises Unsupported where they do not go together."""
-    form = given.get("form", "static")
-    if given.get("io") == "int8" and {*(form.values() if isinstance(form, Mapping) else [form])} != {"static"}:
+    wish = Wish(**recipe.options)
+    if wish.io != "int8":
+        return wish
+    if {*(wish.form.values() if isinstance(wish.form, Mapping) else [wish.form or "static"])} != {"static"}:
         raise Unsupported('"io": "int8" needs the static form: others compute with float activations.')
-    return Wish(
-        form="static" if given.get("io") == "int8" else given.get("form"),
-        ranges=given.get("ranges"),
-        io=given.get("io", "float"),
-        float_layers=given.get("float_layers", ()),
-        float_parts=tuple(given.get("float_parts", ())),
-        sizes=dict(given.get("sizes", {})),
-        weights=given.get("weights", "per-channel"),
-    )
+    return replace(wish, form="static")
 
 
 EXPORTER = LitertExporter()

@@ -23,6 +23,7 @@ from typing import Any
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.common.quiet import quiet
+from edgekit.core import Facts, Json
 from edgekit.errors import ExportFailed, need
 from edgekit.exporters.litert import file
 from edgekit.exporters.litert.wish import Wish
@@ -77,10 +78,10 @@ def quantize_model(content: bytes, plan: Plan, wish: Wish, ranges: Ranges, part:
     return file.pack(file.parse(bytes(made.quantized_model)))
 
 
-def tensor_config(*, activations: bool = False, integer: bool = True, per_channel: bool = True) -> dict[str, Any]:
+def tensor_config(*, activations: bool = False, integer: bool = True, per_channel: bool = True) -> Facts:
     granularity = "CHANNELWISE" if per_channel else "TENSORWISE"
-    tensor = {"num_bits": 8, "symmetric": True, "granularity": granularity, "dtype": "INT"}
-    config: dict[str, Any] = {
+    tensor: Facts = {"num_bits": 8, "symmetric": True, "granularity": granularity, "dtype": "INT"}
+    config: dict[str, Json] = {
         "weight_tensor_config": tensor,
         "compute_precision": "INTEGER" if integer else "FLOAT",
         "explicit_dequantize": not integer,
@@ -92,12 +93,12 @@ def tensor_config(*, activations: bool = False, integer: bool = True, per_channe
     return config
 
 
-def rule(kind: str, config: dict[str, Any] | None, where: str = ".*") -> dict[str, Any]:
+def rule(kind: str, config: Facts | None, where: str = ".*") -> Facts:
     key = "min_max_uniform_quantize" if config else "no_quantize"
     return {"regex": where, "operation": kind, "algorithm_key": key, "op_config": config or {}}
 
 
-def _weight_only_rules(kinds: Iterable[str]) -> list[dict[str, Any]]:
+def _weight_only_rules(kinds: Iterable[str]) -> list[Facts]:
     named = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
     return [rule(named.get(kind, kind), tensor_config(integer=False)) for kind in kinds if kind != "CONV_3D"]
 

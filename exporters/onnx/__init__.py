@@ -10,13 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from edgekit.common import packed
 from edgekit.common.figures import count
 from edgekit.common.lazy import onnx
 from edgekit.common.memory import give_back
-from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe
+from edgekit.core import Artifact, Checkpoint, Exporter, Facts, Feeds, Model, Part, Progress, Recipe
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.common import options
 from edgekit.exporters.onnx import narrow
@@ -134,10 +133,10 @@ class OnnxExporter(Exporter):
         if recipe.options.get("activations", 8) == 16 and WIDE not in runtime.abilities.activations:
             raise Unsupported(f"{recipe.runtime} computes no activations of 16 bits in integers.")
 
-    def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
+    def defaults(self, model: Model, precision: str) -> Facts:
         """See `edgekit.core.Exporter`: of int8, forms, ranges and sensitive parts."""
         parts = [part for part in model.network.parts if part.quantize and precision == "int8"]
-        facts: dict[str, Any] = {
+        facts: Facts = {
             "form": {part.name: _FORMS[part.int8] for part in parts if part.int8},
             "ranges": {part.name: part.ranges for part in parts if part.ranges},
             "careful_parts": [part.name for part in parts if part.sensitive],
@@ -145,7 +144,7 @@ class OnnxExporter(Exporter):
         }
         return {name: fact for name, fact in facts.items() if fact}
 
-    def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
+    def careful(self, model: Model, recipe: Recipe) -> Sequence[Facts]:
         """The most sensitive layers of parts made of convolutions in float; products of sensitive parts in blocks.
         Where the runtime has them, activations of 16 bits in place of both."""
         if WIDE in find("runtimes", recipe.runtime).abilities.activations:
@@ -233,7 +232,7 @@ class OnnxExporter(Exporter):
         if precision != "int8" and SCALARS in ruled_out:
             graph = scalars.fold_scalars(graph)
         choice: dict[str, LayerPlan] = {}
-        calibrated: dict[str, Any] = {}
+        calibrated: Facts = {}
         if precision == "fp16":
             graph = half.store_in_half(graph)
         elif precision == "int8":
@@ -261,7 +260,7 @@ class OnnxExporter(Exporter):
 
     def _int8(
         self, part: Part, graph: onnx.ModelProto, recipe: Recipe, feeds: Sequence[Feeds], progress: Progress
-    ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], dict[str, Any]]:
+    ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Facts]:
         if any(attribute.HasField("g") for node in graph.graph.node for attribute in node.attribute):
             raise ExportFailed(
                 f"the part {part.name!r} has branches or loops; edgekit makes no int8 of such a graph.",

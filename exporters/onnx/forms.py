@@ -9,6 +9,7 @@ import onnx
 from onnx import helper
 
 from edgekit.common.lazy import Floats, NDArray, np
+from edgekit.core import Facts
 from edgekit.exporters.onnx.graph import CONTRIB
 from edgekit.quantization.ranges import MIDDLE
 from edgekit.quantization.weights.gptq import Rounded
@@ -228,7 +229,7 @@ def _quantized_rows(
     return _nodes(own, steps)
 
 
-def _last_axis(name: str, version: int) -> tuple[list[str], dict[str, Any]]:
+def _last_axis(name: str, version: int) -> tuple[list[str], Facts]:
     """Operands and attributes of a ReduceMax along the last axis, which was an attribute before version 18."""
     return ([name], {}) if version >= 18 else ([], {"axes": [-1]})
 

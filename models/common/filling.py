@@ -8,14 +8,16 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from edgekit.common.lazy import np
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
 
 _Module = TypeVar("_Module", bound=nn.Module)
+#: Weights by name.
+Tensors = Mapping[str, NDArray[Any]]
 
 
 def load_tensors(
-    module: _Module, tensors: Mapping[str, Any], owner: str, stored: Callable[[str], str] = str, *, hint: str = ""
+    module: _Module, tensors: Tensors, owner: str, stored: Callable[[str], str] = str, *, hint: str = ""
 ) -> _Module:
     """`module` in evaluation, with all its weights and buffers from `tensors`, as float32.
 

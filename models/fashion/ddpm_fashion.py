@@ -8,12 +8,11 @@ judged by the features of vit-fashion, a part that an app does without.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
-from edgekit.core import Checkpoint, Evidence, Identity, Model, Network, Part, TensorSpec, Usage, Weights
+from edgekit.core import Checkpoint, Evidence, Facts, Identity, Model, Network, Part, TensorSpec, Usage, Weights
 from edgekit.models.common.own import own_file, own_source
 from edgekit.models.fashion.pictures import noises
 from edgekit.models.fashion.shapes import SIDE, STEPS, WIDTH, parameters_of, unet_layers, unet_works, vit_parameters
@@ -41,7 +40,7 @@ def _features(checkpoint: Checkpoint) -> Any:
     return features(checkpoint.companions[_JUDGE].tensors)
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: Checkpoint, folder: Path) -> Facts:
     _network(checkpoint)  # refuses other weights
     turn = math.pi / 2 / STEPS
     return {

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from edgekit.common.lazy import NDArray
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.fashion.shapes import ANGLES, BLOCKS, TOPS, UNET
 
@@ -83,7 +84,7 @@ def fuse_norms(network: Unet) -> Unet:
     return plain
 
 
-def unet(tensors: Mapping[str, Any]) -> Unet:
+def unet(tensors: Mapping[str, NDArray[Any]]) -> Unet:
     """The network with its weights.
 
     Raises:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from edgekit.common.lazy import NDArray
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.fashion.shapes import DEPTH, FEED, HEADS, LABELS, STEM, TOKENS, WIDTH
 
@@ -107,7 +108,7 @@ def fuse_norms(network: Classifier) -> Classifier:
     return plain
 
 
-def classifier(tensors: Mapping[str, Any]) -> Classifier:
+def classifier(tensors: Mapping[str, NDArray[Any]]) -> Classifier:
     """The network with its weights.
 
     Raises:
@@ -116,6 +117,6 @@ def classifier(tensors: Mapping[str, Any]) -> Classifier:
     return load_tensors(Classifier(), tensors, "vit-fashion's", hint="`make train` makes them again.")
 
 
-def features(tensors: Mapping[str, Any]) -> Features:
+def features(tensors: Mapping[str, NDArray[Any]]) -> Features:
     """The network without its classifier. Raises BadInput as `classifier`."""
     return Features(classifier(tensors).trunk).eval()

@@ -6,7 +6,6 @@ edgekit's own weights, trained by `make train` (training/vit_fashion.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ def _build(checkpoint: core.Checkpoint) -> Any:
     return classifier(checkpoint.tensors)
 
 
-def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
     _build(checkpoint)  # refuses other weights
     return {
         "height": SIDE,

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekit.common.lazy import np
+from edgekit.common.lazy import NDArray, np
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.forecasting.shapes import (
     CONTEXT,
@@ -163,7 +163,7 @@ _NAMES = {
 }
 
 
-def network(tensors: Mapping[str, Any]) -> Fracast:
+def network(tensors: Mapping[str, NDArray[Any]]) -> Fracast:
     """The network with the weights of `tensors`, in the names of Fracast's safetensors.
 
     Raises:

@@ -144,9 +144,9 @@ def _frontend(
 def _weights(
     sources: tuple[core.Source, ...], labels: tuple[str, ...], settings: _Settings, rules: KeywordRules | WakewordRules
 ) -> core.Weights:
-    def prepare(checkpoint: core.Checkpoint, folder: Path) -> dict[str, Any]:
+    def prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
         _check_quantization(checkpoint, settings)
-        sound = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels)}
+        sound: core.Facts = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels)}
         return {**sound, "frontend": asdict(settings), "rules": asdict(rules)}
 
     return core.Weights(sources=sources, assets=(), prepare=prepare)
@@ -190,13 +190,13 @@ def _check_quantization(checkpoint: core.Checkpoint, settings: _Settings) -> Non
         )
 
 
-def _keyword_pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
+def _keyword_pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: core.Facts) -> core.Predictor:
     from edgekit.models.keyword.hearing.pipeline import KeywordSpotter
 
     return KeywordSpotter(parts, facts)
 
 
-def _wakeword_pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
+def _wakeword_pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: core.Facts) -> core.Predictor:
     from edgekit.models.keyword.hearing.pipeline import WakewordSpotter
 
     return WakewordSpotter(parts, facts)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
-from edgekit.core import Checkpoint, Evaluation, Model, Part, Source, TensorSpec
+from edgekit.core import Checkpoint, Evaluation, Facts, Model, Part, Source, TensorSpec
 from edgekit.models.keyword import shapes
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 from edgekit.numerics import weighing
@@ -46,9 +46,10 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
 
     works = shapes.ds_cnn_work(settings, rules.frames, len(labels), _LOOKS)
     more = package_data.size(golden, chip.identity.licence_text) + _REFERENCE
-    facts = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels), "activation": "softmax"}
-    facts |= {"frontend": asdict(settings), "rules": asdict(rules)}
-    facts |= {"samples": samples, "hop": rules.hop * settings.step}
+    facts: Facts = {
+        "sample_rate": settings.rate, "channels": 1, "labels": list(labels), "activation": "softmax",
+        "frontend": asdict(settings), "rules": asdict(rules), "samples": samples, "hop": rules.hop * settings.step,
+    }  # fmt: skip
     audio = TensorSpec("audio", "float32", (1, samples))
     logits = TensorSpec("logits", "float32", (1, len(labels)))
     return replace(
@@ -88,7 +89,7 @@ def ready_wakeword_model(chip: Model) -> Model:
 
         return MicroGraph(settings, rules.stride)
 
-    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    def prepare(checkpoint: Checkpoint, folder: Path) -> Facts:
         return {**chip.weights.prepare(checkpoint, folder), "samples": samples, "hop": rules.stride * settings.step}
 
     held = package_data.size(chip.task.golden)
@@ -119,7 +120,7 @@ def _select_fields(settings: Mapping[str, Any], rules: type) -> dict[str, Any]:
     return {name: settings[name] for name in rules.__dataclass_fields__}  # type: ignore[attr-defined]
 
 
-def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+def operate(scores: Sequence[Any], truths: Sequence[Any], options: Facts) -> Facts:
     """See `edgekit.models.keyword.hearing.operating_point`."""
     from edgekit.models.keyword.hearing import operating_point
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekit import core
 from edgekit.common import package_data
@@ -49,13 +48,13 @@ class Member:
     files: tuple[File, ...]
     parts: tuple[core.Part, ...]
     works: tuple[core.Work, ...]
-    facts: Mapping[str, Any]
+    facts: core.Facts
     evaluation: core.Evaluation
     parameters: int
     reference: int
     labels: Sequence[str] = ()
     golden: str = "data/golden/astronaut.png"
-    predictor: Callable[[Mapping[str, core.Runner], Path, Mapping[str, Any]], core.Predictor] | None = None
+    predictor: Callable[[Mapping[str, core.Runner], Path, core.Facts], core.Predictor] | None = None
 
 
 def declare_model(member: Member) -> core.Model:
@@ -68,7 +67,7 @@ def declare_model(member: Member) -> core.Model:
         for file in member.files
     )
 
-    def prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+    def prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
         for part in member.parts:
             if part.build is not None:
                 part.build(checkpoint)  # refuses other weights

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.core import Work
+from edgekit.core import Facts, Work
 from edgekit.models.mediapipe.family import File, declare_model
 from edgekit.models.mediapipe.pipeline import Detector, Landmarks, keypoints
 
@@ -71,6 +71,6 @@ _LANDMARKS = Landmarks(
     ),
 )
 #: The square: the palm's box, moved by half of its height towards the fingers, 2.6 times as large.
-_REGION = {"around": "box", "start": 0, "end": 2, "shift": -0.5, "scale": 2.6}
+_REGION: Facts = {"around": "box", "start": 0, "end": 2, "shift": -0.5, "scale": 2.6}
 _MEMBER = keypoints("hand-landmarks", _DETECTOR, _LANDMARKS, _REGION, most=2)
 MODEL = declare_model(replace(_MEMBER, golden="data/golden/hand.png"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.core import Checkpoint, Evaluation, Part, TensorSpec, Work
+from edgekit.core import Checkpoint, Evaluation, Facts, Part, TensorSpec, Work
 from edgekit.models.mediapipe.family import File, Member
 
 
@@ -44,7 +44,7 @@ class Detector:
             self._build,
         )
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """For `edgekit.tasks.common.vision.detector.Detector`."""
         return {
             "height": self.size,
@@ -99,7 +99,7 @@ class Landmarks:
         return Module(network, self.size, len(self.names)).eval()
 
 
-def keypoints(name: str, detector: Detector, landmarks: Landmarks, region: Mapping[str, Any], most: int) -> Member:
+def keypoints(name: str, detector: Detector, landmarks: Landmarks, region: Facts, most: int) -> Member:
     """A member that detects things and finds their points.
 
     Args:

@@ -6,7 +6,6 @@ made. Non-goal: telling instruments apart, which the network does not do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def _build(checkpoint: core.Checkpoint) -> Any:
     return network(checkpoint)
 
 
-def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
     return {
         "sample_rate": RATE,
         "channels": 1,

@@ -42,7 +42,7 @@ def declare_model(
 
         return network(checkpoint, robot)
 
-    def prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+    def prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
         build(checkpoint)  # refuses other weights
         return {"observation": robot.observations, "action": robot.actions, "limit": 1.0}
 

@@ -7,7 +7,6 @@ Its recogniser often leaves spaces out between Latin words. Non-goal: perspectiv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -112,7 +111,7 @@ _WORKS = (
 )
 
 
-def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
     from edgekit.models.ppocr.networks import characters
 
     for part in _PARTS:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekit.common.lazy import np
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.protein.shapes import BINS, DISTANCES, FEED, LAYERS, LETTERS, NEIGHBOURS, PLACES, WIDTH
@@ -132,7 +132,7 @@ class Messages(nn.Module):
         return answer
 
 
-def network(tensors: Mapping[str, Any]) -> Messages:
+def network(tensors: Mapping[str, NDArray[Any]]) -> Messages:
     """The network with the weights of `tensors`, in the names of ProteinMPNN's own files.
 
     Raises:
@@ -153,7 +153,7 @@ _NAMES = {"distances": "features.edge_embedding", "begun": "features.norm_edges"
 class _State:
     """Our tensors by name, from the file's."""
 
-    def __init__(self, tensors: Mapping[str, Any]) -> None:
+    def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         self._tensors = tensors
 
     def array(self, name: str) -> Any:

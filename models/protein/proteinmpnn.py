@@ -45,7 +45,7 @@ def _messages(checkpoint: core.Checkpoint) -> Any:
     return network(checkpoint.tensors)
 
 
-def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
     _messages(checkpoint)  # refuses other weights
     return {"least": _LEAST, "most": _MOST}
 

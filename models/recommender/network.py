@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edgekit.common.lazy import NDArray
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.recommender.shapes import HIDDEN, ITEMS, WIDTH
 
@@ -50,7 +51,7 @@ class ItemTower(nn.Module):
         return vectors
 
 
-def person_tower(tensors: Mapping[str, Any]) -> PersonTower:
+def person_tower(tensors: Mapping[str, NDArray[Any]]) -> PersonTower:
     """The person's tower with its weights.
 
     Raises:

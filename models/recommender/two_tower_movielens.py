@@ -6,7 +6,6 @@ the ratings are fetched, never shipped. The person's tower is the network; the i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ def _build(checkpoint: core.Checkpoint) -> Any:
     return person_tower(checkpoint.tensors)
 
 
-def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
     _build(checkpoint)  # refuses other weights
     return {
         "first": 1,

@@ -49,7 +49,7 @@ def _build(checkpoint: core.Checkpoint) -> Any:
     return network(checkpoint.tensors, MINILM)
 
 
-def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
     _build(checkpoint)  # refuses other weights
     return {"tokenizer": {"file": "tokenizer.json", "most": _MOST, "pad": "[PAD]", "side": "right"}}
 

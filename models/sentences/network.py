@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edgekit.common.lazy import NDArray
 from edgekit.models.common.filling import load_tensors
 from edgekit.models.sentences.shapes import Shape
 from edgekit.numerics.masking import MASKED
@@ -63,7 +64,7 @@ class Bert(nn.Module):
         return F.normalize(mean, dim=1)
 
 
-def network(tensors: Mapping[str, Any], shape: Shape) -> Bert:
+def network(tensors: Mapping[str, NDArray[Any]], shape: Shape) -> Bert:
     """The network with the weights of `tensors`, in transformers' names.
 
     Raises:

@@ -6,13 +6,11 @@ Non-goal: 8 kHz, for which the package has other weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edgekit.common import package_data
-from edgekit.core import Checkpoint, Evaluation, Identity, Model, Network, Usage, Weights
+from edgekit.core import Checkpoint, Evaluation, Facts, Identity, Model, Network, Usage, Weights
 from edgekit.models.common.silero.part import FACTS, LICENCE, SOURCE, build, detector
 from edgekit.models.common.silero.shapes import RATE, silero_work
 from edgekit.numerics import weighing
@@ -28,7 +26,7 @@ _PART = replace(detector("network", build), int8="weights", float_layers=("convo
 _RULES = {"threshold": 0.5, "shortest": 0.25, "pause": 0.1, "padding": 0.03}
 
 
-def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: Checkpoint, folder: Path) -> Facts:
     build(checkpoint)  # refuses other weights
     return {"sample_rate": RATE, "channels": 1, **FACTS, "rules": _RULES}
 

@@ -7,7 +7,6 @@ telling people apart (docs/speakers.md). Better ones are SpeechBrain's own, whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -58,7 +57,7 @@ def _network(checkpoint: core.Checkpoint) -> Any:
     return network({n.removeprefix(prefix): v for n, v in checkpoint.tensors.items() if n.startswith(prefix)})
 
 
-def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
     network, bank = _network(checkpoint), _bank(checkpoint)  # refuses other weights
     own = _is_auralis(checkpoint)
     window = {"least": _WINDOW, "most": _WINDOW} if own else {"least": _SHORTEST, "most": _LONGEST}
@@ -77,7 +76,7 @@ def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
-def _prepare_windows(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare_windows(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
     if not _is_auralis(checkpoint):
         raise BadInput(
             "with fixed axes the network takes windows of 3 s of the pinned weights' filterbank; these have another.",

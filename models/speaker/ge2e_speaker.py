@@ -48,24 +48,25 @@ def _network(checkpoint: core.Checkpoint) -> Any:
     return network({name.removeprefix(_INSIDE): value for name, value in checkpoint.tensors.items()})
 
 
-def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+_STRETCH = {"frames": _FRAMES, "step": _STEP, "hop": GE2E.hop, "coverage": _COVERAGE, "batch": _BATCH}
+
+
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
     _network(checkpoint)  # refuses other weights
-    rules = {"frames": _FRAMES, "step": _STEP, "hop": GE2E.hop, "coverage": _COVERAGE, "batch": _BATCH}
     return {
         "sample_rate": SAMPLE_RATE,
         "channels": 1,
         "embedding": _HIDDEN,
         "frontend": {**asdict(GE2E), "level": _LEVEL},
-        "stretch": rules,
+        "stretch": _STRETCH,
         "threshold": {
             "value": _THRESHOLD, "from": "default: at the equal error rate of fp32 on librispeech-test-other",
         },
     }  # fmt: skip
 
 
-def _prepare_singly(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
-    facts = _prepare(checkpoint, folder)
-    return {**facts, "stretch": {**facts["stretch"], "batch": 1}}
+def _prepare_singly(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
+    return {**_prepare(checkpoint, folder), "stretch": {**_STRETCH, "batch": 1}}
 
 
 def _parts(stretches: int | str, axes: Mapping[str, core.Axis]) -> tuple[core.Part, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import Floats, NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.models.speaker.shapes import N_FFT, SAMPLE_RATE
@@ -53,10 +53,10 @@ class SpeakerVerifier(Predictor):
     Options of `predict` and `together`: ``threshold`` instead of the bundle's.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._frontend, self._network = parts["frontend"], parts["network"]
-        point = facts.get("operating_point")
-        self._threshold = float(point["threshold"] if point else facts["threshold"]["value"])
+        point = fact_of(facts, "operating_point", dict, {})
+        self._threshold = float(point["threshold"] if point else fact_of(facts, "threshold", dict)["value"])
         self._remembered: dict[tuple[str, int, int], Voice] = {}
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
@@ -172,9 +172,10 @@ class EcapaVerifier(SpeakerVerifier):
     into as few windows of the largest size as cover it, evenly spaced.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         super().__init__(parts, folder, facts)
-        self._least, self._most = (int(facts["window"][name]) for name in ("least", "most"))
+        window = fact_of(facts, "window", dict[str, int])
+        self._least, self._most = window["least"], window["most"]
 
     def _embeddings(self, sample: Any, clip: _Clip, notes: list[str], tell: Tell) -> Iterator[Floats]:
         if clip.samples < self._least:
@@ -198,11 +199,11 @@ class Ge2eVerifier(SpeakerVerifier):
     `facts`: ``stretch`` {"frames", "step", "hop", "coverage", "batch"}. What the last stretch lacks is zeros.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         super().__init__(parts, folder, facts)
-        rules = facts["stretch"]
+        rules = fact_of(facts, "stretch", dict[str, float])
         self._frames, self._step, self._hop = (int(rules[name]) for name in ("frames", "step", "hop"))
-        self._coverage, self._batch = float(rules["coverage"]), int(rules["batch"])
+        self._coverage, self._batch = rules["coverage"], int(rules["batch"])
         if min(self._frames, self._step, self._hop, self._batch) < 1:
             raise ValueError("the stretches have no length")
 

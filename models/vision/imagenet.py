@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from edgekit import core
 from edgekit.common import package_data
-from edgekit.core import Checkpoint, Evaluation, Identity, Model, Network, Part, Source, TensorSpec, Usage, Weights
 from edgekit.models.vision.shapes import Shape
 from edgekit.numerics import weighing
 from edgekit.numerics.layers import work
@@ -31,14 +31,14 @@ def declare_model(
     parameters: int,
     worst: float,
     shape: Shape,
-    network: Callable[[Checkpoint], Any],
+    network: Callable[[core.Checkpoint], Any],
     *,
-    sources: tuple[Source, ...] = (),
+    sources: tuple[core.Source, ...] = (),
     hub: str = "",
     licence_text: str = "data/licences/mobilenet-licence.txt",
     drop: float = 0.02,
     left_rows: int = 0,
-) -> Model:
+) -> core.Model:
     """The declaration of a network from uint8 pixels to logits.
 
     Args:
@@ -48,7 +48,7 @@ def declare_model(
         network: checkpoint -> the torch module; raises BadInput for other weights.
     """
 
-    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    def prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
         network(checkpoint)  # refuses other weights
         return {
             "height": SIZE,
@@ -60,17 +60,20 @@ def declare_model(
         }
 
     works = (replace(work("network", "convolution", shape.layers()), left_rows=left_rows),)
-    pixels, logits = TensorSpec("pixels", "uint8", (1, SIZE, SIZE, 3)), TensorSpec("logits", "float32", (1, CLASSES))
+    pixels, logits = (
+        core.TensorSpec("pixels", "uint8", (1, SIZE, SIZE, 3)),
+        core.TensorSpec("logits", "float32", (1, CLASSES)),
+    )
     more = package_data.size(_GOLDEN, licence_text) + _LABELS + _REFERENCE
-    return Model(
-        identity=Identity(name=name, family="vision", licence="Apache-2.0", licence_text=licence_text),
-        weights=Weights(sources=sources, hub=hub, assets=(), prepare=prepare),
-        network=Network(parts=(Part("network", (pixels,), (logits,), {}, network),), parameters=parameters),
-        task=Usage(
+    return core.Model(
+        identity=core.Identity(name=name, family="vision", licence="Apache-2.0", licence_text=licence_text),
+        weights=core.Weights(sources=sources, hub=hub, assets=(), prepare=prepare),
+        network=core.Network(parts=(core.Part("network", (pixels,), (logits,), {}, network),), parameters=parameters),
+        task=core.Usage(
             name="image-classification",
             golden=_GOLDEN,
             labels=labels(),
-            evaluation=Evaluation("accuracy", worst=worst, drop=drop, minimum=200, also=("top-5",)),
+            evaluation=core.Evaluation("accuracy", worst=worst, drop=drop, minimum=200, also=("top-5",)),
             calibration=100,
         ),
         costs=weighing.costs(works, more),

@@ -7,7 +7,7 @@ there. Accuracy on its own test set, published for int8: 84.6 %; here: not measu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,10 @@ def _part(pixels: str, scores: str, build: Callable[[core.Checkpoint], Any] | No
     return core.Part("network", (image,), (answer,), {}, build)
 
 
-_FACTS = {"height": _SIDE, "width": _SIDE, "channels": "RGB", "labels": list(_LABELS)}
+_FACTS: core.Facts = {"height": _SIDE, "width": _SIDE, "channels": "RGB", "labels": list(_LABELS)}
 
 
-def _prepare(checkpoint: core.Checkpoint, folder: Path) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, folder: Path) -> core.Facts:
     _network(checkpoint)  # refuses other weights
     return _FACTS
 

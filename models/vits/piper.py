@@ -7,14 +7,13 @@ here; phonemes by other means than espeak-ng.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
 from edgekit.common.files import read_text
-from edgekit.core import Axis, Checkpoint, Identity, Model, Network, Part, Source, TensorSpec, Usage, Weights
+from edgekit.core import Axis, Checkpoint, Facts, Identity, Model, Network, Part, Source, TensorSpec, Usage, Weights
 from edgekit.errors import BadInput
 from edgekit.models.vits.shapes import Shape
 from edgekit.numerics import weighing
@@ -93,7 +92,7 @@ def _networks() -> Any:
     return weights
 
 
-def _facts(checkpoint: Checkpoint, settings: Path, shape: Shape) -> Mapping[str, Any]:
+def _facts(checkpoint: Checkpoint, settings: Path, shape: Shape) -> Facts:
     """Raises BadInput for other weights, or for settings that are not such a voice's."""
     _networks().encoder(checkpoint, shape)
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgekit import core
 from edgekit.common import package_data
+from edgekit.common.lazy import NDArray
 from edgekit.errors import BadInput
 from edgekit.models.common.silero.part import FACTS, SOURCE, build, detector
 from edgekit.models.common.silero.shapes import silero_work
@@ -50,7 +51,7 @@ TOKENIZER = core.SourceFile(
 )
 
 
-def _pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
+def _pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: core.Facts) -> core.Predictor:
     from edgekit.models.whisper.loop.pipeline import Transcriber
 
     return Transcriber(parts, folder, facts)
@@ -181,20 +182,21 @@ def _modules() -> Any:
     return networks
 
 
-def _state(checkpoint: core.Checkpoint, shape: Shape) -> Mapping[str, Any]:
+def _state(checkpoint: core.Checkpoint, shape: Shape) -> Mapping[str, NDArray[Any]]:
     from edgekit.models.whisper.weights import state_dict
 
     return state_dict(checkpoint, shape)
 
 
-def _facts(checkpoint: core.Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]:
+def _facts(checkpoint: core.Checkpoint, folder: Path, shape: Shape) -> core.Facts:
     from edgekit.models.whisper.loop.tokens import Tokens
 
     _state(checkpoint, shape)
-    tokens = Tokens(folder / "tokenizer.json").facts()
-    if tokens["first_timestamp"] + 1501 != shape.vocabulary:
+    known = Tokens(folder / "tokenizer.json")
+    tokens, end = known.facts(), known.timestamps + 1501
+    if end != shape.vocabulary:
         raise BadInput(
-            f"the tokenizer ends its special tokens at {tokens['first_timestamp'] + 1501}, "
+            f"the tokenizer ends its special tokens at {end}, "
             f"the weights have {shape.vocabulary} rows: they do not belong together."
         )
     return {

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from edgekit.core import Device, Recipe, Target, Trial
+from edgekit.core import Device, Measured, Recipe, Target, Trial
 from edgekit.targets.android.adb import phone
 from edgekit.targets.android.arm64 import emulated
 from edgekit.targets.android.boards import BOARDS
 from edgekit.targets.android.forms import aar, apk, gradle, kit
 
 
-def _measure(trial: Trial) -> Mapping[str, Any]:
+def _measure(trial: Trial) -> Measured:
     """What measuring on a phone needs is loaded when a phone is asked for."""
     from edgekit.targets.android.adb import bench
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import np
-from edgekit.core import Feeds
+from edgekit.core import Facts, Feeds, fact_of
 from edgekit.errors import ParityFailed
 from edgekit.numerics.parity import chain_limit_of, relative_error, sample_outputs
 
@@ -35,15 +35,16 @@ _RUNNING = {"blockwise", "dynamic", "rows", "int16", "four-bit", "table"}
 _BETWEEN = {"BatchNormalization", "Erf", "Exp", "LayerNormalization", "Sigmoid", "Sqrt", "Tanh"}
 
 
-def arithmetic(census: Mapping[str, Any], precision: str) -> str:
+def arithmetic(census: Facts, precision: str) -> str:
     """How a part computes, by what its census says: "fp32" or "fp16" (all in float), "static" (products of bytes with
     ranges that are fixed), "mixed" (the same, with layers or other arithmetic in float between them), "running" (with
     ranges that are computed while it runs), or else its precision.
     """
-    forms = {str(layer.get("form")) for layer in census.get("layers", {}).values() if isinstance(layer, Mapping)}
+    layers = fact_of(census, "layers", dict, {})
+    forms = {str(layer.get("form")) for layer in layers.values() if isinstance(layer, Mapping)}
     if precision != "int8":
         return precision
-    operators = set(census.get("operators", {}))
+    operators = set(fact_of(census, "operators", dict, {}))
     if _RUNNING & {form.rstrip("-.0123456789") for form in forms} or "DynamicQuantizeLSTM" in operators:
         return "running"
     if "static" not in forms:

@@ -20,7 +20,7 @@ from edgekit.common.arrays import read_arrays
 from edgekit.common.files import read_text
 from edgekit.common.lazy import NDArray, np
 from edgekit.common.packed import plain_name, unpack
-from edgekit.core import Bundle
+from edgekit.core import Bundle, Facts
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.numerics.parity import chain_limit_of, coarsest
 from edgekit.targets.common import calls
@@ -72,7 +72,7 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
-def _description(manifest: Any, parts: Mapping[str, str], rules: Mapping[str, Rule]) -> dict[str, Any]:
+def _description(manifest: Any, parts: Mapping[str, str], rules: Mapping[str, Rule]) -> Facts:
     """Args: rules: of the tokenizer, beside those in the facts."""
     facts = manifest.facts
     return {

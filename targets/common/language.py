@@ -11,9 +11,8 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from edgekit.core import Bundle
+from edgekit.core import Bundle, Facts
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats import gguf
 from edgekit.formats.gguf.described import shape_of_file
@@ -139,7 +138,7 @@ def write_source(out: Path) -> str:
     return f"llama.cpp as of llama-cpp-python {library.VERSION} (sha256 {library.SDIST})"
 
 
-def _description(bundle: Bundle, weights: Path, settings: Settings) -> dict[str, Any]:
+def _description(bundle: Bundle, weights: Path, settings: Settings) -> Facts:
     manifest, header = bundle.manifest, gguf.read(weights)
     template = header.metadata.get("tokenizer.chat_template")
     if not isinstance(template, str):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from edgekit.core import Measurement
+from edgekit.core import Facts, Measurement, fact_of
 
 Groups = list[tuple[float, ...]]
 
@@ -65,15 +65,15 @@ def measurements(
     return tuple(measured)
 
 
-def agreement(parity: Mapping[str, Mapping[str, Any]]) -> tuple[Measurement, ...]:
+def agreement(parity: Mapping[str, Facts]) -> tuple[Measurement, ...]:
     """How far the answers of every part were from fp32 and from this machine, where that is known: the largest relative
     error each. Of a language model also the share of positions at which the next token is the same there as here."""
     measured = []
     for name, off in parity.items():
         for key, what in (("fp32", "fp32"), ("here", "this_machine")):
             if key in off:
-                measured.append(Measurement(f"part.{name}.away_from_{what}", "1", ((off[key],),)))
-        if greedy := off.get("greedy"):
+                measured.append(Measurement(f"part.{name}.away_from_{what}", "1", ((fact_of(off, key, float),),)))
+        if greedy := fact_of(off, "greedy", dict, {}):
             share = greedy["same"] / greedy["positions"]
             measured.append(Measurement(f"part.{name}.same_next_token", "1", ((share,),), better="higher"))
     return tuple(measured)

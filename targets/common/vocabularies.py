@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgekit.core import Facts, fact_of
 from edgekit.errors import BadInput, Unsupported
 
 #: Longer than the description of any vocabulary.
@@ -35,14 +36,14 @@ class _Rules(NamedTuple):
 _BERT = _Rules(True, False, ["[CLS]", "[SEP]"], "[UNK]", ["[CLS]", "[MASK]", "[PAD]", "[SEP]", "[UNK]"], [])
 
 
-def vocabulary_of(folder: Path, facts: Mapping[str, Any]) -> tuple[bytes | None, dict[str, Rule]]:
+def vocabulary_of(folder: Path, facts: Facts) -> tuple[bytes | None, dict[str, Rule]]:
     """The tokens of a bundle in `folder` (None: it reads and writes no texts), and the rules of `pieces`.
 
     Raises:
         BadInput: its tokenizer is damaged. Unsupported: the loops have no such tokenizer.
     """
     if "tokenizer" in facts:
-        return pieces(folder / str(facts["tokenizer"]["file"]))
+        return pieces(folder / str(fact_of(facts, "tokenizer", dict)["file"]))
     whole = folder / "tokenizer.json"
     return (vocabulary(whole, _words(facts)) if whole.is_file() else None), {}
 
@@ -127,10 +128,10 @@ def _pack_tokens(tokens: Sequence[bytes]) -> bytes:
     return b"".join(struct.pack("<H", len(token)) + token for token in tokens)
 
 
-def _words(facts: Mapping[str, Any]) -> int:
+def _words(facts: Facts) -> int:
     """How many tokens have a text."""
     try:
-        return int(facts["tokens"]["end_of_text"])
+        return int(fact_of(facts, "tokens", dict)["end_of_text"])
     except (LookupError, TypeError, ValueError) as exc:
         raise BadInput("the bundle does not say which token ends a text.", hint="Export it again.") from exc
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edgekit.core import Bundle, Calls, Form, Measurement, Recipe, Target
+from edgekit.core import Bundle, Calls, Facts, Form, Measurement, Recipe, Target
 from edgekit.errors import BadInput
 from edgekit.targets.microcontroller.arduino import arduino
 from edgekit.targets.microcontroller.boards import boards_of
@@ -69,7 +69,7 @@ def target(
     def lay_out(bundle: Path) -> None:
         pack(bundle, name)
 
-    def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
+    def prove(bundle: Path, calls: Calls) -> Facts:
         return {"device": "qemu", "board": MACHINES[name].board, **asdict(self_test(bundle, MACHINES[name]))}
 
     def measure(bundle: Path) -> Mapping[str, Any]:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from edgekit.core import Calls, Device, Recipe, Target, Trial
+from edgekit.core import Calls, Device, Facts, Measured, Recipe, Target, Trial
 from edgekit.targets.web import npm, page
 from edgekit.targets.web.chromium import browser
 from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB, WLLAMA
 
 
-def _measure(trial: Trial) -> Mapping[str, Any]:
+def _measure(trial: Trial) -> Measured:
     """What measuring in a browser needs is loaded when one is asked for."""
     from edgekit.targets.web.chromium import bench
 
     return bench.measure(trial)
 
 
-def _prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
+def _prove(bundle: Path, calls: Calls) -> Facts:
     from edgekit.targets.web.chromium import bench
 
     return bench.prove(bundle, calls)

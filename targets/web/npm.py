@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Bundle, Form
+from edgekit.core import Bundle, Facts, Form
 from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.targets.common import language
 from edgekit.targets.common.apps import App, app_for
@@ -204,7 +204,7 @@ def _url(path: str) -> str:
     return f"new URL({json.dumps('./' + path)}, import.meta.url)"
 
 
-def _package(bundle: Bundle, name: str, version: str) -> dict[str, Any]:
+def _package(bundle: Bundle, name: str, version: str) -> Facts:
     manifest, runtime = bundle.manifest, runtime_of(bundle)
     return {
         "name": name,

@@ -18,7 +18,7 @@ from edgekit.bundles.facts import recipe_in
 from edgekit.bundles.manifest import Manifest
 from edgekit.bundles.opened import makers
 from edgekit.common.processors import usable_processors
-from edgekit.core import Bundle, Measurement, Report, Target
+from edgekit.core import Bundle, Facts, Measurement, Report, Target
 from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.registry import find, names
 from edgekit.reports.report import SCHEMA
@@ -94,7 +94,7 @@ def build_report(
     answers: Sequence[Answer],
     load: float | None,
     session: str = "",
-    machine: Mapping[str, Any] | None = None,
+    machine: Facts | None = None,
     versions: Mapping[str, str] | None = None,
 ) -> Report:
     """The report of a bundle's processes.
@@ -156,7 +156,7 @@ def bundle_facts(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _agreement(manifest: Manifest) -> dict[str, Any]:
+def _agreement(manifest: Manifest) -> Facts:
     """The agreement with fp32, and which samples it is of; empty without evidence."""
     evidence = manifest.evidence
     if evidence is None:

@@ -8,13 +8,12 @@ to set it beside real ones. The same input gives the same noise, byte for byte.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from edgekit.common.files import cache_folder, hash_file, write_whole
 from edgekit.common.lazy import Image, np, soundfile
-from edgekit.core import is_synthetic
+from edgekit.core import Facts, is_synthetic
 from edgekit.errors import BadInput, Unsupported, need
 
 _SEED = 0
@@ -60,7 +59,7 @@ def describe_input(file: Path) -> dict[str, str]:
     return known
 
 
-def warnings(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
+def warnings(inputs: Sequence[Facts]) -> list[str]:
     """The warnings of a report with these inputs."""
     if not is_synthetic(inputs):
         return []

@@ -7,26 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from edgekit import core
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.facts import recipe_in
 from edgekit.bundles.manifest import Manifest, Tensor
 from edgekit.common.processors import thread_count
-from edgekit.core import (
-    Bundle,
-    Costs,
-    Exporter,
-    Identity,
-    Model,
-    Network,
-    Part,
-    Predictor,
-    Recipe,
-    Runner,
-    Runtime,
-    TensorSpec,
-    Usage,
-    Weights,
-)
 from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.registry import find, names, serving
 from edgekit.tasks.resolved import predictor_of
@@ -35,10 +20,10 @@ from edgekit.tasks.resolved import predictor_of
 def load(
     path: str | Path,
     threads: int | None = None,
-    wrap: Callable[[str, Runner], Runner] | None = None,
+    wrap: Callable[[str, core.Runner], core.Runner] | None = None,
     *,
     hashes: bool = True,
-) -> Predictor:
+) -> core.Predictor:
     """A bundle, ready to predict. Needs only the ``run`` extra, and never the checkpoint.
 
     Args:
@@ -72,12 +57,12 @@ def load(
 class Makers(NamedTuple):
     """Who made a bundle, and who runs it."""
 
-    model: Model
-    exporter: Exporter
-    runtime: Runtime
+    model: core.Model
+    exporter: core.Exporter
+    runtime: core.Runtime
 
 
-def makers(bundle: Bundle) -> Makers:
+def makers(bundle: core.Bundle) -> Makers:
     """The model, the exporter and the runtime of `bundle`.
 
     Raises:
@@ -99,15 +84,15 @@ def makers(bundle: Bundle) -> Makers:
         ) from exc
 
 
-def model_from_manifest(manifest: Manifest) -> Model:
+def model_from_manifest(manifest: Manifest) -> core.Model:
     """The declaration of an imported model, as far as its bundle needs it: parts, and the task with its labels."""
     parts = tuple(
-        Part(part.name, _specs(part.inputs), _specs(part.outputs), axes={}, build=None) for part in manifest.parts
+        core.Part(part.name, _specs(part.inputs), _specs(part.outputs), axes={}, build=None) for part in manifest.parts
     )
     facts = manifest.model
     task = find("tasks", facts.task)
     labels = manifest.facts.get("labels", ())
-    usage = Usage(
+    usage = core.Usage(
         facts.task,
         manifest.golden.input,
         labels=tuple(labels) if isinstance(labels, list) else (),
@@ -115,23 +100,23 @@ def model_from_manifest(manifest: Manifest) -> Model:
     )
     if facts.family in names("families"):
         usage = replace(find("families", facts.family).usage, golden=manifest.golden.input)
-    return Model(
-        identity=Identity(facts.name, facts.family, manifest.licences["weights"], "", importer=facts.importer),
-        weights=Weights(sources=(), prepare=lambda checkpoint, folder: manifest.facts),
-        network=Network(parts=parts, parameters=facts.parameters),
+    return core.Model(
+        identity=core.Identity(facts.name, facts.family, manifest.licences["weights"], "", importer=facts.importer),
+        weights=core.Weights(sources=(), prepare=lambda checkpoint, folder: manifest.facts),
+        network=core.Network(parts=parts, parameters=facts.parameters),
         task=usage,
-        costs=Costs(size=_unknown, memory=_unknown),
+        costs=core.Costs(size=_unknown, memory=_unknown),
     )
 
 
-def _specs(tensors: Sequence[Tensor]) -> tuple[TensorSpec, ...]:
-    return tuple(TensorSpec(tensor.name, tensor.dtype, tuple(tensor.shape)) for tensor in tensors)
+def _specs(tensors: Sequence[Tensor]) -> tuple[core.TensorSpec, ...]:
+    return tuple(core.TensorSpec(tensor.name, tensor.dtype, tuple(tensor.shape)) for tensor in tensors)
 
 
-def _unknown(recipe: Recipe) -> int:
+def _unknown(recipe: core.Recipe) -> int:
     raise Unsupported("a bundle does not know what its model costs in another recipe.", hint="edgekit fit SOURCE")
 
 
-def load_unchecked(path: str, threads: int, wrap: Callable[[str, Runner], Runner] | None) -> Predictor:
+def load_unchecked(path: str, threads: int, wrap: Callable[[str, core.Runner], core.Runner] | None) -> core.Predictor:
     """`load` without hashing, for `bench`, whose parent has checked the bundle once."""
     return load(path, threads, wrap, hashes=False)

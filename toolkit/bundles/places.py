@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 
 from edgekit.common.figures import NOT_MEASURED
-from edgekit.core import Placement
+from edgekit.core import Facts, Placement, fact_of
 
 #: The share of multiplications below which a part counts as torn apart.
 WHOLE = 0.99
@@ -18,16 +15,16 @@ _FLOATS = ("float", "weight-only", "table")
 _NAMED = 3
 
 
-def placement_of(census: Mapping[str, Any]) -> Placement | None:
+def placement_of(census: Facts) -> Placement | None:
     """What the census of a part says of its accelerator; None: it has none. Raises msgspec.ValidationError."""
-    placement = census.get("placement") or {}
+    placement = fact_of(census, "placement", dict, {})
     # Older bundles for OpenVINO have counts of its kernels in this place.
     return msgspec.convert(placement, Placement) if "unit" in placement else None
 
 
-def is_quantized(census: Mapping[str, Any]) -> bool:
+def is_quantized(census: Facts) -> bool:
     """Whether a part computes layers in integers."""
-    return any(layer["form"] not in _FLOATS for layer in census.get("layers", {}).values())
+    return any(layer["form"] not in _FLOATS for layer in fact_of(census, "layers", dict, {}).values())
 
 
 def describe(part: str, placement: Placement) -> list[str]:

@@ -9,9 +9,9 @@ import json
 import urllib.parse
 import uuid
 from collections.abc import Mapping
-from typing import Any
 
 from edgekit.bundles.manifest import File, Manifest
+from edgekit.core import Facts
 from edgekit.errors import DISTRIBUTION
 
 NAME = "sbom.cdx.json"
@@ -23,7 +23,7 @@ def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
     # A declared licence is an SPDX identifier; that of other weights may be any word.
     weights = {"license": {"id" if source.pinned else "name": manifest.licences["weights"]}}
     version = (source.revision, manifest.recipe.exporter, manifest.recipe.precision)
-    component = {
+    component: Facts = {
         "type": "machine-learning-model",
         "bom-ref": "model",
         "name": model.name,
@@ -32,7 +32,7 @@ def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
         "modelCard": {"modelParameters": {"task": model.task, "architectureFamily": model.family}},
         "externalReferences": [{"type": "distribution", "url": source.uri}],
     }
-    document: dict[str, Any] = {
+    document: Facts = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'edgekit:{manifest.key}')}",
@@ -49,7 +49,7 @@ def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
-def _tool(name: str, manifest: Manifest) -> dict[str, Any]:
+def _tool(name: str, manifest: Manifest) -> Facts:
     package, version = DISTRIBUTION if name == "edgekit" else name, manifest.versions[name]
     purl = f"pkg:pypi/{package}@{urllib.parse.quote(version, safe='')}"  # a local version has a plus: 2.9.0+cpu
     terms = manifest.licences.get(name, "") if name != "edgekit" else ""
@@ -57,5 +57,5 @@ def _tool(name: str, manifest: Manifest) -> dict[str, Any]:
     return {"type": "library", "name": name, "version": version, "purl": purl, **own}
 
 
-def _file(name: str, sha256: str) -> dict[str, Any]:
+def _file(name: str, sha256: str) -> Facts:
     return {"type": "file", "bom-ref": name, "name": name, "hashes": [{"alg": "SHA-256", "content": sha256}]}

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from edgekit import registry
 from edgekit.bench.machine import host
 from edgekit.common.files import cache_folder
-from edgekit.core import Device, Exporter
+from edgekit.core import Device, Exporter, Facts
 from edgekit.errors import EdgekitError, install_command
 
 
@@ -97,7 +97,7 @@ def _programs(what: str, names: tuple[str, ...], remedy: str) -> Finding:
     return Finding(what, not missing, present, "" if not missing else f"{remedy} (lacks {', '.join(missing)})")
 
 
-def machine() -> dict[str, Any]:
+def machine() -> Facts:
     """Facts about this machine (see `edgekit.bench.machine.host.describe`) and this installation, for a bug report."""
     facts = {name: value for name, value in host.describe().items() if value is not None}
     return {**facts, "cache": str(cache_folder())}

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
+from edgekit.core import Facts
 from edgekit.errors import EdgekitError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def show_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=escaped, default=_plain))
 
 
-def error_facts(exc: EdgekitError) -> dict[str, Any]:
+def error_facts(exc: EdgekitError) -> Facts:
     """An error for ``--json``."""
     return {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint, "exit_code": exc.exit_code}
 

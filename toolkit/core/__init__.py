@@ -2,6 +2,7 @@
 
 from edgekit.core.costs import Costs, Work
 from edgekit.core.exporter import Artifact, Encoding, Exporter
+from edgekit.core.facts import fact_of
 from edgekit.core.family import Family, Member
 from edgekit.core.importer import Importer, ImportOptions, Inspection
 from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights
@@ -9,14 +10,16 @@ from edgekit.core.placement import Case, Lowering, Placement, Proof, share_of
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Heard, Prediction, Predictor, Runner, Stream
 from edgekit.core.runtime import INTERFACE, Abilities, Constraint, Runtime
-from edgekit.core.target import Board, Device, Form, Target, Trial
+from edgekit.core.target import Board, Device, Form, Measured, Target, Trial
 from edgekit.core.task import Agreement, Objection, Task
 from edgekit.core.values import (
     Bundle,
     Calls,
     Checkpoint,
     Evidence,
+    Facts,
     Feeds,
+    Json,
     Progress,
     Recipe,
     Sample,
@@ -43,6 +46,7 @@ __all__ = [
     "Evaluation",
     "Evidence",
     "Exporter",
+    "Facts",
     "Family",
     "Feeds",
     "Fidelity",
@@ -53,7 +57,9 @@ __all__ = [
     "ImportOptions",
     "Importer",
     "Inspection",
+    "Json",
     "Lowering",
+    "Measured",
     "Measurement",
     "Member",
     "Model",
@@ -81,6 +87,7 @@ __all__ = [
     "Usage",
     "Weights",
     "Work",
+    "fact_of",
     "is_synthetic",
     "share_of",
 ]

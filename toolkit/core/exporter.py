@@ -11,7 +11,7 @@ from typing import Any
 
 from edgekit.core.model import Model
 from edgekit.core.running import Runner
-from edgekit.core.values import Checkpoint, Feeds, Progress, Recipe
+from edgekit.core.values import Checkpoint, Facts, Feeds, Progress, Recipe
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,11 @@ class Exporter(ABC):
                 ]
         return steps
 
-    def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
+    def defaults(self, model: Model, precision: str) -> Facts:
         """Options of a recipe for `model`, from the facts of its parts."""
         return {}
 
-    def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
+    def careful(self, model: Model, recipe: Recipe) -> Sequence[Facts]:
         """Options by which int8 loses less, in the order in which they are tried."""
         return ()
 

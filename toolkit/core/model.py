@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from edgekit.core.costs import Costs
 from edgekit.core.running import Predictor, Runner
-from edgekit.core.values import Checkpoint, Evidence, Sample, Source, TensorSpec
+from edgekit.core.values import Checkpoint, Evidence, Facts, Sample, Source, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Weights:
     """
 
     sources: tuple[Source, ...]
-    prepare: Callable[[Checkpoint, Path], Mapping[str, Any]]
+    prepare: Callable[[Checkpoint, Path], Facts]
     assets: tuple[str, ...] = ()
     hub: str = ""
     companions: Mapping[str, Source] = field(default_factory=dict)
@@ -190,12 +190,12 @@ class Usage:
 
     name: str
     golden: str
-    predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor] | None = None
+    predictor: Callable[[Mapping[str, Runner], Path, Facts], Predictor] | None = None
     labels: Sequence[str] = ()
     samples: Callable[[Path], Sequence[Sample]] | None = None
     evaluation: Evaluation | None = None
     calibration: int = 0
-    operate: Callable[[Sequence[Any], Sequence[Any], Mapping[str, Any]], Mapping[str, Any]] | None = None
+    operate: Callable[[Sequence[Any], Sequence[Any], Facts], Facts] | None = None
     evidence: Evidence | None = None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core.values import Feeds, TensorSpec
+from edgekit.core.values import Facts, Feeds, TensorSpec
 from edgekit.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Heard:
     """
 
     text: str = ""
-    words: Sequence[Mapping[str, Any]] = ()
+    words: Sequence[Facts] = ()
     pending: str = ""
     notes: Sequence[str] = ()
 

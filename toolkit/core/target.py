@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 if TYPE_CHECKING:
-    from edgekit.core.values import Calls, Progress, Recipe
+    from edgekit.core.results import Fidelity, Measurement
+    from edgekit.core.values import Calls, Facts, Progress, Recipe
 
 
 @dataclass(frozen=True)
@@ -95,19 +96,31 @@ class Trial:
     progress: Progress
 
 
+class Measured(TypedDict):
+    """What a device measured. `host`: facts, nothing that identifies a person; `local`: it runs on this machine, whose
+    facts are added."""
+
+    fidelity: Fidelity
+    host: Facts
+    versions: Mapping[str, str]
+    threads: int
+    measurements: tuple[Measurement, ...]
+    warnings: Sequence[str]
+    local: NotRequired[bool]
+
+
 @dataclass(frozen=True)
 class Device:
     """A device that is connected to this machine and runs bundles of a target (a phone).
 
     Attributes:
-        measure: (trial) -> ``fidelity``, ``host`` (facts, nothing that identifies a person), ``versions``, ``threads``,
-            ``measurements``, ``warnings``; ``local``, where it runs on this machine, whose facts are added. Raises
-            DeviceFailed, ParityFailed, Unsupported, BadInput; MissingExtra where a tool of this machine is absent.
+        measure: (trial) -> what was measured. Raises DeviceFailed, ParityFailed, Unsupported, BadInput; MissingExtra
+            where a tool of this machine is absent.
         state: () -> (ready, name of the device, remedy if not ready), for `doctor`: within seconds, starts nothing,
             raises nothing.
     """
 
-    measure: Callable[[Trial], Mapping[str, Any]]
+    measure: Callable[[Trial], Measured]
     state: Callable[[], tuple[bool, str, str]]
 
 
@@ -148,7 +161,7 @@ class Target:
     runtimes: Mapping[str, str] = field(default_factory=dict)
     pack: Callable[[Path], None] | None = None
     boards: Mapping[str, Board] = field(default_factory=dict)
-    prove: Callable[[Path, Calls], Mapping[str, Any]] | None = None
+    prove: Callable[[Path, Calls], Facts] | None = None
     measure: Callable[[Path], Mapping[str, Any]] | None = None
     forms: Mapping[str, Form] = field(default_factory=dict)
     devices: Mapping[str, Device] = field(default_factory=dict)

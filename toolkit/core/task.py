@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from edgekit.core.model import Evaluation
 from edgekit.core.running import Prediction, Predictor, Runner
-from edgekit.core.values import Evidence, Sample
+from edgekit.core.values import Evidence, Facts, Sample
 
 #: A verdict, and why.
 Objection = tuple[Literal["fail", "undecided"], str]
@@ -85,7 +85,7 @@ class Task:
     sample: Literal["sound", "picture", "text", "ids", "arrays"]
     judge: Literal["answers", "probabilities"]
     samples: Callable[[Path, Sequence[str]], Sequence[Sample]]
-    predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor] | None = None
+    predictor: Callable[[Mapping[str, Runner], Path, Facts], Predictor] | None = None
     metric: str = ""
     rate: Literal["calls", "tokens"] = "calls"
     golden: str = ""

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
     from edgekit.bundles.manifest import Manifest
 
+#: What JSON can say; and what it says by name, as a manifest's facts.
+Json = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+Facts = Mapping[str, Json]
+
+
 #: One call of a part: input name -> array.
 Feeds = Mapping[str, "NDArray[Any]"]
 

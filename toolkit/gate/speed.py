@@ -9,21 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from edgekit.bench.statistics import repeated
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.common.packed import plain_name
-from edgekit.core import Artifact, Feeds, Runner, Runtime
+from edgekit.core import Artifact, Facts, Feeds, Runner, Runtime
 from edgekit.errors import EdgekitError
 
 #: Most rounds, and fewest for a result. After so many seconds no more than the fewest are run; after so many, none.
 _ROUNDS, _LEAST, _SECONDS, _LONGEST = 21, 5, 3.0, 15.0
 
 
-def against_fp32(
-    runtime: Runtime, artifact: Artifact, bundle: Path, work: Path, feeds: Sequence[Feeds]
-) -> dict[str, Any]:
+def against_fp32(runtime: Runtime, artifact: Artifact, bundle: Path, work: Path, feeds: Sequence[Feeds]) -> Facts:
     """Seconds of a call of the artefact, and of the fp32 form that the exporter left in `work` (``PART*.fp32.*``).
 
     Args:
@@ -55,7 +52,7 @@ def _adapt_inputs(runner: Runner, feed: Feeds) -> Feeds:
     return {spec.name: value if value.dtype.kind == "f" else value.astype(spec.dtype) for spec, value in pairs}
 
 
-def _compare_times(runners: Sequence[Runner], inputs: Sequence[Feeds]) -> dict[str, Any]:
+def _compare_times(runners: Sequence[Runner], inputs: Sequence[Feeds]) -> Facts:
     times: list[list[float]] = [[], []]
     began = time.perf_counter()
     for round_ in range(_ROUNDS + 1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import JUDGED_BY_SOURCE, Manifest, Verdict
 from edgekit.bundles.opened import load, makers
 from edgekit.common.processors import usable_processors
-from edgekit.core import Bundle, Calls, Progress
+from edgekit.core import Bundle, Calls, Facts, Progress
 from edgekit.errors import GateFailed, MissingExtra, UnknownName
 from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.evidence import measure_agreement
@@ -89,7 +88,7 @@ def _older(manifest: Manifest) -> str:
     )
 
 
-def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any]:
+def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Facts:
     """The results of the target's device on the golden vectors; if it is not connected, why they are missing.
 
     Raises:

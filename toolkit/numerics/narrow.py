@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.core import Facts
+
 #: Bits of a weight of the form "four-bit", with its share of a scale: 16 bits for 32 weights.
 FOUR_BITS = 4.5
 
 
-def narrow_bits(options: Mapping[str, Any], part: str | None = None) -> float:
+def narrow_bits(options: Facts, part: str | None = None) -> float:
     """Bits that a weight of a part's products takes in the file on average, scales included; 0: nobody asked for fewer
     than 8. Without `part`: of the part that has the fewest."""
 

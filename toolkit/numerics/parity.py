@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Feeds, Runner, TensorSpec
+from edgekit.core import Facts, Feeds, Runner, TensorSpec
 from edgekit.numerics.narrow import narrow_bits
 
 Outputs: TypeAlias = "Mapping[str, NDArray[Any]]"
@@ -47,7 +47,7 @@ _BLOCK = 1 << 20
 _KEPT = 2048
 
 
-def coarsest(precision: str, options: Mapping[str, Any]) -> str:
+def coarsest(precision: str, options: Facts) -> str:
     """The key of `LIMITS` for a recipe: `PARTLY_4_BITS` where its options ask for that, else its precision."""
     return PARTLY_4_BITS if narrow_bits(options) else precision
 

@@ -11,13 +11,12 @@ import shlex
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from edgekit.bench import metrics
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import load
 from edgekit.bundles.staging import peek, replaceable, staging_folder
-from edgekit.core import Bundle, Progress, Source
+from edgekit.core import Bundle, Facts, Progress, Source
 from edgekit.errors import BadInput, boundary
 from edgekit.estimation import budgets
 from edgekit.gate.judges import Looks
@@ -75,7 +74,7 @@ def export(asked: Asked) -> Bundle:
 
 
 @accept_fields(Asked)
-def outline(asked: Asked) -> dict[str, Any]:
+def outline(asked: Asked) -> Facts:
     """What `export` would do with the same arguments, without any download of weights, JSON-able: every name resolved,
     the recipes in the order in which they would be tried, and the estimates of `fit`.
 

@@ -9,22 +9,8 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from edgekit import core
 from edgekit.bench.machine import host
-from edgekit.core import (
-    Board,
-    Checkpoint,
-    Evidence,
-    Exporter,
-    Model,
-    Predictor,
-    Progress,
-    Recipe,
-    Runner,
-    Runtime,
-    Sample,
-    Source,
-    Target,
-)
 from edgekit.estimation import budgets
 from edgekit.gate.judges import Judge, Looks, Scores
 from edgekit.numerics.parity import FLOATS
@@ -58,8 +44,8 @@ class Asked:
     offline: bool = False
     mirror: str | Path | None = None
     fallback: bool = True
-    options: Mapping[str, Any] | None = None
-    operating: Mapping[str, Any] | None = None
+    options: core.Facts | None = None
+    operating: core.Facts | None = None
     max_kld: float | None = None
     limits: Limits | None = None
     task: str = ""
@@ -75,7 +61,7 @@ class Asked:
     download: int | None = None
     require_placed: float | None = None
     workers: str | None = None
-    progress: Progress | None = None
+    progress: core.Progress | None = None
 
     def tell(self, what: str, done: int, total: int) -> None:
         """Progress, if it is wanted."""
@@ -119,27 +105,27 @@ class Job:
         asked: the request that all this was resolved from; a worker of a pool resolves it again.
     """
 
-    model: Model
-    target: Target
-    recipe: Recipe
-    exporter: Exporter
-    runtime: Runtime
+    model: core.Model
+    target: core.Target
+    recipe: core.Recipe
+    exporter: core.Exporter
+    runtime: core.Runtime
     judge: Judge
     asked: Asked
-    calibration: Sequence[Sample] = ()
-    samples: Sequence[Sample] = ()
+    calibration: Sequence[core.Sample] = ()
+    samples: Sequence[core.Sample] = ()
     data: str = ""
     choosing: int = 0
-    operating: Mapping[str, Any] = field(default_factory=dict)
+    operating: core.Facts = field(default_factory=dict)
     limits: Limits | None = None
-    settled: tuple[Recipe, ...] = ()
-    evidence: Evidence | None = None
+    settled: tuple[core.Recipe, ...] = ()
+    evidence: core.Evidence | None = None
     no_evidence: str = ""
     unmeasured: bool = False
     adapter: str = ""
-    board: Board | None = None
+    board: core.Board | None = None
 
-    def recipes(self) -> list[Recipe]:
+    def recipes(self) -> list[core.Recipe]:
         """The requested recipe, then the recipes of the format's ladder that follow it and fit the target; or those of
         `settled`."""
         if self.settled:
@@ -155,7 +141,7 @@ class Job:
             follow = [recipe for recipe in follow if recipe.precision in FLOATS]
         return [self.recipe, *(recipe for recipe in follow if recipe != self.recipe)]
 
-    def recipes_to_try(self, size: int | None, *, hurried: bool = False) -> dict[str, Recipe]:
+    def recipes_to_try(self, size: int | None, *, hurried: bool = False) -> dict[str, core.Recipe]:
         """Name -> recipe: what a search tries. It is what the exporter offers for the model and fits the target, the
         smallest first, with the options that hold for all.
 
@@ -203,27 +189,27 @@ class Run:
     """
 
     job: Job
-    checkpoint: Checkpoint
-    source: Source | None
+    checkpoint: core.Checkpoint
+    source: core.Source | None
     key: str
     stage: Path
     work: Path
     place: Path
-    tell: Progress
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    tell: core.Progress
+    facts: core.Facts = field(default_factory=dict)
     golden_input: str = ""
     off: str = ""
     tried: int = 0
     compared: int = 0
 
-    def predictor(self, parts: Mapping[str, Runner], facts: Mapping[str, Any] | None = None) -> Predictor:
+    def predictor(self, parts: Mapping[str, core.Runner], facts: core.Facts | None = None) -> core.Predictor:
         """The model's predictor over `parts`, in the bundle that is being made."""
         return predictor_of(self.job.model, parts, self.stage, self.facts if facts is None else facts)
 
     def answers(
         self,
-        predictor: Predictor,
-        samples: Sequence[Sample],
+        predictor: core.Predictor,
+        samples: Sequence[core.Sample],
         what: str,
         *,
         reference: bool = False,
@@ -235,7 +221,7 @@ class Run:
         looks = Looks(what, self.tell, self.work, reference, after)
         return self.job.judge.answers(self.job.model, predictor, samples, looks)
 
-    def scores(self, predictor: Predictor, what: str, *, reference: bool = False) -> Scores:
+    def scores(self, predictor: core.Predictor, what: str, *, reference: bool = False) -> Scores:
         """The scores of the candidate (or the reference) on the data; empty if they are not needed.
 
         Without a metric the reference is not scored: an operating point needs the candidate only, on hours of sound.

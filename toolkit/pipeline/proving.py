@@ -11,7 +11,7 @@ from edgekit.bundles.manifest import Agreement, Verdict
 from edgekit.bundles.places import placement_of
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.common.processors import usable_processors
-from edgekit.core import Artifact, Predictor, Recipe, Runner, TensorSpec, Work
+from edgekit.core import Artifact, Facts, Predictor, Recipe, Runner, TensorSpec, Work
 from edgekit.errors import CannotRun, EdgekitError, GateFailed, ParityFailed
 from edgekit.gate import placing, speed
 from edgekit.gate.agreement import Grounds
@@ -54,7 +54,7 @@ class Accepted:
     specs: Mapping[str, tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]]
     output: str
     verdict: Verdict
-    facts: Mapping[str, Any]
+    facts: Facts
     agreement: Agreement
     reference: Reference
 
@@ -182,7 +182,7 @@ def _unproven(
     runners: Mapping[str, Runner],
     reference: Reference,
     recipe: Recipe,
-    facts: Mapping[str, Any],
+    facts: Facts,
     why: str,
 ) -> Accepted:
     """Artefacts whose structure alone is known (fidelity "structural"): no figure stands for what was not run."""
@@ -252,7 +252,7 @@ def _judge_data(run: Run, scores: Scores, reference: Reference) -> Verdict:
     return chosen_among(verdict(every[job.choosing :]), run.compared + 1) if run.compared else verdict(every)
 
 
-def _choose_operating_point(job: Job, scores: Scores, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+def _choose_operating_point(job: Job, scores: Scores, facts: Facts) -> Facts:
     """`facts` with the operating point chosen by the candidate's own scores, if there is labelled data."""
     truths = [sample.truth for sample in job.samples]
     if job.model.task.operate is None or not truths or any(truth is None for truth in truths):
@@ -265,7 +265,7 @@ def _time_artifact(run: Run, artifact: Artifact, recipe: Recipe, reference: Refe
     """The artefact with the time of a call compared with fp32 on this machine, or why that was not measured."""
     if recipe.precision == "fp32":
         return artifact
-    times: dict[str, Any] = {NOT_MEASURED: "fp16 is not compared with fp32"}
+    times: Facts = {NOT_MEASURED: "fp16 is not compared with fp32"}
     if recipe.precision != "fp16":
         run.tell(f"comparing {artifact.part} with its fp32 form", 0, 0)
         feeds = reference.calibration[artifact.part]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from edgekit.core import Facts
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.quantization import samples
 from edgekit.quantization.candidates import Candidates, Made, Truth
@@ -42,7 +43,7 @@ def choose(candidates: Candidates[Made], wish: Wish) -> tuple[Plan, Made]:
     if better is not None:
         errors[f"{plan}, biases corrected"] = error = candidates.error(better)
         chosen = better if error < errors[str(plan)] else chosen
-    facts = {
+    facts: Facts = {
         "form": plan.form,
         "ranges": plan.ranges,
         "samples": len(candidates.feeds),

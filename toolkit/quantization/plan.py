@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from edgekit.core import Facts
 from edgekit.errors import Unsupported
 
 #: Why, where the recipe leaves no choice.
@@ -79,7 +80,7 @@ class Plan:
     floats: Mapping[str, str] = field(default_factory=dict)
     forms: Mapping[str, LayerPlan] = field(default_factory=dict)
     why: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
 
     def __str__(self) -> str:
         ranges = f" ({self.ranges})" if self.ranges else ""

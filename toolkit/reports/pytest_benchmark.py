@@ -9,15 +9,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
 from edgekit import __version__
 from edgekit.bench.statistics import repeated
-from edgekit.core import Measurement, Report
+from edgekit.core import Facts, Measurement, Report
 from edgekit.reports.cells import Cell, Matrix, label
 
 
-def pytest_benchmark(matrix: Matrix) -> dict[str, Any]:
+def pytest_benchmark(matrix: Matrix) -> Facts:
     """The document for all measured cells, JSON-able. It names the machine of the first cell."""
     measured = [cell for cell in matrix.cells if cell.report is not None]
     host = measured[0].report.host if measured and measured[0].report else {}
@@ -39,7 +38,7 @@ def pytest_benchmark(matrix: Matrix) -> dict[str, Any]:
     }
 
 
-def _entries(cell: Cell) -> list[dict[str, Any]]:
+def _entries(cell: Cell) -> list[Facts]:
     report = cell.report
     assert report is not None
     others = {item.name: repeated.middle(item.values) for item in report.measurements if item.unit != "s"}
@@ -64,7 +63,7 @@ def _entries(cell: Cell) -> list[dict[str, Any]]:
     ]
 
 
-def _options(report: Report) -> dict[str, Any]:
+def _options(report: Report) -> Facts:
     facts = report.host.get("run")
     rounds = facts.get("loops") if isinstance(facts, dict) else None
     most = max(rounds) if isinstance(rounds, list) and rounds and all(isinstance(n, int) for n in rounds) else 1
@@ -78,7 +77,7 @@ def _options(report: Report) -> dict[str, Any]:
     }
 
 
-def _statistics(item: Measurement) -> dict[str, Any]:
+def _statistics(item: Measurement) -> Facts:
     """As pytest-benchmark computes them from the rounds: sample deviation, quartiles, Tukey's outliers."""
     values = repeated.pool(item.values)
     mean = statistics.fmean(values)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
-from edgekit.core import Recipe, Runtime
+from edgekit.core import Facts, Recipe, Runtime
 from edgekit.errors import UnknownName, Unsupported
 from edgekit.registry import find, names
 
 
-def recipe_of(runtime: str, precision: str, options: Mapping[str, Any] | None = None) -> Recipe:
+def recipe_of(runtime: str, precision: str, options: Facts | None = None) -> Recipe:
     """A recipe with the format that its runtime takes.
 
     Raises:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from edgekit.core import Evidence, Model, Predictor, Runner, Sample, Task
+from edgekit.core import Evidence, Facts, Model, Predictor, Runner, Sample, Task
 from edgekit.errors import Unsupported
 from edgekit.registry import find
 
@@ -17,7 +16,7 @@ def task_of(model: Model) -> Task:
     return task
 
 
-def predictor_of(model: Model, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+def predictor_of(model: Model, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> Predictor:
     """The predictor of `model`, its own or its task's.
 
     Args:

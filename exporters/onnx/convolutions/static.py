@@ -26,7 +26,7 @@ from typing import Any
 import onnx
 
 from edgekit.common.lazy import NDArray, np, onnxruntime
-from edgekit.core import Feeds, Progress
+from edgekit.core import Facts, Feeds, Progress
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx import half
 from edgekit.exporters.onnx.convolutions import places, qdq, rounding
@@ -54,7 +54,7 @@ _STORED = ("ConvTranspose", "Einsum")
 
 Outputs = list[dict[str, NDArray[Any]]]
 #: (the model, product -> what became of it, facts for the census)
-Made = tuple[onnx.ModelProto, dict[str, LayerPlan], dict[str, Any]]
+Made = tuple[onnx.ModelProto, dict[str, LayerPlan], Facts]
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ def make(
     fused = {} if needs.whole else candidates.count_fused_operators(model, chosen.floats)  # it computes elsewhere
     model = half.store_in_half(model, keep=lambda name: name.endswith(".scales"))  # layers in float
     forms = {name: "float" if name in chosen.floats else "static" for name in candidates.layers}
-    facts = {"weights": wish.weights, "sha256": _hash(feeds), "fused": fused}
+    facts: Facts = {"weights": wish.weights, "sha256": _hash(feeds), "fused": fused}
     return model, {**chosen.layers(forms), **stored}, {**chosen.facts, **facts, **balance}
 
 
-def _try_equalization(candidates: _Static, model: onnx.ModelProto, wish: Wish) -> tuple[_Static, dict[str, Any]]:
+def _try_equalization(candidates: _Static, model: onnx.ModelProto, wish: Wish) -> tuple[_Static, Facts]:
     """The same part, with channels that are evened out where that helps; facts for the census."""
     graph = equalize_channels(model, candidates.calibrating) if wish.weights == "per-channel" else None
     if graph is None or not candidates.measured:

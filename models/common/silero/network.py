@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekit.common.lazy import np
+from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
 from edgekit.models.common.silero.shapes import BINS, CONVOLUTIONS, HIDDEN, HOP, MIRRORED, WINDOW
 
@@ -70,7 +70,7 @@ class SileroFrames(_Features):
         return torch.sigmoid(self.decision(F.relu(out[:, 0]))), h[0], c[0]
 
 
-def network(tensors: Mapping[str, Any], frames: int = 1) -> Silero | SileroFrames:
+def network(tensors: Mapping[str, NDArray[Any]], frames: int = 1) -> Silero | SileroFrames:
     """The network of a single frame or of several a call, with weights in the names of Silero's own safetensors.
 
     Raises:

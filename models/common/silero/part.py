@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgekit.core import Axis, Checkpoint, Part, TensorSpec
+from edgekit.core import Axis, Checkpoint, Facts, Part, TensorSpec
 from edgekit.models.common.own import package_source
 from edgekit.models.common.silero.shapes import CONTEXT, FRAME, HIDDEN
 
@@ -21,7 +21,7 @@ SOURCE = package_source(
 _STATES = {name: TensorSpec(name, "float32", (1, HIDDEN)) for name in "hc"}
 _AFTER = {name: TensorSpec(f"{name}_after", "float32", (1, HIDDEN)) for name in _STATES}
 #: See `edgekit.tasks.voice_activity_detection.Listener`.
-FACTS = {"hop": FRAME, "context": CONTEXT, "states": {name: after.name for name, after in _AFTER.items()}}
+FACTS: Facts = {"hop": FRAME, "context": CONTEXT, "states": {name: after.name for name, after in _AFTER.items()}}
 
 
 def build(checkpoint: Checkpoint, frames: int = 1) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Runner
+from edgekit.core import Facts, Runner, fact_of
 from edgekit.models.keyword.frontends.mfcc import normalize_level
 from edgekit.models.keyword.frontends.micro import MicroFrontend, MicroStream
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
@@ -32,13 +32,13 @@ class Ear(Protocol):
     def reset(self) -> None: ...
 
 
-def ear(parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> Ear:
+def ear(parts: Mapping[str, Runner], facts: Facts) -> Ear:
     """The ear for these parts: `facts` as `prepare` gives them."""
     graph = parts["frontend"].inputs[0].dtype == "float32"
-    if "words" in facts["rules"]:
-        keyword = MfccSettings(**facts["frontend"]), KeywordRules(**facts["rules"])
+    if "words" in fact_of(facts, "rules", dict):
+        keyword = fact_of(facts, "frontend", MfccSettings), fact_of(facts, "rules", KeywordRules)
         return _Window(parts, *keyword) if graph else _Frames(parts, *keyword)
-    wakeword = MicroSettings(**facts["frontend"]), WakewordRules(**facts["rules"])
+    wakeword = fact_of(facts, "frontend", MicroSettings), fact_of(facts, "rules", WakewordRules)
     return _Strides(parts, *wakeword) if graph else _ChipStrides(parts, *wakeword)
 
 

@@ -7,9 +7,10 @@ what was asked, the point says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from edgekit.core import Facts
 from edgekit.errors import BadInput
 from edgekit.models.keyword.hearing.pipeline import Heard
 from edgekit.models.keyword.hearing.rules import STEPS
@@ -20,7 +21,7 @@ _ASKED = "false_alarms_per_hour"
 _MARGIN = 0.02
 
 
-def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def operate(scores: Sequence[Any], truths: Sequence[Any], options: Facts) -> Facts:
     """The operating point.
 
     Args:
@@ -73,7 +74,7 @@ def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, 
     }
 
 
-def _parse_false_alarms(options: Mapping[str, Any]) -> float | None:
+def _parse_false_alarms(options: Facts) -> float | None:
     for name in sorted(set(options) - {_ASKED}):
         raise BadInput(f"an operating point has no option {name!r}.", hint=f"There is: {_ASKED}.")
     asked = options.get(_ASKED)

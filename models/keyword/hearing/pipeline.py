@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.models.keyword.hearing import rules
@@ -160,11 +160,11 @@ class _Spotter(Predictor):
 class KeywordSpotter(_Spotter):
     """Words in the last second, looked at every few frames."""
 
-    def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], facts: Facts) -> None:
         super().__init__(ear(parts, facts), rules.judge(facts))
         self._network = parts["network"]
-        self._labels: list[str] = list(facts["labels"])
-        self._rules, self._settings = KeywordRules(**facts["rules"]), MfccSettings(**facts["frontend"])
+        self._labels = fact_of(facts, "labels", list[str])
+        self._rules, self._settings = fact_of(facts, "rules", KeywordRules), fact_of(facts, "frontend", MfccSettings)
         self._float = parts["frontend"].inputs[0].dtype == "float32"
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
@@ -255,5 +255,5 @@ class PhraseSpotter(_Spotter):
 class WakewordSpotter(PhraseSpotter):
     """One phrase, as microWakeWord's streaming networks find it."""
 
-    def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], facts: Facts) -> None:
         super().__init__(ear(parts, facts), rules.judge(facts))

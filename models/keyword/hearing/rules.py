@@ -5,11 +5,11 @@ The arithmetic is in whole numbers and is the C detector's (exporters/c/frontend
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from edgekit.common.lazy import NDArray, np
+from edgekit.core import Facts, fact_of
 from edgekit.errors import BadInput
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 
@@ -38,32 +38,33 @@ class Mean:
     rate: int
 
 
-def judge(facts: Mapping[str, Any]) -> Mean:
+def judge(facts: Facts) -> Mean:
     """The rules in a bundle's facts; an operating point in them has the last word about the limit.
 
     Raises:
         BadInput: an operating point that cannot be.
     """
-    if "words" in facts["rules"]:
-        settings, rules = MfccSettings(**facts["frontend"]), KeywordRules(**facts["rules"])
+    labels = tuple(fact_of(facts, "labels", list[str]))
+    if "words" in fact_of(facts, "rules", dict):
+        settings, rules = fact_of(facts, "frontend", MfccSettings), fact_of(facts, "rules", KeywordRules)
         first, limit = settings.window + (rules.frames - 1) * settings.step, rules.threshold * rules.smoothed
         mean = Mean(
-            tuple(facts["labels"][: rules.words]), rules.smoothed, limit, rules.refractory, True, first,
+            labels[: rules.words], rules.smoothed, limit, rules.refractory, True, first,
             rules.hop * settings.step, settings.rate,
         )  # fmt: skip
     else:
-        micro, wake = MicroSettings(**facts["frontend"]), WakewordRules(**facts["rules"])
+        micro, wake = fact_of(facts, "frontend", MicroSettings), fact_of(facts, "rules", WakewordRules)
         first = micro.window + (wake.stride - 1) * micro.step
         mean = Mean(
-            tuple(facts["labels"]), wake.smoothed, wake.limit, wake.refractory, False, first,
+            labels, wake.smoothed, wake.limit, wake.refractory, False, first,
             wake.stride * micro.step, micro.rate,
         )  # fmt: skip
-    return apply_operating_point(mean, facts.get("operating_point", {}))
+    return apply_operating_point(mean, facts)
 
 
-def apply_operating_point(mean: Mean, point: Mapping[str, Any]) -> Mean:
+def apply_operating_point(mean: Mean, facts: Facts) -> Mean:
     """`mean` with the limit of the operating point, if any. Raises BadInput for a limit that is not possible."""
-    limit = point.get("limit", mean.limit)
+    limit = fact_of(facts, "operating_point", dict, {}).get("limit", mean.limit)
     if not isinstance(limit, int) or not 0 <= limit <= STEPS * mean.smoothed:
         raise BadInput(f"the bundle's operating point has the limit {limit!r}.", hint="Export it again.")
     return replace(mean, limit=limit)

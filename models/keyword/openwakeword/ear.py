@@ -7,10 +7,11 @@ and the networks need no run-up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Runner
+from edgekit.core import Facts, Runner, fact_of
 from edgekit.models.keyword.hearing import rules
 from edgekit.models.keyword.hearing.ears import Cut, Progress, Samples, Scores
 from edgekit.models.keyword.hearing.pipeline import PhraseSpotter
@@ -23,7 +24,8 @@ def probability(logits: NDArray[Any]) -> float:
     return float(1 / (1 + np.exp(-decisive))) if decisive > -700 else 0.0
 
 
-class Silence(TypedDict):
+@dataclass(frozen=True)
+class Silence:
     """What the parts give for digital silence: a channel of a frame, and an embedding."""
 
     frame: float
@@ -44,8 +46,8 @@ class OpenEar:
         self._cut.reset(np.zeros(shape.hop, np.int16))
         # One call's frames more than an embedding looks at do not fit, so the newest few wait for the next call.
         held = -(-shape.frames // shape.step) * shape.step - shape.step
-        self._frames = np.full((1, held, shape.mels), self._silence["frame"], np.float32)
-        before = np.array(self._silence["embedding"], np.float32)
+        self._frames = np.full((1, held, shape.mels), self._silence.frame, np.float32)
+        before = np.array(self._silence.embedding, np.float32)
         self._embeddings = np.tile(before, (1, shape.embeddings - 1, 1))
 
     def push(self, samples: Samples, progress: Progress) -> list[Scores]:
@@ -71,10 +73,11 @@ class OpenEar:
 class OpenWakewordSpotter(PhraseSpotter):
     """One phrase, as openWakeWord's networks find it."""
 
-    def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
-        shape, open_rules = OpenSettings(**facts["frontend"]), OpenRules(**facts["rules"])
+    def __init__(self, parts: Mapping[str, Runner], facts: Facts) -> None:
+        shape, open_rules = fact_of(facts, "frontend", OpenSettings), fact_of(facts, "rules", OpenRules)
         limit = int(np.ceil(open_rules.cutoff * rules.STEPS)) - 1  # scores are rounded down: more than this reaches it
         first = shape.samples - shape.hop
-        mean = rules.Mean(tuple(facts["labels"]), 1, limit, open_rules.refractory, True, first, shape.hop, shape.rate)
-        hearing = OpenEar(parts, shape, facts["silence"])
-        super().__init__(hearing, rules.apply_operating_point(mean, facts.get("operating_point", {})))
+        labels = tuple(fact_of(facts, "labels", list[str]))
+        mean = rules.Mean(labels, 1, limit, open_rules.refractory, True, first, shape.hop, shape.rate)
+        hearing = OpenEar(parts, shape, fact_of(facts, "silence", Silence))
+        super().__init__(hearing, rules.apply_operating_point(mean, facts))

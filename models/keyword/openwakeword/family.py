@@ -98,17 +98,18 @@ def _head(checkpoint: core.Checkpoint, file: str) -> Any:
     return head(checkpoint, file)
 
 
-def _prepare(checkpoint: core.Checkpoint, phrase: str, file: str) -> Mapping[str, Any]:
+def _prepare(checkpoint: core.Checkpoint, phrase: str, file: str) -> core.Facts:
     from edgekit.models.keyword.openwakeword.networks import silence
 
     _head(checkpoint, file)  # refuses other weights
     shape = OpenSettings()
-    sound = {"sample_rate": shape.rate, "channels": 1, "labels": [phrase], "samples": shape.samples, "hop": shape.hop}
-    settings = {"frontend": asdict(shape), "rules": asdict(OpenRules()), "silence": silence(checkpoint, shape)}
-    return {**sound, **settings}
+    return {
+        "sample_rate": shape.rate, "channels": 1, "labels": [phrase], "samples": shape.samples, "hop": shape.hop,
+        "frontend": asdict(shape), "rules": asdict(OpenRules()), "silence": asdict(silence(checkpoint, shape)),
+    }  # fmt: skip
 
 
-def _pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: Mapping[str, Any]) -> core.Predictor:
+def _pipeline(parts: Mapping[str, core.Runner], folder: Path, facts: core.Facts) -> core.Predictor:
     from edgekit.models.keyword.openwakeword.ear import OpenWakewordSpotter
 
     return OpenWakewordSpotter(parts, facts)

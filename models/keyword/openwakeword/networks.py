@@ -244,7 +244,7 @@ def silence(checkpoint: Checkpoint, shape: OpenSettings) -> Silence:
         frames = frontend(checkpoint)(torch.zeros(1, shape.samples))
         quiet = float(frames.mean())
         embedded = embedding(checkpoint)(torch.full((1, shape.frames, shape.mels), quiet))
-    return {"frame": quiet, "embedding": [float(value) for value in embedded[0]]}
+    return Silence(quiet, [float(value) for value in embedded[0]])
 
 
 def _shapes(inputs: int, width: int, epsilon: bool) -> list[tuple[int, ...]]:

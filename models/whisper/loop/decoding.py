@@ -6,13 +6,14 @@ Everything here is numpy over logits; the network is the ``decoder`` part, calle
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import Runner
 from edgekit.models.whisper.loop.hypotheses import Hypotheses, Logits, Windows
+from edgekit.models.whisper.loop.tokens import TokenFacts
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class Rules:
     """
 
     def __init__(
-        self, facts: Mapping[str, Any], vocabulary: int, timestamps: bool, seconds: float, continued: bool = False
+        self, facts: TokenFacts, vocabulary: int, timestamps: bool, seconds: float, continued: bool = False
     ) -> None:
-        self.eot: int = facts["end_of_text"]
-        self._first: int = facts["first_timestamp"]
+        self.eot = facts["end_of_text"]
+        self._first = facts["first_timestamp"]
         self._timestamps = timestamps
         never = np.zeros(vocabulary, np.float32)
         never[facts["suppress"]] = -np.inf
@@ -122,7 +123,7 @@ class Begun:
         return Begun(hypotheses, self.logits[only], self.no_speech[only], self.started)
 
 
-def begin(decoder: Runner, windows: Windows, prompt: Sequence[int], facts: Mapping[str, Any]) -> Begun:
+def begin(decoder: Runner, windows: Windows, prompt: Sequence[int], facts: TokenFacts) -> Begun:
     """Feed `prompt` (which holds the start-of-transcript token) to every window."""
     started = time.perf_counter()
     hypotheses = Hypotheses(decoder, windows)

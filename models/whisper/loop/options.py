@@ -51,11 +51,11 @@ class Options:
     progress: Callable[[float, float], None] | None = None
 
 
-def options_of(values: Mapping[str, Any], facts: Mapping[str, Any]) -> Options:
+def options_of(values: Mapping[str, Any], languages: Mapping[str, int], only: str = "") -> Options:
     """The options in `values`, checked.
 
     Args:
-        facts: of the manifest.
+        languages: code -> token, of those that the model knows. only: the code of its only language.
 
     Raises:
         BadInput: an unknown option, a value that no transcription can have, or a language that the model lacks.
@@ -65,13 +65,12 @@ def options_of(values: Mapping[str, Any], facts: Mapping[str, Any]) -> Options:
     _check(chosen)
     if chosen.out and check_ending(chosen.out) in (".srt", ".vtt"):
         chosen = replace(chosen, timestamps=True)
-    only = facts.get("language")
     if only and chosen.task == "translate":
         raise BadInput(f"this model does not translate: it knows {only} alone.")
     if only:
         return replace(chosen, language=language_code(chosen.language or only, {only: 0}))
     if chosen.language is not None:
-        chosen = replace(chosen, language=language_code(chosen.language, facts["tokens"]["languages"]))
+        chosen = replace(chosen, language=language_code(chosen.language, languages))
     return chosen
 
 

@@ -16,15 +16,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.errors import BadInput
 from edgekit.models.whisper.loop.cuts import batch_windows, pack_windows, pieces, speech_in
-from edgekit.models.whisper.loop.options import options_of
+from edgekit.models.whisper.loop.options import Options, options_of
 from edgekit.models.whisper.loop.recognition import Context, Recognized, Recognizer
 from edgekit.models.whisper.loop.stream import SpeechStream
+from edgekit.models.whisper.loop.tokens import TokenFacts
 from edgekit.models.whisper.shapes import SAMPLE_RATE, WINDOW
 from edgekit.tasks.automatic_speech_recognition.subtitles import write
 from edgekit.tasks.common.audio import Audio, open_audio
@@ -41,6 +42,12 @@ _UNREAD = 2.5
 _SILENCE = 10 ** (-70 / 20)
 
 
+class _Segment(TypedDict):
+    start: float
+    end: float
+    text: str
+
+
 @dataclass
 class _Run(Context):
     """What accumulates over the windows of one sound; it began at a time of `time.perf_counter`."""
@@ -50,18 +57,22 @@ class _Run(Context):
     first_token: float = 0.0
     text: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    segments: list[dict[str, Any]] = field(default_factory=list)
-    words: list[dict[str, Any]] = field(default_factory=list)
+    segments: list[_Segment] = field(default_factory=list)
+    words: list[Facts] = field(default_factory=list)
 
 
 class Transcriber(Predictor):
     """The pipeline: `predict` takes a path, or float samples at 16 kHz, or (samples, rate)."""
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
-        self._facts = facts
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
+        self._tokens, self._language = fact_of(facts, "tokens", TokenFacts), fact_of(facts, "language", str, "")
+        self._stated = fact_of(facts, "alignment_stated", bool, True)
         self._recognizer = Recognizer(parts, folder, facts)
-        self._listener = Listener(parts["detector"], facts["detector"]) if "detector" in parts else None
+        self._listener = Listener(parts["detector"], fact_of(facts, "detector", dict)) if "detector" in parts else None
         self.tokens = self._recognizer.tokens
+
+    def _options(self, given: Mapping[str, Any]) -> Options:
+        return options_of(given, self._tokens["languages"], self._language)
 
     def probe(self, sample: Any) -> Prediction:
         """With the detector of speech, which a short sound does without."""
@@ -81,7 +92,7 @@ class Transcriber(Predictor):
             BadInput: not audio, shorter than 0.1 s, values that are not numbers, an unknown language or option.
         """
         started = time.perf_counter()
-        chosen = options_of(options, self._facts)
+        chosen = self._options(options)
         audio = open_audio(sample, SAMPLE_RATE)
         run = _Run(chosen, chosen.language, began=started)
         if chosen.prompt:
@@ -92,7 +103,7 @@ class Transcriber(Predictor):
             seconds = self._windows(audio, run)
         text = self.tokens.text(run.text).strip()
         notes = [*audio.notes, *run.notes]
-        if chosen.words and not self._facts.get("alignment_stated", True):
+        if chosen.words and not self._stated:
             notes.append("the checkpoint names no heads of alignment: times are of the upper half of its decoder")
         if not (run.windows or run.notes):
             notes.append("no sound above -70 dB: nothing to transcribe")
@@ -114,7 +125,7 @@ class Transcriber(Predictor):
 
     def next_tokens(self, sample: Any, answer: Any) -> NDArray[np.float32] | None:
         """See `edgekit.core.Predictor.next_tokens`; of sounds within one window."""
-        audio, chosen = open_audio(sample, SAMPLE_RATE), options_of({}, self._facts)
+        audio, chosen = open_audio(sample, SAMPLE_RATE), self._options({})
         samples = audio.window(0, WINDOW)
         if audio.seconds * SAMPLE_RATE > WINDOW:
             return None
@@ -125,7 +136,7 @@ class Transcriber(Predictor):
 
     def stream(self, rate: int = SAMPLE_RATE, **options: Any) -> SpeechStream:
         """See `edgekit.core.Predictor.stream`. Raises BadInput as `predict`."""
-        return SpeechStream(self._recognizer, options_of(options, self._facts), rate, self._listener)
+        return SpeechStream(self._recognizer, self._options(options), rate, self._listener)
 
     def _windows(self, audio: Audio, run: _Run) -> float:
         """Slide over the sound; returns its true length in seconds."""
@@ -269,7 +280,7 @@ class Transcriber(Predictor):
 
     def _segments(self, tokens: list[int], samples: NDArray[np.float32], at: int, run: _Run, whole: bool) -> int:
         """Cut at pairs of timestamps, append to `run`; returns by how many samples to advance."""
-        first, step = self._facts["tokens"]["first_timestamp"], self._facts["tokens"]["seconds_per_timestamp"]
+        first, step = self._tokens["first_timestamp"], self._tokens["seconds_per_timestamp"]
         stamp = [token >= first for token in tokens]
         cuts = [i + 1 for i in range(len(tokens) - 1) if stamp[i] and stamp[i + 1]]
         closed = stamp[-2:] == [False, True]
@@ -297,5 +308,5 @@ class Transcriber(Predictor):
         if text and end > start:
             begin_at, end_at = (round(at / SAMPLE_RATE + min(time, last), 2) for time in (start, end))
             run.segments.append({"start": begin_at, "end": end_at, "text": text})
-            run.text += [t for t in tokens if t < self._facts["tokens"]["end_of_text"]]
+            run.text += [t for t in tokens if t < self._tokens["end_of_text"]]
             run.history += tokens

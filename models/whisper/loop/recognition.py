@@ -11,12 +11,12 @@ from typing import Any
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.common.memory import give_back
-from edgekit.core import Runner
+from edgekit.core import Facts, Runner, fact_of
 from edgekit.models.whisper.loop.decoding import Begun, Result, Rules, beam_search, begin, greedy, log_softmax, sample
 from edgekit.models.whisper.loop.hypotheses import Hypotheses, Windows
 from edgekit.models.whisper.loop.options import Options
-from edgekit.models.whisper.loop.tokens import Tokens
-from edgekit.models.whisper.loop.words import Word, aligned_words, looks
+from edgekit.models.whisper.loop.tokens import TokenFacts, Tokens
+from edgekit.models.whisper.loop.words import Text, Word, aligned_words, looks
 from edgekit.models.whisper.shapes import HOP, SAMPLE_RATE, WINDOW
 
 Samples = NDArray[np.float32]
@@ -86,13 +86,13 @@ class _Start:
 class Recognizer:
     """The three parts of a Whisper over one window at a time."""
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._frontend, self._encoder, self._decoder = parts["frontend"], parts["encoder"], parts["decoder"]
-        self._all, self._facts = facts, facts["tokens"]
-        self._window = facts["window"]
-        self._vocabulary = int(facts["vocabulary"])
-        self._context = int(facts["text_context"])
-        self._blanks = int(facts.get("blanks", 0))
+        self._alignment = fact_of(facts, "alignment", list[tuple[int, int]], [])
+        self._facts, self._window = fact_of(facts, "tokens", TokenFacts), fact_of(facts, "window", dict[str, float])
+        self._vocabulary = fact_of(facts, "vocabulary", int)
+        self._context = fact_of(facts, "text_context", int)
+        self._blanks = fact_of(facts, "blanks", int, 0)
         self._several = any(isinstance(s.shape[0], str) for s in self._decoder.inputs if s.name == "cross_key_0")
         self._aligns = any(spec.name == "alignment_queries" for spec in self._decoder.outputs)
         self.limit = self._context // 2
@@ -157,7 +157,7 @@ class Recognizer:
         seconds = len(samples) / SAMPLE_RATE
         if result.tokens and result.tokens[-1] > first:
             seconds = min(seconds, (result.tokens[-1] - first) * self._facts["seconds_per_timestamp"])
-        looked = looks(result.queries, recognized.begun.hypotheses.keys(self._all.get("alignment", ())))
+        looked = looks(result.queries, recognized.begun.hypotheses.keys(self._alignment))
         read = np.sort([0.0, *np.minimum(looked, seconds), seconds])
         at = int(np.diff(read).argmax())
         return float(read[at]), float(read[at + 1])
@@ -196,7 +196,7 @@ class Recognizer:
             [token for token in tokens if token < self._facts["end_of_text"]],
             samples,
             self.tokens,
-            {"heads": self._all.get("alignment", ()), "prompt": self._start(run, False), "language": run.language},
+            Text(self._alignment, self._start(run, False), run.language),
         )
 
     def _suspicious(self, result: Result, options: Options) -> str:
@@ -267,7 +267,8 @@ class Recognizer:
         facts = self._facts
         prompt = [facts["start_of_transcript"]]
         if facts["languages"]:
-            prompt += [facts["languages"][run.language], facts[run.options.task]]
+            task = facts["translate"] if run.options.task == "translate" else facts["transcribe"]
+            prompt += [facts["languages"][str(run.language)], task]
         return prompt if timestamps else [*prompt, facts["no_timestamps"]]
 
     def _detect(self, encoded: Windows) -> tuple[str, float]:

@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
+from edgekit.core import Facts
 from edgekit.errors import BadInput, need
 from edgekit.models.whisper.loop.vocabulary import Vocabulary
 from edgekit.tasks.common.tokens import tokenizing
@@ -20,6 +21,23 @@ _SYMBOLS = [
     "♪♪", "♪♪♪",
 ]  # fmt: skip
 _MUSIC = set("♩♪♫♬♭♮♯")
+
+
+class TokenFacts(TypedDict):
+    """What a manifest says of tokens, as `Tokens.facts` gives it."""
+
+    end_of_text: int
+    start_of_transcript: int
+    translate: NotRequired[int]
+    transcribe: NotRequired[int]
+    start_of_previous: int
+    no_speech: int
+    no_timestamps: int
+    first_timestamp: int
+    seconds_per_timestamp: float
+    languages: dict[str, int]
+    suppress: list[int]
+    suppress_at_begin: list[int]
 
 
 class Tokens:
@@ -84,7 +102,7 @@ class Tokens:
         with tokenizing(self._file.name):
             return tokenizers.Tokenizer.from_str(_whole(self._file.read_text(encoding="utf-8")))
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """Everything about tokens that a decoding loop in any language needs (JSON-able)."""
         return {
             "end_of_text": self.eot,

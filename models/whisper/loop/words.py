@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgekit.common.lazy import NDArray, np
+from edgekit.core import Facts
 from edgekit.models.whisper.loop.decoding import log_softmax
 from edgekit.models.whisper.loop.hypotheses import Hypotheses
 from edgekit.models.whisper.loop.tokens import Tokens
@@ -41,10 +42,19 @@ class Word:
     probability: float
     tokens: tuple[int, ...] = ()
 
-    def facts(self, begin: float = 0.0) -> dict[str, Any]:
+    def facts(self, begin: float = 0.0) -> Facts:
         """As callers get it: without spaces around it, its times counted from `begin` on."""
         start, end = round(begin + self.start, 3), round(begin + self.end, 3)
         return {"word": self.word.strip(), "start": start, "end": end, "probability": self.probability}
+
+
+class Text(NamedTuple):
+    """What a text was written with: (layer, head) of each of the decoder's alignment queries, the tokens before it, and
+    its language."""
+
+    heads: Sequence[tuple[int, int]]
+    prompt: Sequence[int]
+    language: str | None
 
 
 def aligned_words(
@@ -52,7 +62,7 @@ def aligned_words(
     tokens: Sequence[int],
     samples: NDArray[np.float32],
     tokenizer: Tokens,
-    facts: Mapping[str, Any],
+    text: Text,
 ) -> list[Word]:
     """The words of a window; times count from its start.
 
@@ -60,22 +70,21 @@ def aligned_words(
         hypotheses: of the window, without tokens.
         tokens: the text's tokens, without timestamps.
         samples: float32 [samples] at 16 kHz, the sound of the window.
-        facts: `heads`, the (layer, head) of each of the decoder's alignment queries; `prompt`, the tokens before the
-            text; `language`.
+        text: what the words are of.
     """
     if not tokens:
         return []
-    prompt = list(facts["prompt"])
+    prompt = list(text.prompt)
     logits, queries = hypotheses.read([*prompt, *tokens, tokenizer.eot])
     odds = log_softmax(logits[len(prompt) - 1 : -2, : tokenizer.eot])
     probabilities = np.exp(odds[np.arange(len(tokens)), list(tokens)])
     positions = min(max(len(samples) * _RATE // SAMPLE_RATE, 1), hypotheses.positions)
-    attention = _attention(queries, hypotheses.keys(facts["heads"]), positions)
+    attention = _attention(queries, hypotheses.keys(text.heads), positions)
     rows, columns = warp(-attention[len(prompt) - 1 : -1])
     # A token begins where its row begins; the end of the text begins where the last token ends.
     begins = columns[np.flatnonzero(np.diff(rows, prepend=-1))] / _RATE
     words, at = [], 0
-    for group in words_of(tokens, tokenizer, spaced=facts["language"] not in _UNSPACED):
+    for group in words_of(tokens, tokenizer, spaced=text.language not in _UNSPACED):
         after = at + len(group)
         probability = float(probabilities[at:after].mean())
         times = float(begins[at]), float(begins[after])

@@ -12,19 +12,19 @@ On an emulated phone the same happens, but times are left out: only the answers,
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import filelock
 
+from edgekit import core
 from edgekit.common.files import cache_folder
 from edgekit.common.packed import plain
-from edgekit.core import Feeds, Trial
+from edgekit.core import Feeds, Measured, Trial, fact_of
 from edgekit.errors import DeviceFailed, Unsupported
 from edgekit.targets.android.adb.facts import Facts, facts
 from edgekit.targets.android.adb.heat import Guard, doubts
@@ -35,6 +35,7 @@ from edgekit.targets.android.arm64 import emulated
 from edgekit.targets.common import calls as calls_module
 from edgekit.targets.common import values
 from edgekit.targets.common.agreement import compared_calls, reference
+from edgekit.targets.common.manifest import Manifest, read_manifest
 
 _ABI = "arm64-v8a"
 _MOST_ROUNDS = 500
@@ -46,7 +47,7 @@ _REPLAYED = "replayed calls of the golden input; what an app computes between th
 _SPOKEN = "random tokens by llama-bench's method; the first token after as many as the golden prompt has"
 
 
-def measure(trial: Trial) -> Mapping[str, Any]:
+def measure(trial: Trial) -> Measured:
     """Have the phone replay the calls of `trial`, as `edgekit.core.Device.measure` says.
 
     Raises:
@@ -54,7 +55,7 @@ def measure(trial: Trial) -> Mapping[str, Any]:
         Unsupported: nothing here runs this bundle's format, or runs on this phone.
         DeviceFailed: no phone, or it did not do its part. ParityFailed: it computes something else.
     """
-    manifest = json.loads((trial.bundle / "manifest.json").read_bytes())
+    manifest = read_manifest(trial.bundle)
     exporter = manifest["recipe"]["exporter"]
     runtime = emulated.runtime_of(exporter)
     if not hasattr(runtime, "kit"):
@@ -81,9 +82,7 @@ def measure(trial: Trial) -> Mapping[str, Any]:
                 return _measure_trial(trial, runtime, manifest, known, replay, run)
 
 
-def _part_feeds(
-    runtime: Any, manifest: Mapping[str, Any], files: Sequence[Path], trial: Trial
-) -> Iterator[Sequence[Feeds]]:
+def _part_feeds(runtime: Any, manifest: Manifest, files: Sequence[Path], trial: Trial) -> Iterator[Sequence[Feeds]]:
     """The inputs of all calls of every part, as its file takes them."""
     for part, file in zip(manifest["parts"], files, strict=True):
         yield runtime.feeds_of(file, [feeds for feeds, _ in trial.calls[part["name"]]])
@@ -103,9 +102,7 @@ def _alone(phone: Phone) -> Iterator[None]:
         ) from exc
 
 
-def _measure_trial(
-    trial: Trial, runtime: Any, manifest: Mapping[str, Any], known: Facts, replay: Replay, run: Run
-) -> dict[str, Any]:
+def _measure_trial(trial: Trial, runtime: Any, manifest: Manifest, known: Facts, replay: Replay, run: Run) -> Measured:
     names = [part["name"] for part in manifest["parts"]]
     parity = {name: _agrees(at, trial, runtime, manifest, replay) for at, name in enumerate(names)}
     chosen = settings(known, trial.threads)
@@ -158,9 +155,9 @@ def _rounds(trial: Trial, known: Facts) -> Rounds:
     return Rounds(0, 1, 0) if known.emulated else Rounds(trial.warmups, trial.loops or _MOST_ROUNDS, trial.seconds)
 
 
-def _speeds(trial: Trial, manifest: Mapping[str, Any], known: Facts) -> Speeds:
+def _speeds(trial: Trial, manifest: Manifest, known: Facts) -> Speeds:
     """What to ask of a language model: the first token in the context that an app has, after the golden prompt."""
-    context = int(manifest["facts"]["context"])
+    context = fact_of(manifest["facts"], "context", int)
     if known.emulated:
         return Speeds(context, _EMULATED_PROMPT, 0, 0, 0)
     prompt = min(int(trial.units["prompt_tokens"]), context - 1)
@@ -178,7 +175,7 @@ def settings(known: Facts, threads: Sequence[int]) -> list[Setting]:
     return chosen
 
 
-def _agrees(at: int, trial: Trial, runtime: Any, manifest: Mapping[str, Any], replay: Replay) -> dict[str, Any]:
+def _agrees(at: int, trial: Trial, runtime: Any, manifest: Manifest, replay: Replay) -> core.Facts:
     """How far the part's answers on the phone are from fp32 and from here. Raises ParityFailed where too far."""
     part = manifest["parts"][at]
     name, calls = part["name"], trial.calls[part["name"]]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from edgekit import core
 from edgekit.targets.android.adb.phone import Phone, clean
 
 _PROPERTIES = (
@@ -74,7 +74,7 @@ class Facts:
     cores: int
     clusters: tuple[Cluster, ...]
     emulated: bool
-    host: Mapping[str, Any]
+    host: core.Facts
 
 
 @dataclass(frozen=True)

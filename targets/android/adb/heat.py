@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from edgekit import core
 from edgekit.core import Progress
 from edgekit.errors import DeviceFailed
 from edgekit.targets.android.adb.facts import Heat, heat
@@ -69,7 +70,7 @@ class Guard:
         """Tell how long a process took, for the next pause."""
         self._last = seconds
 
-    def facts(self) -> list[dict[str, object]]:
+    def facts(self) -> list[core.Facts]:
         """`seen`, JSON-able."""
         return [asdict(heat) for heat in self.seen]
 

@@ -14,16 +14,17 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.packed import plain
-from edgekit.core import Calls, Feeds
+from edgekit.core import Calls, Facts, Feeds, Json, fact_of
 from edgekit.errors import DeviceFailed
 from edgekit.targets.android.arm64.kit import Tools
 from edgekit.targets.common import calls as calls_module
 from edgekit.targets.common.agreement import LIMITS, arithmetic, check, distances, reference, steps
+from edgekit.targets.common.manifest import Part, read_manifest
 
 __all__ = ["LIMITS", "PROCESSORS", "check_parity", "emulate", "prove", "runtime_of", "steps"]
 
@@ -40,7 +41,7 @@ def runtime_of(exporter: str) -> Any:
     return importlib.import_module(f"edgekit.targets.android.arm64.{exporter}") if exporter in _EXPORTERS else None
 
 
-def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
+def prove(bundle: Path, calls: Calls) -> Facts:
     """Run the calls of every part of a bundle on emulated processors, and compare the answers with `calls`.
 
     Returns:
@@ -54,13 +55,13 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
         ParityFailed: a part gives another answer there. DeviceFailed: it crashed, hung or printed nothing.
         MissingExtra: compiler, emulator or runtime are absent.
     """
-    manifest = json.loads((bundle / "manifest.json").read_bytes())
+    manifest = read_manifest(bundle)
     exporter, precision = manifest["recipe"]["exporter"], manifest["recipe"]["precision"]
     if (runtime := runtime_of(exporter)) is None:
         return {"not measured": f"the runtime of {exporter} for 64-bit Arm is not among the tools of this target"}
     tools: Tools = runtime.tools()
     golden = reference(bundle / manifest["golden"]["reference"])
-    parts: dict[str, dict[str, Any]] = {}
+    parts: dict[str, dict[str, Json]] = {}
     peak, versions = 0, set()
     for part in manifest["parts"]:
         name = part["name"]
@@ -71,7 +72,7 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
                 answers, report = emulate(tools, file, runtime.feeds_of(file, feeds), processor)
                 there = runtime.outputs_of(file, answers)
                 parts[name][processor] = check_parity(runtime, part, precision, processor, there, here, golden)
-                peak = max(peak, int(report["peak"]))
+                peak = max(peak, fact_of(report, "peak", int))
                 versions.add(f"{runtime.NAME} {report['runtime']}".strip())
     facts = {"device": "emulated-arm64", "fidelity": "emulated", "runtime": ", ".join(sorted(versions))}
     return {**facts, "parts": parts, "memory_at_most": peak}
@@ -79,13 +80,13 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
 
 def check_parity(
     runtime: Any,
-    part: Mapping[str, Any],
+    part: Part,
     precision: str,
     processor: str,
     there: Sequence[Feeds],
     here: Sequence[Feeds],
     golden: Feeds,
-) -> dict[str, Any]:
+) -> Facts:
     """How far the answers `there` of a part, as its manifest has it, are from fp32 and from those `here`.
 
     Args:
@@ -98,16 +99,16 @@ def check_parity(
         ParityFailed: further than the precision, and the part's arithmetic, explain.
     """
     name = part["name"]
-    off: dict[str, Any] = distances(name, there, here, golden)
+    off = distances(name, there, here, golden)
     mine = distances(name, here, here, golden)["fp32"]
     check(name, processor, precision, off, arithmetic(part.get("census", {}), precision), mine)
     if runtime.LANGUAGE:
         runtime.check(name, processor, off, mine)
-        off["greedy"] = runtime.greedy(there, here)
+        return {**off, "greedy": runtime.greedy(there, here)}
     return off
 
 
-def emulate(tools: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -> tuple[list[Any], Mapping[str, Any]]:
+def emulate(tools: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -> tuple[list[Any], Facts]:
     """The answers of `model` to each of `feeds` on an emulated `processor`, and the program's report.
 
     Raises:

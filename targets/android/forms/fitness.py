@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from edgekit.common.packed import plain
-from edgekit.core import Bundle
+from edgekit.core import Bundle, Facts
 from edgekit.errors import BadInput, Unsupported
 from edgekit.targets.android.forms.gradle import app_of
 from edgekit.targets.android.forms.tools import RUNTIME
@@ -45,7 +44,7 @@ def check_bundle(bundle: Bundle, what: str) -> App:
     return app
 
 
-def package_facts(bundle: Bundle, runtime: str) -> dict[str, Any]:
+def package_facts(bundle: Bundle, runtime: str) -> Facts:
     """What a package says of itself beside what the bundle says: which runtime it has, and which proved the bundle."""
     proven = str(bundle.manifest.versions.get("onnxruntime", "unknown"))
     note = "" if proven == runtime else f"proven with {proven}, packaged with {runtime}: run the self-test"

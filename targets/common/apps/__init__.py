@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Bundle
+from edgekit.core import Bundle, Facts
 from edgekit.errors import Unsupported
 
 __all__ = ["App", "app_for", "apps", "closure"]
@@ -124,7 +124,7 @@ def _code(file: Path) -> str:
     return _COMMENT.sub("", file.read_text(encoding="utf-8"))
 
 
-def _fact(facts: Mapping[str, Any], name: str) -> Any:
+def _fact(facts: Facts, name: str) -> Any:
     """The fact of a name with dots; None: it is not there."""
     value: Any = facts
     for step in name.split("."):

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
-from typing import Any
 
-from edgekit.core import Board
+from edgekit.core import Board, Facts
 
 
-def estimates(name: str, instructions: Iterable[int], boards: Iterable[Board]) -> list[dict[str, Any]]:
+def estimates(name: str, instructions: Iterable[int], boards: Iterable[Board]) -> list[Facts]:
     """Seconds that `name` takes on each board: name, unit, low, high, and what they rest on."""
     count = statistics.median(instructions)
     return [

@@ -8,18 +8,18 @@ between threads.
 from __future__ import annotations
 
 import importlib
-import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.processors import usable_processors
-from edgekit.core import Calls, Trial
+from edgekit.core import Calls, Facts, Measured, Trial
 from edgekit.errors import Unsupported
 from edgekit.targets.common import agreement, values
+from edgekit.targets.common.manifest import Manifest, read_manifest
 from edgekit.targets.web.chromium.browser import launch
 from edgekit.targets.web.modules import TEMPLATES
 
@@ -31,7 +31,7 @@ _PROOF = 900.0
 KINDS = {"onnx": "networks", "gguf": "language"}
 
 
-def measure(trial: Trial) -> Mapping[str, Any]:
+def measure(trial: Trial) -> Measured:
     """Have a browser replay the calls of `trial`, as `edgekit.core.Device.measure` says.
 
     Raises:
@@ -42,7 +42,7 @@ def measure(trial: Trial) -> Mapping[str, Any]:
     names = [part["name"] for part in manifest["parts"]]
     counts = trial.threads or tuple(dict.fromkeys((1, min(_MOST_THREADS, usable_processors()))))
     results: dict[str, list[values.Result]] = {_setting(count): [] for count in counts}
-    parity: dict[str, Any] = {}
+    parity: dict[str, Facts] = {}
     with _served_files(trial, manifest, kind) as served:
         for process in range(trial.processes):
             for done, count in enumerate(counts if process % 2 == 0 else counts[::-1]):
@@ -75,7 +75,7 @@ def measure(trial: Trial) -> Mapping[str, Any]:
     }
 
 
-def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
+def prove(bundle: Path, calls: Calls) -> Facts:
     """Run the calls of every part in a browser, and compare the answers with `calls`.
 
     Returns:
@@ -101,9 +101,9 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
     }
 
 
-def _bundle_kind(bundle: Path) -> tuple[Any, Any]:
+def _bundle_kind(bundle: Path) -> tuple[Manifest, Any]:
     """The manifest, and the module with what such bundles take."""
-    manifest = json.loads((bundle / "manifest.json").read_bytes())
+    manifest = read_manifest(bundle)
     if (exporter := manifest["recipe"]["exporter"]) not in KINDS:
         raise Unsupported(
             f"a browser runs no {exporter} files here.", hint="Export with: --target web --runtime onnxruntime-web"
@@ -112,7 +112,7 @@ def _bundle_kind(bundle: Path) -> tuple[Any, Any]:
 
 
 @contextmanager
-def _served_files(trial: Trial, manifest: Mapping[str, Any], kind: Any) -> Iterator[Path]:
+def _served_files(trial: Trial, manifest: Manifest, kind: Any) -> Iterator[Path]:
     """A folder of what a page loads: the runtime, modules of ours, and the parts by name."""
     with tempfile.TemporaryDirectory(prefix="edgekit-web-") as work:
         place = Path(work)

@@ -5,16 +5,16 @@ The page has llama.cpp's server alone, which takes texts and tells the likeliest
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common.lazy import np
 from edgekit.common.packed import unpack
-from edgekit.core import Calls, Trial
+from edgekit.core import Calls, Facts, Trial, fact_of
 from edgekit.errors import DeviceFailed, ParityFailed
 from edgekit.llama.words import pieces
 from edgekit.targets.common import values
+from edgekit.targets.common.manifest import Manifest
 from edgekit.targets.web.chromium.pages import run
 from edgekit.targets.web.npm_files import WLLAMA
 
@@ -34,21 +34,21 @@ _TIE = 1.0
 _SAME = 0.8
 
 
-def put_model(bundle: Path, manifest: Mapping[str, Any], out: Path) -> None:
+def put_model(bundle: Path, manifest: Manifest, out: Path) -> None:
     """Write the model, and the worker that runs it, into the folder `out`."""
     unpack(bundle / manifest["parts"][0]["file"], out / _FILE)
     (out / _WORKER.name).write_bytes(_WORKER.read_bytes())
 
 
 def replay(
-    browser: Browser, trial: Trial, manifest: Mapping[str, Any], served: Path, threads: int, compare: bool
+    browser: Browser, trial: Trial, manifest: Manifest, served: Path, threads: int, compare: bool
 ) -> tuple[values.Result, Any]:
     """What a fresh page measures; and, to compare, its next tokens and how it goes on with the golden prompt."""
     golden, file = manifest["golden"], served / "model" / _FILE
     (call, _), *_ = trial.calls[manifest["parts"][0]["name"]]
-    asked = {
+    asked: Facts = {
         "threads": threads,
-        "context": min(int(manifest["facts"]["context"]), int(manifest["facts"]["trained"])),
+        "context": min(fact_of(manifest["facts"], name, int) for name in ("context", "trained")),
         "size": file.stat().st_size,
         "beginnings": _beginnings(file, call["tokens"]) if compare else [],
         "prompt": (trial.bundle / golden["input"]).read_text(encoding="utf-8"),
@@ -67,7 +67,7 @@ def replay(
     return result, said
 
 
-def check(bundle: Path, calls: Calls, manifest: Mapping[str, Any], answers: Any) -> dict[str, Any]:
+def check(bundle: Path, calls: Calls, manifest: Manifest, answers: Any) -> dict[str, Facts]:
     """How the browser's next tokens after the beginnings of the golden prompt are those of here.
 
     Returns:
@@ -91,7 +91,7 @@ def check(bundle: Path, calls: Calls, manifest: Mapping[str, Any], answers: Any)
     best = rows.max(-1, keepdims=True)
     here = -margins - np.log(np.exp(rows - best).sum(-1))
     same = chosen == taken
-    greedy: dict[str, Any] = {"positions": len(known), "same": int(same.sum())}
+    greedy: dict[str, float] = {"positions": len(known), "same": int(same.sum())}
     if not same.all():
         greedy |= {"first": int(places[~same][0]), "margin": float(margins.max())}
     off = float(np.sqrt(((there - here) ** 2).mean() / (here**2).mean()))

@@ -6,17 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.common.lazy import np
+from edgekit.common.lazy import NDArray, np
 from edgekit.common.packed import unpack
-from edgekit.core import Calls, Trial
+from edgekit.core import Calls, Facts, Feeds, Trial
 from edgekit.errors import DeviceFailed
 from edgekit.targets.common import agreement, values
+from edgekit.targets.common.manifest import Manifest
 from edgekit.targets.web.chromium.pages import run
 from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+#: The outputs of a call.
+Outputs = dict[str, NDArray[Any]]
+#: Its name -> dtype and shape.
+Shapes = Mapping[str, tuple[str, list[int]]]
 FILES = ONNXRUNTIME_WEB
 #: What the page takes of the templates.
 MODULES = ("core/weights.js",)
@@ -25,7 +30,7 @@ _SCRIPT = Path(__file__).with_name("replay.js")
 _MOST_ROUNDS = 500
 
 
-def put_model(bundle: Path, manifest: Mapping[str, Any], out: Path) -> None:
+def put_model(bundle: Path, manifest: Manifest, out: Path) -> None:
     """Write the parts by their names into the folder `out`."""
     for part in manifest["parts"]:
         unpack(bundle / part["file"], out / part["name"])
@@ -34,16 +39,16 @@ def put_model(bundle: Path, manifest: Mapping[str, Any], out: Path) -> None:
 def replay(
     browser: Browser,
     trial: Trial,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     served: Path,
     threads: int,
     compare: bool,
-) -> tuple[values.Result, dict[str, list[dict[str, Any]]]]:
+) -> tuple[values.Result, dict[str, list[Outputs]]]:
     """What a fresh page measures; and, to compare, its answers to some calls of each part."""
     names = [part["name"] for part in manifest["parts"]]
     calls = [trial.calls[name] for name in names]
     chosen = [agreement.compared_calls(len(one)) if compare else [] for one in calls]
-    asked = {
+    asked: Facts = {
         "threads": threads,
         "parts": [{"file": name, "calls": [_header(feeds) for feeds, _ in trial.calls[name]]} for name in names],
         "compared": chosen,
@@ -67,11 +72,11 @@ def replay(
     return result, _answers(names, chosen, said["shapes"], posted)
 
 
-def _times(said: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
+def _times(said: Mapping[str, Sequence[Any]]) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
     return tuple(said["whole"]), tuple(map(tuple, said["parts"]))
 
 
-def _header(feeds: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _header(feeds: Feeds) -> list[Facts]:
     return [
         {"name": name, "dtype": value.dtype.name, "shape": list(value.shape), "size": value.nbytes}
         for name, value in feeds.items()
@@ -79,10 +84,10 @@ def _header(feeds: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _answers(
-    names: Sequence[str], chosen: Sequence[Sequence[int]], shapes: Mapping[str, Any], posted: Mapping[str, bytes]
-) -> dict[str, list[dict[str, Any]]]:
+    names: Sequence[str], chosen: Sequence[Sequence[int]], shapes: Shapes, posted: Mapping[str, bytes]
+) -> dict[str, list[Outputs]]:
     """Part -> the outputs of each call that was chosen."""
-    answers: dict[str, list[dict[str, Any]]] = {}
+    answers: dict[str, list[Outputs]] = {}
     for at, name in enumerate(names):
         for number in chosen[at]:
             prefix = f"{at}/{number}/"
@@ -97,11 +102,11 @@ def _answers(
 
 
 def check(
-    bundle: Path, calls: Calls, manifest: Mapping[str, Any], answers: Mapping[str, list[dict[str, Any]]]
-) -> dict[str, Any]:
+    bundle: Path, calls: Calls, manifest: Manifest, answers: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, Facts]:
     """How far each part's answers are from fp32 and from here. Raises ParityFailed where too far."""
     golden = agreement.reference(bundle / manifest["golden"]["reference"])
-    precision, parity = manifest["recipe"]["precision"], dict[str, Any]()
+    precision, parity = manifest["recipe"]["precision"], dict[str, Facts]()
     for part in manifest["parts"]:
         name, there = part["name"], answers.get(part["name"], [])
         here = [calls[name][number][1] for number in agreement.compared_calls(len(calls[name]))]

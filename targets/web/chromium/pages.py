@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.core import Facts
 from edgekit.errors import DeviceFailed
 from edgekit.targets.web.chromium.browser import processes
 from edgekit.targets.web.chromium.server import serve
@@ -19,10 +20,10 @@ def run(
     served: Path,
     content: Callable[[str], bytes | None],
     script: Path,
-    asked: Mapping[str, Any],
+    asked: Facts,
     *,
     isolated: bool,
-) -> tuple[dict[str, Any], dict[str, bytes], int]:
+) -> tuple[Any, dict[str, bytes], int]:
     """What a script gives for what it is asked, what it posted, and the bytes of memory that the page took at most.
 
     Args:

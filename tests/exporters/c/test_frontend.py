@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from edgekit import models
 from edgekit.core import Model
 from edgekit.errors import Unsupported
-from edgekit.exporters.c.frontend import tables_text, write_frontend
+from edgekit.exporters.c.frontend import frontend_files, tables_text
 from edgekit.models.keyword.hearing.pipeline import KeywordSpotter, WakewordSpotter
 from edgekit.models.keyword.shapes import KeywordRules, WakewordRules
 from edgekit.registry import find, serving
@@ -156,12 +156,12 @@ def test_detectors_decide_as_the_pipeline_does(
     assert heard > 0 or name == "hey-jarvis"  # its cutoff is beyond what a hash reaches five times in a row
 
 
-def test_what_there_is_no_code_for_is_refused(tmp_path: Path) -> None:
+def test_what_there_is_no_code_for_is_refused() -> None:
     _, part, _ = model_of("okay-nabu")
     with pytest.raises(Unsupported, match="'fbank'"):
-        write_frontend("fbank", part.settings, tmp_path)
+        frontend_files("fbank", part.settings)
     with pytest.raises(Unsupported, match="'echo'"):
-        write_frontend(part.kind, {**part.settings, "detector": {"kind": "echo", "labels": ()}}, tmp_path)
+        frontend_files(part.kind, {**part.settings, "detector": {"kind": "echo", "labels": ()}})
 
 
 def test_tables_are_numbers_in_their_types() -> None:
@@ -179,9 +179,8 @@ def test_tables_are_numbers_in_their_types() -> None:
     assert "static const uint8_t rows[1][3] = {\n    {\n    1, 2, 3,\n    },\n};" in text
 
 
-def test_labels_are_text_whatever_they_hold(tmp_path: Path) -> None:
+def test_labels_are_text_whatever_they_hold() -> None:
     _, part, _ = model_of("okay-nabu")
     labels = ('say "hi"', "back\\slash", "new\nline")
-    write_frontend(part.kind, {**part.settings, "detector": {**part.settings["detector"], "labels": labels}}, tmp_path)
-    text = (tmp_path / "detector_tables.h").read_text()
-    assert r'{"say \"hi\"", "back\\slash", "newline"}' in text
+    settings = {**part.settings, "detector": {**part.settings["detector"], "labels": labels}}
+    assert r'{"say \"hi\"", "back\\slash", "newline"}' in frontend_files(part.kind, settings)["detector_tables.h"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.core import Feeds, Runner, TensorSpec
-from edgekit.exporters.c.frontend import write_frontend
+from edgekit.exporters.c.frontend import frontend_files
 
 #: A compiler may warn where it likes elsewhere; what a bundle ships is clean. No library but libc's memory functions.
 FLAGS = (
@@ -145,10 +145,9 @@ def build(
     folder: Path, settings: Mapping[str, Any], kind: str, main: str, sources: Mapping[str, str], *flags: str
 ) -> Run:
     """Compile a frontend with a main program, and give what it prints for samples on its standard input."""
-    needed = write_frontend(kind, settings, folder)
-    for name, text in {**sources, "main.c": main}.items():
+    for name, text in {**frontend_files(kind, settings), **sources, "main.c": main}.items():
         (folder / name).write_text(text)
-    files = ["frontend.c", "main.c", *needed, *(name for name in sources if name.endswith(".c"))]
+    files = ["frontend.c", "main.c", *(name for name in sources if name.endswith(".c"))]
     if "network.c" in sources:
         files.append("detector.c")
     command = ["cc", *FLAGS, *flags, f"-I{folder}", *(str(folder / name) for name in files), "-o", str(folder / "run")]

@@ -205,9 +205,8 @@ def test_two_hours_in_bounded_memory(toy_whisper: ToyWhisper, tmp_path: Path, sa
 @pytest.mark.parametrize("word", ["no", "False", "OFF", False])
 @pytest.mark.parametrize("name", ["timestamps", "words", "condition", "vad"])
 def test_yes_and_no_are_typed_as_words(name: str, word: Any) -> None:
-    facts = {"tokens": {"languages": {}}}
-    assert getattr(options_of({name: word}, facts), name) is False
-    assert getattr(options_of({name: "Yes"}, facts), name) is True
+    assert getattr(options_of({name: word}, {}), name) is False
+    assert getattr(options_of({name: "Yes"}, {}), name) is True
 
 
 @pytest.mark.parametrize(
@@ -222,7 +221,7 @@ def test_yes_and_no_are_typed_as_words(name: str, word: Any) -> None:
 )
 def test_values_of_another_kind(options: dict[str, Any], why: str) -> None:
     with pytest.raises(BadInput, match=why):
-        options_of(options, {"tokens": {"languages": {}}})
+        options_of(options, {})
 
 
 # --- the tokenizer ---------------------------------------------------------------------------------------------------

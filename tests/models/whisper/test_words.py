@@ -14,7 +14,7 @@ from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.models.whisper.loop.hypotheses import Hypotheses, Windows
 from edgekit.models.whisper.loop.tokens import Tokens
-from edgekit.models.whisper.loop.words import Word, aligned_words, warp, words_of
+from edgekit.models.whisper.loop.words import Text, Word, aligned_words, warp, words_of
 
 RATE = 16_000
 
@@ -73,8 +73,8 @@ def times(toy: ToyWhisper, at: list[int], sound: NDArray[np.float32], text: str)
     tokens = Tokens(toy.folder / "tokenizer.json")
     decoder = Follower(at, toy.shape.vocabulary, positions, 3)
     cross = {"cross_key_0": np.eye(positions, dtype=np.float32)[None]}
-    facts = {"heads": [[0, 0]], "prompt": [tokens.sot, tokens.sot + 1, tokens.no_timestamps], "language": "en"}
-    return aligned_words(Hypotheses(decoder, Windows(cross, 30.0)), toy.ids(text), sound, tokens, facts)
+    written = Text([(0, 0)], [tokens.sot, tokens.sot + 1, tokens.no_timestamps], "en")
+    return aligned_words(Hypotheses(decoder, Windows(cross, 30.0)), toy.ids(text), sound, tokens, written)
 
 
 def loud(spans: list[tuple[float, float]], seconds: float) -> NDArray[np.float32]:

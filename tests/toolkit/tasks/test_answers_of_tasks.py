@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgekit.core import TensorSpec
+from edgekit.core import TensorSpec, fact_of
 from edgekit.errors import BadInput
 from edgekit.registry import find
 from edgekit.tasks.automatic_speech_recognition.letters import decode_ctc
@@ -18,6 +18,7 @@ from edgekit.tasks.common.texts import texts
 from edgekit.tasks.common.tokens import text_of
 from edgekit.tasks.common.vectors import unit
 from edgekit.tasks.common.waveforms import Waveforms
+from edgekit.tasks.voice_activity_detection import Rules
 
 _LETTERS = ["<pad>", "|", "a", "b"]
 
@@ -73,6 +74,15 @@ def test_a_table_of_texts(tmp_path: Path) -> None:
         texts(tmp_path, ["bad", "good"])
     (tmp_path / "a.txt").write_text("one\n\n two \n", "utf-8")
     assert [sample.input for sample in texts(tmp_path, [])] == ["one", "two"]
+
+
+def test_a_fact_that_is_missing_or_of_another_kind_is_named() -> None:
+    for facts in ({"sample_rate": 100, "most": 50}, {"sample_rate": 100, "most": 50, "least": "ten"}):
+        with pytest.raises(BadInput, match="'least'"):
+            Waveforms(facts)
+    known = {"rules": {"threshold": 0.25, "newer": 1}, "least": None}
+    assert fact_of(known, "rules", Rules) == Rules(threshold=0.25), "what a newer edgekit writes is no error"
+    assert fact_of(known, "least", int, 3) == 3
 
 
 def test_windows_of_a_sound() -> None:

@@ -151,5 +151,5 @@ def test_keypoints_as_coco_writes_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keypoints", [None, [], [1, 2], [1, 2, "x"], [1, 2, float("inf")]])
 def test_keypoints_that_are_none(tmp_path: Path, keypoints: Any) -> None:
-    with pytest.raises(BadInput, match="no keypoints"):
+    with pytest.raises(BadInput, match=r"keypoints|COCO's form"):
         samples(folder(tmp_path, keypoints), ["person"])

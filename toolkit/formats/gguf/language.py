@@ -85,7 +85,7 @@ def _memory(shape: Shape, recipe: core.Recipe) -> int:
     return held + shape.cache(context) + shape.buffers(context) + _PROCESS + _WORD * shape.vocabulary
 
 
-def _facts(checkpoint: core.Checkpoint, shape: Shape) -> dict[str, Any]:
+def _facts(checkpoint: core.Checkpoint, shape: Shape) -> core.Facts:
     """What a caller must know. Raises BadInput for a checkpoint of another model, or without its tokenizer."""
     header = _header(checkpoint)
     wanted = {"layers": shape.layers, "width": shape.width}

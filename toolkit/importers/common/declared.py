@@ -6,9 +6,8 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from edgekit.core import Evaluation, Evidence, Identity, Model, Network, Part, Usage, Weights, Work
+from edgekit.core import Evaluation, Evidence, Facts, Identity, Model, Network, Part, Usage, Weights, Work
 from edgekit.numerics import weighing
 from edgekit.registry import find
 
@@ -35,7 +34,7 @@ class Import:
     parameters: int
     works: Sequence[Work]
     task: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
     assets: tuple[str, ...] = ()
     golden: str = ""
     labels: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Checkpoint, Evaluation, ImportOptions, Inspection, Model, Part, TensorSpec
+from edgekit.core import Checkpoint, Evaluation, Facts, ImportOptions, Inspection, Json, Model, Part, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats import pt2
 from edgekit.formats.pt2.operators import short
@@ -56,7 +56,7 @@ def declared_graph(
     synthetic: bool,
     origin: str = "",
     labels: Sequence[str] = (),
-    facts: Mapping[str, Any] | None = None,
+    facts: Facts | None = None,
     evaluation: Evaluation | None = None,
 ) -> Model:
     """The model whose part ``network`` is the program.
@@ -70,9 +70,13 @@ def declared_graph(
     """
     inputs, outputs = bounds.rename_axes(program.inputs), bounds.rename_axes(program.outputs)
     task = options.task or "tensors"
-    known = {**_task_facts(task, inputs, outputs, labels, _gives_probabilities(program)), **(facts or {})}
+    known: dict[str, Json] = {
+        **_task_facts(task, inputs, outputs, labels, _gives_probabilities(program)),
+        **(facts or {}),
+    }
     if bounds.notes:
-        known["notes"] = [*known.get("notes", ()), *bounds.notes]
+        notes = known.get("notes", ())
+        known["notes"] = [*(notes if isinstance(notes, Sequence) else ()), *bounds.notes]
     part = Part(
         name="network",
         inputs=inputs,
@@ -135,7 +139,7 @@ def _gives_probabilities(program: pt2.Program) -> bool:
 
 def _task_facts(
     task: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], labels: Sequence[str], probable: bool
-) -> dict[str, Any]:
+) -> Facts:
     """The facts that the task's predictor needs."""
     if task == "tensors":
         return {}
@@ -147,7 +151,7 @@ def _task_facts(
         case [TensorSpec(dtype="uint8", shape=(1, int(height), int(width), 3))], [TensorSpec(shape=(1, int(classes)))]:
             if len(labels) in (0, classes):
                 names = list(labels) or [str(i) for i in range(classes)]
-                sizes = {"height": height, "width": width, "labels": names}
+                sizes: Facts = {"height": height, "width": width, "labels": names}
                 return sizes if probable else {**sizes, "activation": "softmax"}
             raise BadInput(f"there are {len(labels)} labels for {classes} classes.", hint="Give labels as many.")
     shown = ", ".join(f"{spec.name} {spec.dtype} {list(spec.shape)}" for spec in (*inputs, *outputs))

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
+from edgekit.core import Facts, Importer, ImportOptions, Inspection, Json, Model, Progress
 from edgekit.errors import BadInput, boundary
 
 _ADDRESS = re.compile(r"(?P<file>.+\.py)(:(?P<function>[A-Za-z_]\w*))?")
@@ -48,7 +48,7 @@ class PythonFile(Importer):
         evaluation = None
         if held.facts["score"] and not options.metric and declares(file, "score"):
             evaluation = evaluation_of(f"{file}:score")
-        facts: dict[str, Any] = {"notes": _notes(held.facts)} if _notes(held.facts) else {}
+        facts: dict[str, Json] = {"notes": _notes(held.facts)} if _notes(held.facts) else {}
         if held.facts["preprocess"]:
             facts["preprocessing"] = _OWN
         return declared_graph(
@@ -76,7 +76,7 @@ def _trace_file(source: str, options: ImportOptions, progress: Progress) -> Any:
     progress(f"running {path.name} in a process of its own", 0, 0)
     with boundary():
         path = path.resolve()
-        asked = {"file": str(path), "function": function, "axes": dict(options.axes)}
+        asked: Facts = {"file": str(path), "function": function, "axes": dict(options.axes)}
         return trace_in_child("edgekit.importers.python_file.tracing:trace", path.name, path.parent, asked)
 
 

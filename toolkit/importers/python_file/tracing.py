@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import torch
+from edgekit.core import Facts
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.formats import pt2
 from edgekit.importers.common import stored
@@ -28,7 +29,7 @@ _BUILDERS = ("build", "get_model")
 _SAME = 1e-3
 
 
-def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
+def trace(arguments: Mapping[str, Any], scratch: Path) -> Facts:
     """Trace ``arguments["file"]`` with the dynamic axes ``arguments["axes"]`` into `scratch`.
 
     Returns:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from edgekit.common.lazy import NDArray, np
+from edgekit.core import Facts
 from edgekit.quantization.candidates import Candidates, Truth
 
 #: Calls that ranges of channels are taken from.
@@ -95,7 +96,7 @@ def factors(ends: Sequence[NDArray[np.float64]]) -> NDArray[np.float64] | None:
     return shares
 
 
-def better(before: Part, after: Part) -> tuple[Part, dict[str, Any]]:
+def better(before: Part, after: Part) -> tuple[Part, Facts]:
     """`after`, the same part with channels that are evened out, where int8 clearly loses less; else `before`.
 
     Weights are rounded to nearest in both, which takes no time. Also facts for the census.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgekit.common.figures import printable
-from edgekit.core import Report
+from edgekit.core import Facts, Report
 from edgekit.errors import BadInput
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell, Matrix
@@ -87,7 +87,7 @@ def losses(diffs: Sequence[Comparison]) -> list[str]:
     return texts
 
 
-def json_of(diffs: Sequence[Comparison]) -> list[dict[str, Any]]:
+def json_of(diffs: Sequence[Comparison]) -> list[Facts]:
     """Plain data for ``--json``: the rows of a single cell, else an entry per cell."""
     if len(diffs) == 1 and diffs[0].rows:
         return rows_json(diffs[0].rows)

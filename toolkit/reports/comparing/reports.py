@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.bench.machine import host
 from edgekit.common.figures import printable
-from edgekit.core import Report, is_synthetic
+from edgekit.core import Facts, Report, is_synthetic
 from edgekit.errors import BadInput
 from edgekit.reports.comparing import proofs
 from edgekit.reports.comparing.rows import Row, compare_measurements, in_turns, is_count
@@ -159,7 +159,7 @@ def regressions(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.regressed]
 
 
-def rows_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def rows_json(rows: Sequence[Row]) -> list[Facts]:
     """The rows as plain data for ``--json``."""
     return [asdict(row) for row in rows]
 

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from edgekit.common.figures import NOT_MEASURED, figure, printable
-from edgekit.core import Fidelity
+from edgekit.core import Facts, Fidelity
 
 #: What each fidelity means, for people.
 MEANING: Mapping[Fidelity, str] = {
@@ -75,7 +75,7 @@ def badge(fidelity: Fidelity, synthetic: bool = False) -> str:
     return f'<span class="badge {fidelity}" title="{text(MEANING[fidelity])}">{fidelity}</span>{noise}'
 
 
-def facts(items: Mapping[str, Any]) -> str:
+def facts(items: Facts) -> str:
     """A mapping as a list of terms."""
     if not items:
         return f'<p class="dim">{NOT_MEASURED}</p>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Task
+from edgekit.core import Agreement, Evaluation, Facts, Prediction, Task
 from edgekit.numerics.alarms import NOTHING
 from edgekit.tasks.audio_classification.samples import word_samples
 from edgekit.tasks.audio_classification.sounds import Sounds
@@ -13,7 +13,7 @@ from edgekit.tasks.common.agreement import label
 from edgekit.tasks.evidence.speech import SPEECH
 
 
-def _answer(prediction: Prediction) -> Mapping[str, Any]:
+def _answer(prediction: Prediction) -> Facts:
     return {"label": label(prediction), "curve": list(prediction.details.get("curve", ()))}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.tasks.common.labels import rank_labels, top_of
 from edgekit.tasks.common.waveforms import Waveforms
 
@@ -20,12 +20,12 @@ class Sounds(Predictor):
     `predict` takes the option ``top``: the number of labels listed.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._network, self._frontend = parts["network"], parts.get("frontend")
         self._waveforms = Waveforms(facts)
-        self._labels, self._activation = [str(label) for label in facts["labels"]], str(facts["activation"])
-        self._frame, self._hop = int(facts.get("frame", 1)), int(facts.get("hop", 1))
-        self._silence = float(facts.get("silence", 0.0))
+        self._labels, self._activation = fact_of(facts, "labels", list[str]), fact_of(facts, "activation", str)
+        self._frame, self._hop = fact_of(facts, "frame", int, 1), fact_of(facts, "hop", int, 1)
+        self._silence = fact_of(facts, "silence", float, 0.0)
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Classify a sound (see `edgekit.tasks.common.audio.open_audio`); of a long one, its beginning.

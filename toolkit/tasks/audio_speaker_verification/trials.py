@@ -5,12 +5,12 @@ Non-goals: diarization (who speaks when), and training.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Sample
+from edgekit.core import Facts, Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.common.folders import need_files, plain_samples, sounds_below
 
@@ -64,7 +64,7 @@ def _trial_name(folder: Path, path: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+def operate(scores: Sequence[Any], truths: Sequence[Any], options: Facts) -> Facts:
     """The threshold of equal error rate (as many strangers accepted as speakers refused), and its error rates.
 
     Args:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.automatic_music_transcription.notes import FramedNote, Note, NoteRules, framed_notes
@@ -19,6 +19,11 @@ _OPTIONS = tuple(field.name for field in fields(NoteRules))
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 #: Lines of an answer that are shown; seconds of a sound at most.
 _SHOWN, _LONGEST = 200, 2 * 3600
+
+
+class _Drift(TypedDict):
+    frames: int
+    seconds: float
 
 
 class Transcriber(Predictor):
@@ -32,13 +37,13 @@ class Transcriber(Predictor):
     `predict` takes the options of `NoteRules` and ``out``: a .mid or .json file that the notes are written to.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._network = parts["network"]
-        self._rate, self._window = int(facts["sample_rate"]), int(facts["window"])
-        self._half, self._frame = int(facts["overlap"]) // 2, int(facts["frame"])
-        self._fps, self._lowest = int(facts["frames_per_second"]), int(facts["lowest"])
-        self._drift = int(facts["drift"]["frames"]), float(facts["drift"]["seconds"])
-        self._rules = dict(facts["rules"])
+        self._rate, self._window = fact_of(facts, "sample_rate", int), fact_of(facts, "window", int)
+        self._half, self._frame = fact_of(facts, "overlap", int) // 2, fact_of(facts, "frame", int)
+        self._fps, self._lowest = fact_of(facts, "frames_per_second", int), fact_of(facts, "lowest", int)
+        self._drift = fact_of(facts, "drift", _Drift)
+        self._rules = fact_of(facts, "rules", NoteRules)
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Transcribe a sound (see `edgekit.tasks.common.audio.open_audio`).
@@ -53,7 +58,7 @@ class Transcriber(Predictor):
         """
         progress, out = options.pop("progress", None) or (lambda done, total: None), options.pop("out", "")
         check_names(options, ("out", *_OPTIONS))
-        rules = NoteRules(**{**self._rules, **options})
+        rules = replace(self._rules, **options)
         write = _writer(out)
         audio = open_audio(sample, self._rate)
         if audio.seconds > _LONGEST:
@@ -91,8 +96,7 @@ class Transcriber(Predictor):
         return {"start": start, "end": end, "pitch": note.key + self._lowest, "velocity": velocity}
 
     def _seconds(self, frame: int) -> float:
-        every, seconds = self._drift
-        return max(0.0, frame * self._frame / self._rate - frame // every * seconds)
+        return max(0.0, frame * self._frame / self._rate - frame // self._drift["frames"] * self._drift["seconds"])
 
 
 def _writer(out: Any) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.tasks.common.waveforms import Wave, Waveforms
 
@@ -19,10 +19,10 @@ class Letters(Predictor):
     ``lower`` (the text in small letters), those of `edgekit.tasks.common.waveforms.Waveforms`.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._network, self._waveforms = parts["network"], Waveforms(facts)
-        self._vocabulary, self._blank = [str(letter) for letter in facts["vocabulary"]], int(facts["blank"])
-        self._delimiter, self._lower = str(facts["delimiter"]), bool(facts.get("lower"))
+        self._vocabulary, self._blank = fact_of(facts, "vocabulary", list[str]), fact_of(facts, "blank", int)
+        self._delimiter, self._lower = fact_of(facts, "delimiter", str), fact_of(facts, "lower", bool, False)
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """The text of a sound (see `edgekit.tasks.common.audio.open_audio`); of a long one window after window.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from edgekit.common.files import need_file, read_text
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import TensorSpec
+from edgekit.core import Facts, TensorSpec, fact_of
 from edgekit.errors import BadInput, need
 
 #: Most bytes of a text, and of its file.
@@ -29,24 +29,33 @@ def tokenizing(file: str) -> Iterator[None]:
         raise
 
 
+class _Rules(TypedDict):
+    file: str
+    most: int
+    pad: str
+    side: str
+    whole: NotRequired[bool]
+    mask: NotRequired[str]
+
+
 class Tokens:
     """The tokenizer of a bundle.
 
     `facts`: ``tokenizer`` {``file``; ``most``: tokens of a call, a longer text is cut; ``pad``: the token that fills;
-    ``side`` "right" or "left"; ``whole``: whether a call always has `most` tokens}.
+    ``side`` "right" or "left"; ``whole``: whether a call always has `most` tokens; ``mask``: a gap}.
     """
 
-    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, facts: Facts) -> None:
         with need("run", "Reading texts"):
             import tokenizers
-        rules = facts["tokenizer"]
-        path = folder / str(rules["file"])
+        rules = fact_of(facts, "tokenizer", _Rules)
+        path = folder / rules["file"]
         self._file = path.name
         with tokenizing(path.name):
             self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
-        self._most, self._left = int(rules["most"]), rules["side"] == "left"
-        self._whole = bool(rules.get("whole"))
-        self._pad = self._tokenizer.token_to_id(str(rules["pad"])) or 0
+        self._most, self._left, self.mask = rules["most"], rules["side"] == "left", rules.get("mask", "")
+        self._whole = rules.get("whole", False)
+        self._pad = self._tokenizer.token_to_id(rules["pad"]) or 0
         self._tokenizer.no_padding()
 
     def ids(self, text: str, pair: str | None = None, most: int | None = None) -> list[int]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import TensorSpec
+from edgekit.core import Facts, TensorSpec, fact_of
 from edgekit.errors import BadInput
 from edgekit.tasks.common.audio import open_audio
 
@@ -30,9 +30,9 @@ class Waveforms:
     """Reads sounds by `facts`: ``sample_rate`` (Hz), ``most`` and ``least`` (samples of a window), ``normalise`` (to a
     mean of 0 and a variance of 1)."""
 
-    def __init__(self, facts: Mapping[str, Any]) -> None:
-        self._rate, self._most, self._least = (int(facts[name]) for name in ("sample_rate", "most", "least"))
-        self._normalise = bool(facts.get("normalise"))
+    def __init__(self, facts: Facts) -> None:
+        self._rate, self._most, self._least = (fact_of(facts, name, int) for name in ("sample_rate", "most", "least"))
+        self._normalise = fact_of(facts, "normalise", bool, False)
 
     def windows(self, sample: Any, spec: TensorSpec) -> Iterator[Wave]:
         """The windows of a sound for an input `spec`, one after another; filled with zeros if it has a fixed size.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Runner
+from edgekit.core import Facts, Runner
 from edgekit.tasks.common.tokens import Tokens, text_of
 from edgekit.tasks.common.vectors import Embedder, Vector, unit
 
@@ -14,7 +14,7 @@ from edgekit.tasks.common.vectors import Embedder, Vector, unit
 class Sentences(Embedder):
     """Sentences as vectors. `facts`: ``tokenizer`` (`edgekit.tasks.common.tokens.Tokens`)."""
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._network, self._tokens = parts["network"], Tokens(folder, facts)
 
     def vector(self, sample: Any) -> tuple[Vector, list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.tasks.common.labels import top_of
 from edgekit.tasks.common.tokens import Tokens, text_of
@@ -22,9 +22,9 @@ class Gaps(Predictor):
     `predict` takes the option ``top``: the number of words listed for each gap.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._network, self._tokens = parts["network"], Tokens(folder, facts)
-        self._mask = str(facts["tokenizer"]["mask"])
+        self._mask = self._tokens.mask
         number = self._tokens.number(self._mask)
         if number is None:
             raise ValueError(f"the tokenizer has no token {self._mask!r}")

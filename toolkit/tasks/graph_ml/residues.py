@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.graph_ml.structures import LETTERS, Structure, structure_of
@@ -24,11 +24,11 @@ class Residues(Predictor):
     `facts`: ``least`` and ``most`` residues of a call; a shorter protein is filled up.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], facts: Facts) -> None:
         self._geometry, self._network = parts["geometry"], parts["network"]
         size = self._geometry.inputs[0].shape[1]
         fixed = isinstance(size, int)
-        self._least, self._most = (int(size), int(size)) if fixed else (int(facts["least"]), int(facts["most"]))
+        self._least, self._most = (int(size) if fixed else fact_of(facts, name, int) for name in ("least", "most"))
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """The most probable sequence as text; in the details ``native`` (the file's own), ``recovery`` (the share of

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.tasks.common.drawing import COLOURS, Canvas, picture_of
 from edgekit.tasks.common.labels import top_of
-from edgekit.tasks.common.pictures import pixels_of
+from edgekit.tasks.common.pictures import Resize, pixels_of
 
 #: Labels of an answer's ranking that metrics use.
 _RANKED = 10
@@ -29,13 +29,13 @@ class Classifier(Predictor):
     `predict` takes the option ``top``: the number of labels in `details`.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._network = parts["network"]
-        self._size = (int(facts["height"]), int(facts["width"]))
-        self._labels = [str(label) for label in facts["labels"]]
-        self._scale, self._zero = float(facts.get("scale", 1)), int(facts.get("zero_point", 0))
-        self._softmax = facts.get("activation") == "softmax"
-        self._resize = facts.get("resize")
+        self._size = (fact_of(facts, "height", int), fact_of(facts, "width", int))
+        self._labels = fact_of(facts, "labels", list[str])
+        self._scale, self._zero = fact_of(facts, "scale", float, 1), fact_of(facts, "zero_point", int, 0)
+        self._softmax = fact_of(facts, "activation", str, "") == "softmax"
+        self._resize = fact_of(facts, "resize", Resize, Resize())
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Classify a picture.

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import np
-from edgekit.core import Runner, Sample
+from edgekit.core import Facts, Runner, Sample, fact_of
 from edgekit.tasks.common.folders import plain_samples
-from edgekit.tasks.common.pictures import images_below, pixels_of
+from edgekit.tasks.common.pictures import Resize, images_below, pixels_of
 from edgekit.tasks.common.vectors import Embedder, Vector, unit
 
 
 class Views(Embedder):
     """Pictures as vectors. `facts`: ``height``, ``width``, ``resize`` (`edgekit.tasks.common.pictures.fit_image`)."""
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
-        self._network, self._rule = parts["network"], facts.get("resize")
-        self._size = (int(facts["height"]), int(facts["width"]))
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
+        self._network, self._rule = parts["network"], fact_of(facts, "resize", Resize, Resize())
+        self._size = (fact_of(facts, "height", int), fact_of(facts, "width", int))
 
     def vector(self, sample: Any) -> tuple[Vector, list[str]]:
         """Of a file, or an array uint8 [height, width, 3] of any size."""

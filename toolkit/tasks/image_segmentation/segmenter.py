@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import Image, NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import Canvas, picture_of
+from edgekit.tasks.common.pictures import Resize
 from edgekit.tasks.common.vision.placing import Placed, place_sample
 
 #: Most pixels of the answer's longer side: a larger picture gets the mask of its reduction.
@@ -29,10 +30,10 @@ class Segmenter(Predictor):
     "sigmoid", one logit for the second of two labels; ``resize`` (`edgekit.tasks.common.vision.placing.place_sample`).
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
-        self._network, self._rule = parts["network"], facts.get("resize")
-        self._size = (int(facts["height"]), int(facts["width"]))
-        self._labels = [str(label) for label in facts["labels"]]
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
+        self._network, self._rule = parts["network"], fact_of(facts, "resize", Resize, Resize())
+        self._size = (fact_of(facts, "height", int), fact_of(facts, "width", int))
+        self._labels = fact_of(facts, "labels", list[str])
         if len(self._labels) > 255:
             raise BadInput(f"the bundle has {len(self._labels)} classes of pixels; a mask holds at most 255.")
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import Canvas, picture_of
 from edgekit.tasks.common.vision.placing import place_sample
 from edgekit.tasks.image_to_text.cutting import cut, pad_to_width, pieces
-from edgekit.tasks.image_to_text.regions import lines
+from edgekit.tasks.image_to_text.regions import LineRules, lines
 
 #: Lines stand side by side if their middles differ by less than this share of their height.
 _BESIDE = 0.5
@@ -55,9 +55,9 @@ class TextReader(Predictor):
     letters; ``characters``, one string for each class from 1 on.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._parts, self._facts = parts, facts
-        self._characters = list(facts["characters"])
+        self._characters = fact_of(facts, "characters", list[str])
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """The text of a picture, a line of it a line, from above; and in the detail ``texts`` each as a `Text`.
@@ -69,14 +69,14 @@ class TextReader(Predictor):
             BadInput: it cannot be used, or an option is unknown or no number from 0 to 1.
         """
         check_names(options, ("least",))
-        progress, least = options.get("progress"), options.get("least", self._facts["least"])
+        progress, least = options.get("progress"), options.get("least", fact_of(self._facts, "least", float))
         if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 <= least <= 1:
             raise BadInput(f"least is a probability from 0 to 1, not {least!r}.")
-        side = int(self._facts["side"])
+        side = fact_of(self._facts, "side", int)
         whole = place_sample(sample, {"letterbox": True}, side, side)
         image = picture_of(sample)
         chances = self._parts["detector"]({"pixels": whole.pixels[None]})["chances"][0]
-        detected = lines(chances, **self._facts["lines"])
+        detected = lines(chances, **fact_of(self._facts, "lines", LineRules))
         texts = []
         for number, line in enumerate(detected):
             # A pixel of the map stands for its middle.
@@ -93,7 +93,7 @@ class TextReader(Predictor):
     def probe(self, sample: Any) -> Prediction:
         """What stands in four strips of a picture, in place of the lines that are detected: where a line is cut moves
         with the last digits of the map, and with the cut everything that is read of it."""
-        side, image = int(self._facts["side"]), picture_of(sample)
+        side, image = fact_of(self._facts, "side", int), picture_of(sample)
         self._parts["detector"]({"pixels": place_sample(sample, {"letterbox": True}, side, side).pixels[None]})
         tops = np.linspace(0, image.height, _STRIPS + 1)
         strips = [
@@ -105,15 +105,15 @@ class TextReader(Predictor):
     def _read(self, image: Any, corners: NDArray[np.float64]) -> Text:
         """The text in a rectangle of a picture."""
         facts, line = self._facts, cut(image, corners)
-        height = int(facts["height"])
+        height = fact_of(facts, "height", int)
         upright = corners if line.width >= line.height or len(corners) < 4 else np.roll(corners, -1, axis=0)
         whole = pieces(line, height, line.width * height)[0]
-        odds = self._parts["turn"]({"line": pad_to_width(whole, int(facts["turn_width"]))})
-        if float(odds["probabilities"][0, 1]) > float(facts["turned"]):
+        odds = self._parts["turn"]({"line": pad_to_width(whole, fact_of(facts, "turn_width", int))})
+        if float(odds["probabilities"][0, 1]) > fact_of(facts, "turned", float):
             line, upright = line.rotate(180, expand=True), np.roll(upright, 2, axis=0)
         text, sure = "", list[float]()
-        for piece in pieces(line, height, int(facts["width"])):
-            made = self._parts["recogniser"]({"line": pad_to_width(piece, int(facts["width"]))})["logits"][0]
+        for piece in pieces(line, height, fact_of(facts, "width", int)):
+            made = self._parts["recogniser"]({"line": pad_to_width(piece, fact_of(facts, "width", int))})["logits"][0]
             more, odds_of = letters(made, self._characters)
             text, sure = text + more, sure + odds_of
         score = sum(sure) / len(sure) if sure else 0.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypedDict
 
 from edgekit.common.lazy import Doubles, NDArray, np
 
@@ -21,6 +22,15 @@ class Line:
 
     corners: Doubles
     score: float
+
+
+class LineRules(TypedDict):
+    """What `lines` takes beside the map."""
+
+    pixel: float
+    line: float
+    growth: float
+    most: int
 
 
 def lines(chances: NDArray[np.float32], *, pixel: float, line: float, growth: float, most: int) -> list[Line]:

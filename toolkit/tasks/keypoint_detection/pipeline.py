@@ -9,10 +9,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from edgekit.common.lazy import Image, NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.tasks.common.drawing import Canvas, picture_of
 from edgekit.tasks.common.vision.detector import Box, Detector
@@ -48,23 +48,32 @@ class Region:
         return np.array(turned, np.uint8)
 
 
-def region(thing: Box, rule: Mapping[str, Any]) -> Region:
+class RegionRule(TypedDict):
+    """A square around a thing: `start` and `end` are indices of the two points; `around`: "circle" (default), whose
+    middle is the first point and on which the second lies, or "box", by whose height times `shift` the square is moved
+    along the line, downwards."""
+
+    start: int
+    end: int
+    scale: float
+    around: NotRequired[str]
+    shift: NotRequired[float]
+
+
+def region(thing: Box, rule: RegionRule) -> Region:
     """The square around a detected thing, turned so that the line from one of its points to another stands upright.
 
     Args:
         thing: ``points`` and, if the rule asks for it, ``whole``, the uncut box, in pixels
             (`edgekit.tasks.common.vision.detector.Detector`).
-        rule: ``start``, ``end``: indices of the two points; ``scale``; ``around``: "circle" (default), whose middle is
-            the first point and on which the second lies, or "box", by whose height times ``shift`` the square is moved
-            along the line, downwards.
     """
-    (x, y), (across, down) = thing["points"][int(rule["start"])], thing["points"][int(rule["end"])]
-    angle, scale = math.pi / 2 - math.atan2(y - down, across - x), float(rule["scale"])
+    (x, y), (across, down) = thing["points"][rule["start"]], thing["points"][rule["end"]]
+    angle, scale = math.pi / 2 - math.atan2(y - down, across - x), rule["scale"]
     if rule.get("around", "circle") == "circle":
         return Region(x, y, 2 * math.dist((x, y), (across, down)) * scale, angle)
     left, top, right, bottom = thing["whole"]
     width, height = right - left, bottom - top
-    moved = float(rule["shift"]) * height
+    moved = rule["shift"] * height
     x, y = (left + right) / 2 - moved * math.sin(angle), (top + bottom) / 2 + moved * math.cos(angle)
     return Region(x, y, max(width, height) * scale, angle)
 
@@ -80,8 +89,8 @@ class Keypoints(Predictor):
     ``most`` objects of a picture; ``names`` of the points and ``links`` between them.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
-        self._detector = Detector({"network": parts["detector"]}, folder, facts["detector"])
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
+        self._detector = Detector({"network": parts["detector"]}, folder, fact_of(facts, "detector", dict))
         self._landmarks, self._facts = parts["landmarks"], facts
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
@@ -98,12 +107,12 @@ class Keypoints(Predictor):
         detected = self._detector.predict(sample)
         image = picture_of(sample)
         found = []
-        for box in detected.details["boxes"][: int(self._facts["most"])]:
+        for box in detected.details["boxes"][: fact_of(self._facts, "most", int)]:
             one = self._object(image, box)
             if one is not None:
                 found.append(one)
         lines = [f"{one['score']:.3f}  {one['label']}  {len(one['points'])} points" for one in found] or ["nothing"]
-        names, links = list(self._facts["names"]), [list(link) for link in self._facts["links"]]
+        names, links = fact_of(self._facts, "names", list[str]), fact_of(self._facts, "links", list[list[int]])
         notes = detected.details["notes"]
         details = {"objects": found, "names": names, "links": links, "lines": lines, "notes": notes}
         said = ", ".join(one["label"] for one in found) or "nothing"
@@ -111,13 +120,13 @@ class Keypoints(Predictor):
 
     def _object(self, image: Any, box: Box) -> dict[str, Any] | None:
         """The points of a detected object; None if the second network does not see one."""
-        square = region(box, self._facts["region"])
+        square = region(box, fact_of(self._facts, "region", RegionRule))
         if not 1.0 <= square.side < 1e5:
             return None
-        crop = square.cut(image, int(self._facts["size"]))
+        crop = square.cut(image, fact_of(self._facts, "size", int))
         outputs = self._landmarks({self._landmarks.inputs[0].name: crop[None]})
         presence = float(outputs["presence"].reshape(-1)[0])
-        if presence < float(self._facts["presence"]):
+        if presence < fact_of(self._facts, "presence", float):
             return None
         points = square.to_pixels(outputs["places"][0]).tolist()
         return {"label": box["label"], "score": presence, "points": points}

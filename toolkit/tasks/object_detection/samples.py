@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from edgekit.core import Sample
+from edgekit.core import Facts, Sample
 from edgekit.tasks.common.vision.coco import Annotation, annotated_samples, box_of
 
 
@@ -21,5 +20,5 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     return annotated_samples(folder, labels, _truth)
 
 
-def _truth(one: Annotation) -> dict[str, Any]:
-    return {"label": one.label, "box": box_of(one), "crowd": bool(one.entry.get("iscrowd"))}
+def _truth(one: Annotation) -> Facts:
+    return {"label": one.label, "box": box_of(one), "crowd": bool(one.entry.iscrowd)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.common.files import read_text
 from edgekit.common.lazy import Floats, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.errors import BadInput
 from edgekit.tasks.common.labels import top_of
 from edgekit.tasks.recommendation.histories import liked_of
@@ -28,11 +28,11 @@ class Recommender(Predictor):
     the id, and then title and year; "": items have no titles.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         (self._network,) = parts.values()
         self._history, self._vector = self._network.inputs[0], self._network.outputs[0]
-        self._first, named = int(facts["first"]), str(facts["titles"])
-        self._vectors = _vectors(folder / Path(str(facts["vectors"])).name, self._history.shape[-1])
+        self._first, named = fact_of(facts, "first", int), fact_of(facts, "titles", str)
+        self._vectors = _vectors(folder / Path(fact_of(facts, "vectors", str)).name, self._history.shape[-1])
         self._titles = _titles(folder / Path(named).name) if named else {}
 
     def predict(self, sample: Any, **options: Any) -> Prediction:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.common.lazy import np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.reinforcement_learning.observations import observations_in
@@ -22,10 +22,10 @@ class Steering(Predictor):
     the action before that, so both are given.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], facts: Facts) -> None:
         (self._network,) = parts.values()
         self._observation, self._action = self._network.inputs[0], self._network.outputs[0]
-        self._limit = float(facts["limit"])
+        self._limit = fact_of(facts, "limit", float)
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """The actions for the observations of a sample (`edgekit.tasks.reinforcement_learning.observations`).

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.tasks.common.labels import rank_labels, top_of
 from edgekit.tasks.common.tokens import Tokens, text_of
 
@@ -17,9 +17,9 @@ class Judgement(Predictor):
     `predict` takes the option ``top``: the number of labels listed.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._network, self._tokens = parts["network"], Tokens(folder, facts)
-        self._labels, self._activation = [str(label) for label in facts["labels"]], str(facts["activation"])
+        self._labels, self._activation = fact_of(facts, "labels", list[str]), fact_of(facts, "activation", str)
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Classify a text (a file that ends in .txt is read), or a pair: a tuple, or two texts with a tab between.

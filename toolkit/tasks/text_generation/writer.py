@@ -16,7 +16,7 @@ from typing import Any
 
 from edgekit.common.files import read_text
 from edgekit.common.lazy import np
-from edgekit.core import Prediction, Predictor
+from edgekit.core import Facts, Prediction, Predictor, fact_of
 from edgekit.core.options import check_names, truth
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.template import render
@@ -76,9 +76,9 @@ class Writer(Predictor):
 
     streams = True
 
-    def __init__(self, parts: Mapping[str, Any], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Any], folder: Path, facts: Facts) -> None:
         self.network = parts["network"]
-        self._context = int(facts["context"])
+        self._context = fact_of(facts, "context", int)
         self._template = self.network.metadata.get("tokenizer.chat_template")
 
     def predict(self, sample: Any, **options: Any) -> Prediction:

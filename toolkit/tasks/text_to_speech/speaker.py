@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import Floats, NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.tasks.common.tokens import text_of
 from edgekit.tasks.text_to_speech.manner import OPTIONS, Manner
@@ -36,10 +37,11 @@ class Speaker(Predictor):
     `predict` takes the options of `Manner` and ``out``: a file for the sound.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._encoder, self._decoder, self._facts = parts["encoder"], parts["decoder"], facts
-        self._alphabet = Alphabet(facts["alphabet"])
-        self._rate, self._hop, self._halo = (int(facts[name]) for name in ("sample_rate", "hop", "halo"))
+        self._alphabet = Alphabet(fact_of(facts, "alphabet", dict[str, list[int]]))
+        self._rate, self._hop, self._halo = (fact_of(facts, name, int) for name in ("sample_rate", "hop", "halo"))
+        self._manner, self._voice = fact_of(facts, "manner", Manner), fact_of(facts, "voice", str)
         self._ids = _last_axis_size(self._encoder, "phonemes")
         self._frames = _last_axis_size(self._decoder, "latents")
 
@@ -59,15 +61,15 @@ class Speaker(Predictor):
         """
         progress, out = options.pop("progress", None) or (lambda done, total: None), options.pop("out", "")
         check_names(options, ("out", *OPTIONS))
-        manner = Manner(**{**self._facts["manner"], **options})
+        manner = replace(self._manner, **options)
         write = writer(out)
-        said = sentences(phonemes_of(text_of(sample), self._facts["voice"]))
-        ids = [self._alphabet.pieces(sentence, self._ids or int(self._facts["most"])) for sentence in said]
+        said = sentences(phonemes_of(text_of(sample), self._voice))
+        ids = [self._alphabet.pieces(sentence, self._ids or fact_of(self._facts, "most", int)) for sentence in said]
         sounds = []
         for place, pieces in enumerate(ids):
             sounds.append([self._read(piece, manner, place) for piece in pieces])
             progress(place + 1, len(ids))
-        sound = join_sounds(sounds, round(float(self._facts["pause"]) * self._rate))
+        sound = join_sounds(sounds, round(fact_of(self._facts, "pause", float) * self._rate))
         write(sound, self._rate)
         seconds = len(sound) / self._rate
         count = f"{len(said)} sentences" if len(said) > 1 else "1 sentence"
@@ -86,9 +88,9 @@ class Speaker(Predictor):
         A vocoder's phases follow from its input's last digits: means that move by 0.1 % move samples by 4 % and spectra
         by 0.1 dB. So samples tell of a part; of the chain tell spectra (the task's agreement).
         """
-        manner = Manner(**self._facts["manner"])
-        said = sentences(phonemes_of(text_of(sample), self._facts["voice"]))
-        ids = self._alphabet.pieces(said[0], self._ids or int(self._facts["most"]))[0]
+        manner = self._manner
+        said = sentences(phonemes_of(text_of(sample), self._voice))
+        ids = self._alphabet.pieces(said[0], self._ids or fact_of(self._facts, "most", int))[0]
         _, means, _ = self._encode_phonemes(ids, manner, 0)
         drawn = np.random.default_rng(manner.seed).standard_normal((_PROBED * len(ids), means.shape[1]), np.float32)
         sound = self._decode_latents(drawn)
@@ -121,7 +123,7 @@ class Speaker(Predictor):
 
     def _decode_latents(self, latents: Floats) -> Floats:
         """The sound of latent frames [frames, channels], a window at a time."""
-        total, window = len(latents), self._frames or min(len(latents), int(self._facts["window"]))
+        total, window = len(latents), self._frames or min(len(latents), fact_of(self._facts, "window", int))
         sounds = []
         for start, begin, end in _windows(total, window, self._halo):
             held = latents[start : start + window]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import Floats, NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
-from edgekit.tasks.time_series_forecasting.periods import periods_of, phases, seasonal_forecast
+from edgekit.tasks.time_series_forecasting.periods import PeriodRule, periods_of, phases, seasonal_forecast
 from edgekit.tasks.time_series_forecasting.series import series_of
 
 #: Least range of a series by which it is divided; steps of a forecast at most; lines that are shown; steps before it
@@ -30,10 +30,10 @@ class Forecaster(Predictor):
     `periods.seasonal_forecast`).
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._network, self._facts = parts["network"], facts
-        self._levels = [float(level) for level in facts["levels"]]
-        self._horizon, self._context = int(facts["horizon"]), int(facts["context"])
+        self._levels = fact_of(facts, "levels", list[float])
+        self._horizon, self._context = fact_of(facts, "horizon", int), fact_of(facts, "context", int)
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """The forecast of a series: details ``levels``, ``quantiles`` (a row a step), ``last`` (the steps before it,
@@ -68,7 +68,7 @@ class Forecaster(Predictor):
         """The network's own steps, float64 [horizon, levels]."""
         tail = np.asarray(series, np.float32)
         observed = np.isfinite(tail)
-        least = int(self._facts["observed"])
+        least = fact_of(self._facts, "observed", int)
         if int(observed.sum()) < least:
             raise BadInput(
                 f"the series has {int(observed.sum())} steps that are not gaps; a forecast needs {least} at least."
@@ -82,7 +82,7 @@ class Forecaster(Predictor):
         return np.asarray(outputs["quantiles"][0], np.float64) * span + low
 
     def _feeds(self, values: Floats, mask: NDArray[np.bool_]) -> dict[str, Floats]:
-        rule = self._facts["periods"]
+        rule = fact_of(self._facts, "periods", PeriodRule)
         whole = np.where(mask, values, values[mask].mean(dtype=np.float32)).astype(np.float32)
         periods = periods_of(whole, rule)
         features = np.concatenate(
@@ -90,7 +90,7 @@ class Forecaster(Predictor):
         )
         return {
             "features": features[None],
-            "fill": seasonal_forecast(values, mask, periods[0], self._horizon, int(rule["bins"]))[None],
+            "fill": seasonal_forecast(values, mask, periods[0], self._horizon, rule["bins"])[None],
         }
 
     def _prediction(self, series: Any, made: NDArray[np.float64]) -> Prediction:

@@ -7,28 +7,36 @@ Apache-2.0), written anew. It sorts peaks and looks values up by them, so it sta
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 from edgekit.common.lazy import Floats, NDArray, np
 
 
-def periods_of(values: Floats, rule: Mapping[str, Any]) -> list[int]:
+class PeriodRule(TypedDict):
+    """Which periods count: at most `most`, none shorter than `least` steps. `alpha` is the chance with which noise may
+    make a peak; `bins`: see `seasonal_forecast`."""
+
+    most: int
+    least: int
+    alpha: float
+    bins: int
+
+
+def periods_of(values: Floats, rule: PeriodRule) -> list[int]:
     """The strongest periods, in steps, the strongest first; 0 for each that is missing.
 
     Args:
         values: float32 [steps], a power of 2 of them, without gaps.
-        rule: ``most`` periods; ``least``, the shortest; ``alpha``, the chance with which noise may make a peak.
     """
-    length, most = len(values), int(rule["most"])
+    length, most = len(values), rule["most"]
     centred = values - values.mean(dtype=np.float32)
     power = (np.abs(np.fft.rfft(centred)) ** 2)[1:].astype(np.float32)
     shares = power / max(float(power.sum()), 1e-12)
     inner = (shares[1:-1] > shares[:-2]) & (shares[1:-1] > shares[2:])
     bins = np.arange(1, len(power) - 1)
     longest = max(2, length // 2)
-    allowed = (bins >= length // longest - 1) & (bins <= length // max(2, int(rule["least"])) - 1)
-    threshold = math.log(len(power) / float(rule["alpha"])) / len(power)
+    allowed = (bins >= length // longest - 1) & (bins <= length // max(2, rule["least"]) - 1)
+    threshold = math.log(len(power) / rule["alpha"]) / len(power)
     chosen = bins[inner & allowed & (shares[1:-1] >= threshold)]
     best = chosen[np.argsort(-shares[chosen], kind="stable")][:most]
     made = [round(float(np.float32(length) / np.float32(at + 1))) for at in best.tolist()]

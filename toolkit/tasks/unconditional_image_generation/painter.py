@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgekit.common.lazy import Floats, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.unconditional_image_generation.noises import noise_of
@@ -28,11 +28,12 @@ class Painter(Predictor):
     `facts`: ``angles``, in radians, one a step, the noisiest first; ``turn``, the angle of a step.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], facts: Facts) -> None:
         self._network, self._judge = parts["network"], parts.get("features")
         self._shape = tuple(int(size) for size in self._network.inputs[0].shape[1:])
-        self._angles = [float(angle) for angle in facts["angles"]]
-        self._keep, self._move = np.float32(np.cos(facts["turn"])), np.float32(np.sin(facts["turn"]))
+        self._angles = fact_of(facts, "angles", list[float])
+        turn = fact_of(facts, "turn", float)
+        self._keep, self._move = np.float32(np.cos(turn)), np.float32(np.sin(turn))
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Pictures of noise; in the details ``pictures``, uint8 [N][H][W][C], and ``features`` of each.

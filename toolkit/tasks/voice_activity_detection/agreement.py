@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgekit.core import Agreement, Prediction
+from edgekit.core import Agreement, Facts, Prediction
 
 _SHARE, _FAR = "share of frames with the same decision", "largest difference of a probability"
 #: Decimals of a probability that a bundle keeps.
@@ -14,7 +14,7 @@ _DECIMALS = 3
 _OTHER = 0.02
 
 
-def _answer(prediction: Prediction) -> Mapping[str, Any]:
+def _answer(prediction: Prediction) -> Facts:
     details = prediction.details
     heard = [round(float(value), _DECIMALS) for value in details["probabilities"]]
     return {"threshold": details["threshold"], "probabilities": heard}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.common.audio import open_audio
@@ -28,9 +28,9 @@ class SpeechDetector(Predictor):
     `predict` takes the options of `edgekit.tasks.voice_activity_detection.Rules`: ``threshold``, ``pause`` and others.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
         self._listener = Listener(parts["network"], facts)
-        self._rate, self._rules = int(facts["sample_rate"]), dict(facts["rules"])
+        self._rate, self._rules = fact_of(facts, "sample_rate", int), fact_of(facts, "rules", Rules)
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Find speech in a sound (see `edgekit.tasks.common.audio.open_audio`).
@@ -45,7 +45,7 @@ class SpeechDetector(Predictor):
         """
         progress = options.pop("progress", None) or (lambda done, total: None)
         check_names(options, _OPTIONS)
-        rules = Rules(**{**self._rules, **options})
+        rules = replace(self._rules, **options)
         audio, heard, loud, samples = open_audio(sample, self._rate), list[float](), list[float](), 0
         self._listener.reset()
         size = _BLOCK * self._listener.hop

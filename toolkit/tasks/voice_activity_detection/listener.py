@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Runner
+from edgekit.core import Facts, Runner, fact_of
 
 #: Frames in a row that a network gets at most, if it takes several.
 _AT_ONCE = 256
@@ -25,10 +24,10 @@ class Listener:
         facts: ``hop``, ``context`` (samples), ``states`` (input -> the output that is its next value).
     """
 
-    def __init__(self, network: Runner, facts: Mapping[str, Any]) -> None:
+    def __init__(self, network: Runner, facts: Facts) -> None:
         self._network = network
-        self.hop, self._context = int(facts["hop"]), int(facts["context"])
-        self._next = {str(name): str(after) for name, after in facts["states"].items()}
+        self.hop, self._context = fact_of(facts, "hop", int), fact_of(facts, "context", int)
+        self._next = fact_of(facts, "states", dict[str, str])
         states = [spec for spec in network.inputs if spec.name in self._next]
         self._shapes = {spec.name: tuple(int(size) for size in spec.shape) for spec in states}
         several = any(isinstance(spec.shape[0], str) for spec in network.inputs if spec.name == "audio")

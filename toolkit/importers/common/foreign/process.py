@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from edgekit.core import Facts
 from edgekit.errors import BadInput, EdgekitError, MissingExtra, Unsupported
 
 #: Seconds that foreign code may take, and the variable that changes them.
@@ -55,7 +56,7 @@ class Request:
     label: str
     scratch: Path
     folder: Path
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Facts = field(default_factory=dict)
     clean: bool = False
 
 

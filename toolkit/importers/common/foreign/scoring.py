@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
+from edgekit.core import Facts
 from edgekit.errors import BadInput
 
 ANSWERS, TRUTHS = "answers", "truths"
@@ -21,7 +22,7 @@ def save(values: Sequence[Any], folder: Path, name: str) -> None:
     np.savez(folder / f"{name}.npz", allow_pickle=False, **arrays)
 
 
-def score(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
+def score(arguments: Mapping[str, Any], scratch: Path) -> Facts:
     """In the child: call the user's function with all answers and truths. Its numbers, as they are."""
     from edgekit.importers.common.foreign.child import stage
     from edgekit.importers.common.foreign.user_file import function_of, import_file

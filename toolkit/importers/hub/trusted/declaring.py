@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.core import ImportOptions, Inspection, Model, Progress
+from edgekit.core import Facts, ImportOptions, Inspection, Model, Progress
 from edgekit.errors import Unsupported
 from edgekit.importers.common.foreign.traced import Traced, trace_in_child
 from edgekit.importers.common.graphs import bounds_of, declared_graph, inspect_program
@@ -52,5 +52,5 @@ def _trace_repository(repository: Repository, options: ImportOptions, progress: 
     sized = [(i.name, i.dtype, [axes[s].most if isinstance(s, str) else s for s in i.shape]) for i in inputs]
     words = repository.config.get("vocab_size")
     progress(f"running the code of {repository.source} in a process of its own", 0, 0)
-    asked = {"folder": str(folder.resolve()), "inputs": sized, "words": words if isinstance(words, int) else 2}
+    asked: Facts = {"folder": str(folder.resolve()), "inputs": sized, "words": words if isinstance(words, int) else 2}
     return trace_in_child("edgekit.importers.hub.trusted.tracing:trace", repository.source, folder, asked, clean=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import torch
-from edgekit.core import TensorSpec
+from edgekit.core import Facts, TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.importers.common import stored
 from edgekit.importers.common.foreign import traced
@@ -15,7 +15,7 @@ from edgekit.importers.common.foreign.child import begin, stage
 from edgekit.importers.common.synthetic import SAMPLES, noise
 
 
-def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
+def trace(arguments: Mapping[str, Any], scratch: Path) -> Facts:
     """Trace the network in ``arguments["folder"]`` on inputs of fixed sizes into `scratch`.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgekit.common.lazy import torch
@@ -40,7 +40,7 @@ def _gather_nd(v: Values) -> Any:
 
 
 #: Mode of a scatter -> what becomes of an old and a new value.
-_MODES: Mapping[str, Any] = {
+_MODES: Mapping[str, Callable[..., Any]] = {
     "add": lambda old, new: old + new, "sub": lambda old, new: old - new, "mul": lambda old, new: old * new,
     "div": lambda old, new: old / new, "max": lambda old, new: old.maximum(new),
     "min": lambda old, new: old.minimum(new), "update": lambda old, new: new,

@@ -6,7 +6,7 @@ results are computed in fp32 where they are fractions, and rounded by the caller
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgekit.common.lazy import F, torch
@@ -38,7 +38,7 @@ def _divide(v: Values) -> Any:
     return x / y if x.is_floating_point() or y.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
 
 
-_REDUCED: Mapping[str, Any] = {
+_REDUCED: Mapping[str, Callable[..., Any]] = {
     "l1": lambda x, axes, keep: x.abs().sum(axes, keepdim=keep),
     "l2": lambda x, axes, keep: (x * x).sum(axes, keepdim=keep).sqrt(),
     "squares": lambda x, axes, keep: (x * x).sum(axes, keepdim=keep),

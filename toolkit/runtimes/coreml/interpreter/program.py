@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from edgekit.common.lazy import NDArray, np, torch
 from edgekit.errors import BadInput
@@ -18,6 +18,9 @@ from edgekit.runtimes.coreml.interpreter.operators import OPERATORS
 from edgekit.runtimes.coreml.interpreter.shapes import cast_like
 from edgekit.runtimes.coreml.reader import WEIGHTED, operations, program_of
 
+#: What an operator computes; and operator -> inputs that it gets in place of its own.
+Value: TypeAlias = "torch.Tensor | Tensors"
+Instead: TypeAlias = "Mapping[str, Mapping[str, torch.Tensor]]"
 #: Operators that run blocks of others.
 _CONTROL = ("cond", "while_loop")
 
@@ -59,7 +62,7 @@ class Program:
         self._held = {name: value.name for name, value in held.items() if value and value.name in self._constants}
 
     @property
-    def layers(self) -> dict[str, Any]:
+    def layers(self) -> dict[str, torch.Tensor]:
         """Layer -> its weights, a tensor in the program's own layout. Of layers that share them, the first."""
         first = {held: name for name, held in reversed(self._held.items())}
         return {name: self._constants[held] for held, name in first.items()}
@@ -69,7 +72,9 @@ class Program:
         return [name for name, held in self._held.items() if held == self._held[layer]]
 
     def __call__(
-        self, feeds: Mapping[str, NDArray[Any]], instead: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+        self,
+        feeds: Mapping[str, NDArray[Any]],
+        instead: Instead = MappingProxyType({}),
     ) -> dict[str, NDArray[Any]]:
         """Name -> array of every output.
 
@@ -80,13 +85,13 @@ class Program:
         self._run(values, self._steps, self._last, instead)
         return self._outputs(values)
 
-    def record_values(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    def record_values(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Value]:
         """Every value that a call computes, for `again`."""
         values = self._feed_values(feeds)
         self._run(values, self._steps, {})
         return values
 
-    def again(self, values: Mapping[str, Any], layer: str, other: Program) -> dict[str, NDArray[Any]]:
+    def again(self, values: Mapping[str, Value], layer: str, other: Program) -> dict[str, NDArray[Any]]:
         """The outputs of a remembered call if `layer`, and those that share its weights, were as in `other`."""
         names, changed, steps = set(self.sharing(layer)), set[str](), []
         for op in self._steps:
@@ -98,27 +103,27 @@ class Program:
         self._run(new, steps, {}, {name: other.constants(name) for name in names})
         return self._outputs(new)
 
-    def constants(self, layer: str) -> dict[str, Any]:
+    def constants(self, layer: str) -> dict[str, torch.Tensor]:
         """Its weights and its bias, by the names that its operator has for them."""
         [op] = [step for step in self._all if step.name == layer]
         held = {name: op.inputs.get(name) for name in (WEIGHTED.get(op.op_type, ""), "bias")}
         return {name: self._constants[v.name] for name, v in held.items() if v and v.name in self._constants}
 
-    def _feed_values(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    def _feed_values(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Value]:
         return {
             name: cast_like(torch.from_numpy(feeds[name].copy()), held) for name, held in self._function.inputs.items()
         }
 
-    def _outputs(self, values: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    def _outputs(self, values: Mapping[str, Value]) -> dict[str, NDArray[Any]]:
         """One that is a constant is among the values of the program, not among those of a call."""
         return {value.name: cast_like(self._value(value, values), value).numpy() for value in self._function.outputs}
 
     def _run(
         self,
-        values: dict[str, Any],
+        values: dict[str, Value],
         steps: Sequence[Any],
         last: Mapping[str, int],
-        instead: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        instead: Instead = MappingProxyType({}),
     ) -> None:
         """Compute `steps` into `values`; what `last` says is not needed any more is forgotten.
 
@@ -140,7 +145,11 @@ class Program:
                         values.pop(value.name, None)
 
     def _run_control_flow(
-        self, op: Any, inputs: Mapping[str, Any], values: dict[str, Any], instead: Mapping[str, Mapping[str, Any]]
+        self,
+        op: Any,
+        inputs: Mapping[str, Any],
+        values: dict[str, Value],
+        instead: Instead,
     ) -> list[Any]:
         """What a branch or a loop gives; its blocks see all values around them."""
 
@@ -157,7 +166,7 @@ class Program:
             state = block(1, state)
         return state
 
-    def _value(self, named: Any, values: Mapping[str, Any]) -> Any:
+    def _value(self, named: Any, values: Mapping[str, Value]) -> Any:
         if isinstance(named, (list, tuple)):
             return [self._value(value, values) for value in named]
         return values[named.name] if named.name in values else self._constants[named.name]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from edgekit.common.files import is_inside
 from edgekit.core import Sample
@@ -21,13 +21,43 @@ _LARGEST = 2 << 30
 _OVER = 1.0
 
 
+class _Category(msgspec.Struct):
+    id: int
+    name: str
+
+
+class _Image(msgspec.Struct):
+    id: int
+    file_name: str
+    width: float = 0.0
+    height: float = 0.0
+
+
+class Entry(msgspec.Struct):
+    """What the file says of an annotation: `bbox` is left, top, width and height in pixels; `keypoints` are triples of
+    x, y and whether it is labelled."""
+
+    image_id: int
+    category_id: int
+    id: Any = None
+    bbox: tuple[float, float, float, float] | None = None
+    keypoints: list[float] = []
+    iscrowd: int | bool = False
+
+
+class _Content(msgspec.Struct):
+    images: list[_Image]
+    annotations: list[Entry]
+    categories: list[_Category]
+
+
 @dataclass(frozen=True)
 class Annotation:
     """An annotation: its label, and what the file says of it and of its image. `what` names it in errors."""
 
     label: str
-    entry: Mapping[str, Any]
-    image: Mapping[str, Any]
+    entry: Entry
+    image: _Image
     what: str
 
 
@@ -44,34 +74,34 @@ def annotated_samples(folder: Path, labels: Sequence[str], truth: Callable[[Anno
     if not file.is_file():
         return plain_samples(images_below(folder), folder, f"neither an {FILE} nor any picture")
     content = _read(file)
-    named = {_whole(entry, "id", "a category"): str(entry.get("name")) for entry in _entries(content, "categories")}
-    images = {_whole(entry, "id", "an image"): entry for entry in _entries(content, "images")}
+    named = {category.id: category.name for category in content.categories}
+    images = {image.id: image for image in content.images}
     held: dict[int, list[Annotation]] = {at: [] for at in images}
-    for entry in _entries(content, "annotations"):
-        what = f"annotation {entry.get('id')!r} of {FILE}"
-        place, kind = _whole(entry, "image_id", what), _whole(entry, "category_id", what)
-        if place not in images:
-            raise BadInput(f"{what} is of image {place}, which is not listed.")
-        if named.get(kind) not in labels:
-            raise _unknown(what, named.get(kind, f"category {kind}"), labels)
-        held[place].append(Annotation(named[kind], entry, images[place], what))
+    for entry in content.annotations:
+        what = f"annotation {entry.id!r} of {FILE}"
+        if entry.image_id not in images:
+            raise BadInput(f"{what} is of image {entry.image_id}, which is not listed.")
+        label = named.get(entry.category_id, f"category {entry.category_id}")
+        if label not in labels:
+            raise _unknown(what, label, labels)
+        held[entry.image_id].append(Annotation(label, entry, images[entry.image_id], what))
     return [
-        Sample(str(_picture(folder, image)), [truth(one) for one in held[at]], str(image["file_name"]))
+        Sample(str(_picture(folder, image.file_name)), [truth(one) for one in held[at]], image.file_name)
         for at, image in images.items()
     ]
 
 
 def box_of(annotation: Annotation) -> list[float]:
     """Left, top, right and bottom in pixels. Raises BadInput for a box outside of its picture or without an area."""
-    box, image, what = annotation.entry.get("bbox"), annotation.image, annotation.what
-    if not isinstance(box, list) or len(box) != 4 or not all(is_number(side) for side in box):
-        raise BadInput(f"{what} has no bbox [left, top, width, height]: {box!r}.")
-    left, top, width, height = (float(side) for side in box)
+    box, image, what = annotation.entry.bbox, annotation.image, annotation.what
+    if box is None:
+        raise BadInput(f"{what} has no bbox [left, top, width, height].")
+    left, top, width, height = box
     if width <= 0 or height <= 0:
         raise BadInput(f"{what} has a box without an area: {box}.", hint="Take it out.")
-    wide, high = (float(image[side]) if is_number(image.get(side)) else 0.0 for side in ("width", "height"))
+    wide, high = image.width, image.height
     if wide <= 0 or high <= 0:
-        raise BadInput(f"the image {image.get('file_name')!r} of {FILE} has no width and height.")
+        raise BadInput(f"the image {image.file_name!r} of {FILE} has no width and height.")
     if left < -_OVER or top < -_OVER or left + width > wide + _OVER or top + height > high + _OVER:
         raise BadInput(
             f"{what} has a box outside of its picture of {wide:.0f} x {high:.0f} pixels: {box}.",
@@ -80,30 +110,13 @@ def box_of(annotation: Annotation) -> list[float]:
     return [max(left, 0.0), max(top, 0.0), min(left + width, wide), min(top + height, high)]
 
 
-def _read(file: Path) -> Mapping[str, Any]:
+def _read(file: Path) -> _Content:
     if file.stat().st_size > _LARGEST:
         raise BadInput(f"{file} is too large for annotations.")
     try:
-        content = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as exc:
-        raise BadInput(f"{file} is not JSON: {exc}.") from exc
-    if not isinstance(content, dict):
-        raise BadInput(f"{file} is not of COCO's form: it has no images, annotations and categories.")
-    return content
-
-
-def _entries(content: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    entries = content.get(name)
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise BadInput(f"{FILE} has no list of {name}, as COCO's files have.", hint="See docs/data.md.")
-    return entries
-
-
-def _whole(entry: Mapping[str, Any], name: str, what: str) -> int:
-    value = entry.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise BadInput(f"{what} has no whole number {name!r}: {value!r}.")
-    return value
+        return msgspec.json.decode(file.read_bytes(), type=_Content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadInput(f"{file} is not of COCO's form: {exc}.", hint="See docs/data.md.") from exc
 
 
 def _unknown(what: str, name: str, labels: Sequence[str]) -> BadInput:
@@ -114,13 +127,7 @@ def _unknown(what: str, name: str, labels: Sequence[str]) -> BadInput:
     )
 
 
-def is_number(value: Any) -> bool:
-    """Whether a JSON value is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _picture(folder: Path, image: Mapping[str, Any]) -> Path:
-    name = image.get("file_name")
-    if not isinstance(name, str) or not is_inside(name) or not (folder / _IMAGES / name).is_file():
+def _picture(folder: Path, name: str) -> Path:
+    if not is_inside(name) or not (folder / _IMAGES / name).is_file():
         raise BadInput(f"there is no image {name!r} in {_IMAGES}/, which {FILE} lists.")
     return folder / _IMAGES / name

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
 from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.numerics.boxes import non_maximum_suppression
+from edgekit.tasks.common.pictures import Resize
 from edgekit.tasks.common.vision.placing import Placed, place_sample
 
 _MOST = 100
@@ -41,12 +42,12 @@ class Detector(Predictor):
     `predict` takes the option ``threshold``.
     """
 
-    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
-        self._network, self._rule = parts["network"], facts.get("resize")
-        self._size = (int(facts["height"]), int(facts["width"]))
-        self._labels = [str(label) for label in facts["labels"]]
-        self._softmax = facts["activation"] == "softmax"
-        self._threshold, self._overlap = float(facts["threshold"]), float(facts["overlap"])
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Facts) -> None:
+        self._network, self._rule = parts["network"], fact_of(facts, "resize", Resize, Resize())
+        self._size = (fact_of(facts, "height", int), fact_of(facts, "width", int))
+        self._labels = fact_of(facts, "labels", list[str])
+        self._softmax = fact_of(facts, "activation", str) == "softmax"
+        self._threshold, self._overlap = fact_of(facts, "threshold", float), fact_of(facts, "overlap", float)
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """What is in a picture, as text ("face, face"), and in the detail ``boxes`` where, best first, each as a
