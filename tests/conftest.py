@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,15 @@ from helpers.cases.whisper_cases import Phrase
 from helpers.toys.toy_whisper import ToyWhisper
 
 import edgekit
+from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Bundle
 
 # A shell that starts us in the background has us ignore Ctrl-C, and so would every process that a test interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# To a JVM that lives for a second, good code and a collector of many threads cost more than they give.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 # Networks that each take all cores wait for one another: with PIN set, every process of tests has a core of its own.
 if os.environ.get("PIN") and "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
@@ -55,6 +61,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     users = (item.path for name in MADE_ONCE for item in items if name in getattr(item, "fixturenames", ()))
     first = next(users, None)
     items.sort(key=lambda item: item.path != first)
+
+
+def pytest_collection_finish() -> None:
+    """A tracer makes objects by the million, and torch's own are as many: looking through all of them again and again
+    took a twelfth of an export's time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(scope="session")
@@ -102,33 +115,32 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _made(made_once: Path) -> Any:
-    made: dict[str, Bundle] = {}
+def bundle_of(made_once: Path) -> Callable[..., Bundle]:
+    """`edgekit.export` without evidence; what this run exported with the same arguments is given again. It is for
+    reading: copy what you change."""
 
-    def make(precision: str) -> Bundle:
-        if precision not in made:
-            out = made_once / f"whisper-base-{precision}"
-            with FileLock(f"{out}.lock"):
-                made[precision] = edgekit.export(
-                    "whisper-base", "laptop", precision=precision, out=out, fallback=False, evidence=False
-                )
-        return made[precision]
+    def give(model: str, target: str, **options: Any) -> Bundle:
+        asked = json.dumps([model, target, options], sort_keys=True, default=str)
+        digest = hashlib.sha256(asked.encode()).hexdigest()[:8]
+        out = made_once / f"{Path(model).name.partition(':')[0]}-{target}-{digest}"
+        with FileLock(f"{out}.lock"):
+            if not out.is_dir():
+                edgekit.export(model, target, out=out, evidence=False, **options)
+            return open_bundle(out)
 
-    return make
+    return give
 
 
 @pytest.fixture(scope="session")
-def int8_bundle(_made: Any) -> Bundle:
+def int8_bundle(bundle_of: Callable[..., Bundle]) -> Bundle:
     """whisper-base, real weights, int8, exported by this run."""
-    bundle: Bundle = _made("int8")
-    return bundle
+    return bundle_of("whisper-base", "laptop", precision="int8", fallback=False)
 
 
 @pytest.fixture(scope="session")
-def fp32_bundle(_made: Any) -> Bundle:
+def fp32_bundle(bundle_of: Callable[..., Bundle]) -> Bundle:
     """whisper-base, real weights, fp32, exported by this run."""
-    bundle: Bundle = _made("fp32")
-    return bundle
+    return bundle_of("whisper-base", "laptop", precision="fp32", fallback=False)
 
 
 @pytest.fixture

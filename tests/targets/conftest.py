@@ -18,6 +18,7 @@ from helpers.devices import jvm, node, swift
 from helpers.devices.fake_adb import LOADER, FakePhone
 from helpers.devices.jvm import LANGUAGES, started
 from helpers.devices.task_loops import Start
+from helpers.hub.sources import source_of
 from helpers.toys import tiny_network as tiny
 from helpers.toys import toy_litert
 from helpers.toys.toy_onnx import calls, toy_bundle
@@ -166,6 +167,18 @@ def loops_in(made_once: Path) -> Callable[[str], str]:
         return told.read_text()
 
     return loops
+
+
+@pytest.fixture(scope="session")
+def imported(made_once: Path) -> Callable[[str], str]:
+    """Name of a source of `helpers.hub.sources` -> what `export` takes for it."""
+
+    def give(name: str) -> str:
+        with FileLock(made_once / "imported.lock"):
+            (made_once / "imported").mkdir(exist_ok=True)
+            return source_of(name, made_once / "imported")
+
+    return give
 
 
 @pytest.fixture(scope="module", params=LANGUAGES)

@@ -170,8 +170,8 @@ def test_it_is_listed(site: Path) -> None:
     ],
 )
 def test_a_model_goes_the_whole_way(site: Path, tmp_path: Path, name: str) -> None:
-    # The answers of some to the evidence take ten minutes: then the golden input must do.
-    slow = find("models", name).identity.family == "whisper"
+    # The answers of some to the evidence take ten minutes, of wake words half of one: then the golden input must do.
+    slow = find("models", name).identity.family == "whisper" or name == "okay-nabu"
     whole_way(tmp_path, name, "--precision", precision_of(name), *(["--no-evidence"] if slow else []))
 
 

@@ -51,46 +51,52 @@ if sys.argv[1] == "renamed":
     registry.find, registry.names = other, other_names
 import edgekit
 
-bundle = edgekit.export(sys.argv[2], sys.argv[3], out=sys.argv[4])
-print(bundle.manifest.recipe.runtime)
+for model, target in CASES:
+    bundle = edgekit.export(model, target, out=f"{sys.argv[2]}/{model}")
+    print(model, bundle.manifest.recipe.runtime)
 """
+CASES = [
+    ("silero-vad", "laptop"),
+    ("vit-fashion", "laptop"),
+    ("ds-cnn-kws", "ios"),
+    ("okay-nabu", "android"),
+    ("half-cheetah-policy", "cortex-m4"),
+    ("mobilenet-v1-025-vww", "cortex-m4"),
+]
 #: What tells of a bundle, and names recipes.
 TEXTS = ("manifest.json", "README.md", "sbom.cdx.json")
 
 pytestmark = pytest.mark.real
 
 
-@pytest.mark.parametrize(
-    ("model", "target"),
-    [
-        ("silero-vad", "laptop"),
-        ("vit-fashion", "laptop"),
-        ("ds-cnn-kws", "ios"),
-        ("okay-nabu", "android"),
-        ("half-cheetah-policy", "cortex-m4"),
-        ("mobilenet-v1-025-vww", "cortex-m4"),
-    ],
-)
-def test_the_same_bytes_under_other_names(tmp_path: Path, model: str, target: str) -> None:
-    package = tmp_path / "site" / "edgekit"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folders `plain` and `renamed` with a bundle of each case; a process makes the one, another the other."""
+    folder = tmp_path_factory.mktemp("renamed")
+    package = folder / "site" / "edgekit"
     shutil.copytree(Path(edgekit.__file__).parent, package)
     (package / "estimation" / "calibration.json").unlink()
-    (tmp_path / "renaming.py").write_text(RENAMING)
-    made = {}
+    (folder / "renaming.py").write_text(f"CASES = {CASES}\n{RENAMING}")
+    path = os.pathsep.join([str(folder / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
     for kind in ("plain", "renamed"):
-        place = tmp_path / kind
-        path = os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
+        (folder / kind).mkdir()
         done = subprocess.run(
-            [sys.executable, str(tmp_path / "renaming.py"), kind, model, target, str(place)],
+            [sys.executable, str(folder / "renaming.py"), kind, str(folder / kind)],
             env={**os.environ, "PYTHONPATH": path},
             capture_output=True,
             text=True,
             timeout=600,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert done.stdout.split()[-1].startswith("renamed-") == (kind == "renamed")
-        made[kind] = digests(place)
-    assert made["plain"] == made["renamed"]
+        told = [line.split() for line in done.stdout.splitlines()]
+        runtimes = {line[0]: line[1] for line in told if len(line) == 2}
+        assert all(runtimes[model].startswith("renamed-") == (kind == "renamed") for model, _ in CASES), runtimes
+    return folder
+
+
+@pytest.mark.parametrize("model", [model for model, _ in CASES])
+def test_the_same_bytes_under_other_names(made: Path, model: str) -> None:
+    assert digests(made / "plain" / model) == digests(made / "renamed" / model)
 
 
 def digests(bundle: Path) -> Mapping[str, str]:

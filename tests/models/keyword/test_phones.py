@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -250,9 +251,8 @@ def test_folders_tell_the_phrase_from_other_sound(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module", params=["onnxruntime", "litert"])
-def words(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    out = tmp_path_factory.mktemp("words") / "bundle"
-    return edgekit.export("ds-cnn-kws", "laptop", runtime=request.param, precision="int8", out=out, fallback=False)
+def words(request: pytest.FixtureRequest, bundle_of: Callable[..., Bundle]) -> Bundle:
+    return bundle_of("ds-cnn-kws", "laptop", runtime=request.param, precision="int8", fallback=False)
 
 
 @pytest.mark.real

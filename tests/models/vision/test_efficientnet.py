@@ -177,16 +177,17 @@ def test_int8_is_as_good_as_float(int8: Bundle) -> None:
 
 
 @pytest.mark.real
-def test_int8_gives_the_same_labels_on_an_old_processor(int8: Bundle, shared_data: Path) -> None:
-    """One with AVX2 and no VNNI, emulated: a second a photo."""
-    photos = sorted((shared_data / "imagenet-sample" / "images").iterdir())[::17][:30]
+def test_int8_gives_the_same_answers_on_an_old_processor(int8: Bundle, shared_data: Path) -> None:
+    """One with AVX2 and no VNNI, emulated: two seconds a photo. Sums that saturate there move the logits of every photo
+    by more than a half, and the label of every fourth."""
+    photos = sorted((shared_data / "imagenet-sample" / "images").iterdir())[::17][:4]
     rule = {"short_side": 256}
     calls = [pictures.pixels_of(photo, rule, 224, 224)[0].reshape(1, 224, 224, 3) for photo in photos]
     file = int8.path / "network.onnx"
     runner = OnnxRunner(file, 1)
-    here = [int(runner({"pixels": call})["logits"].argmax()) for call in calls]
-    assert len(here) == 30
-    assert answers_on("Haswell", file, calls).argmax(axis=1).tolist() == here
+    here = np.concatenate([runner({"pixels": call})["logits"] for call in calls])
+    assert len(here) == 4 and np.ptp(here, axis=1).min() > 5
+    np.testing.assert_allclose(answers_on("Haswell", file, calls), here, rtol=0, atol=0.01)
 
 
 @pytest.mark.real

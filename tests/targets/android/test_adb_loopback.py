@@ -1,6 +1,6 @@
 """The whole way to a phone and back: adb, its daemon on an emulated 64-bit Arm, the native program, real weights.
 
-No time is measured here, nor reported: an emulator has none.
+No time is measured here, nor reported: an emulator has none. So a bench calls a part as few times as it can.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from helpers.devices.packaging import loopback_command
 from helpers.toys import tiny_language, toy_model
 
 import edgekit
+from edgekit.core import Bundle
 from edgekit.errors import MissingExtra
 from edgekit.llama import library
 from edgekit.targets.android.arm64 import gguf
@@ -34,7 +36,8 @@ ROOT = "/data/local/tmp/edgekit"
 shell = lambda line: subprocess.run(["adb", "shell", line], capture_output=True, text=True).stdout.split()
 start = lambda: subprocess.Popen(
     [sys.executable, "-c", "from edgekit.cli.command import main; main()", "bench", bundle, "--device", "adb",
-    "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    "--json", "--processes", "1", "--loops", "1", "--warmups", "1"],
+    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
 )
 told = {}
 
@@ -67,18 +70,23 @@ CASES = [("ds-cnn-kws", "onnx", "int8"), ("okay-nabu", "litert", "int8"), ("tiny
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda one: one[1])
-def told(request: pytest.FixtureRequest, loopback: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+def told(
+    request: pytest.FixtureRequest,
+    loopback: list[str],
+    bundle_of: Callable[..., Bundle],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
     work = tmp_path_factory.mktemp("adb")
     model, exporter, precision = request.param
-    site, weights = toy_model.install(work / "site", tiny_language.ENTRY_POINTS), None
+    site, own = toy_model.install(work / "site", tiny_language.ENTRY_POINTS), {}
     if exporter == "gguf":
         language_tools()
-        weights = str(llama_file(work / "tiny.gguf"))
+        own = {"weights": str(llama_file(work / "tiny.gguf")), "precision": precision, "fallback": False}
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(site))
         patch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(HERE), os.environ.get("PYTHONPATH", "")]))
-        made = {"exporter": exporter, "precision": precision, "weights": weights, "fallback": False}
-        bundle = edgekit.export(model, "android", out=work / "bundle", evidence=False, **made)
+        bundle = bundle_of(model, "android", **own)
+        assert (bundle.manifest.recipe.exporter, bundle.manifest.recipe.precision) == (exporter, precision)
         done = subprocess.run(
             [*loopback, sys.executable, "-c", SESSION, str(bundle.path), str(work / "told.json")],
             capture_output=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 from conftest import absent
 from helpers.toys.toy_litert import SHAPE, calls, toy_bundle
 
-import edgekit
 from edgekit.bundles import golden
+from edgekit.core import Bundle
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
 from edgekit.registry import find
 from edgekit.runtimes.litert import runner as litert_runner
@@ -83,9 +84,10 @@ def test_other_tensors_than_the_file_has_are_told(bundle: Path) -> None:
 
 
 @pytest.mark.real
-def test_a_stream_keeps_its_state_there(tools: Tools, tmp_path: Path) -> None:
+def test_a_stream_keeps_its_state_there(tools: Tools, bundle_of: Callable[..., Bundle]) -> None:
     """The golden input says the wake word: a program that forgot between calls would not hear it."""
-    bundle = edgekit.export("okay-nabu", "android", runtime="litert", out=tmp_path / "bundle")
+    bundle = bundle_of("okay-nabu", "android")
+    assert bundle.manifest.recipe.runtime == "litert"
     file = bundle.path / "network.tflite"
     made = golden.prove(bundle, 1, keep=1000).calls["network"]
     feeds, here = [one for one, _ in made], [answer for _, answer in made]

@@ -6,16 +6,16 @@ import io
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import absent
 from helpers.devices.jvm import javac
 from helpers.devices.packaging import tools
-from helpers.hub.sources import source_of
 
 import edgekit
-from edgekit.bundles.bundle import open_bundle
+from edgekit.core import Bundle
 from edgekit.targets.android.forms import java, native
 from edgekit.targets.android.forms.archive import content
 from edgekit.targets.android.forms.checks import check_archive
@@ -58,13 +58,19 @@ def jni(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.real
 @pytest.mark.parametrize("declared", apps(), ids=lambda declared: declared.api)
-def test_packages_of_every_task(jni: Path, tmp_path: Path, declared: App) -> None:
+def test_packages_of_every_task(
+    jni: Path,
+    bundle_of: Callable[..., Bundle],
+    imported: Callable[[str], str],
+    tmp_path: Path,
+    declared: App,
+) -> None:
     """Both forms of a real bundle hold the task's loop and no other. The Java and C that a phone would run, over the
     assets of the app itself, pass the self-test on this machine's onnxruntime; a damaged asset fails it."""
-    model = MODELS.get(declared.api) or source_of(IMPORTED[declared.api], tmp_path)
     # In int8 the letters of random weights change with the last digit of a sound's mean.
-    precision = None if declared.api in MODELS else "fp32"
-    bundle = edgekit.export(model, "android", precision=precision, out=tmp_path / "bundle", evidence=False).path
+    options = {} if declared.api in MODELS else {"precision": "fp32"}
+    made = bundle_of(MODELS.get(declared.api) or imported(IMPORTED[declared.api]), "android", **options)
+    bundle, manifest = made.path, made.manifest
     library = edgekit.package(bundle, "aar", out=tmp_path / "aar", options={"package": "com.example.it", "name": "it"})
     [archive] = library.rglob("*.aar")
     check_archive(archive)
@@ -81,7 +87,6 @@ def test_packages_of_every_task(jni: Path, tmp_path: Path, declared: App) -> Non
     run = [*_program(declared, jni, tmp_path), str(assets), str(tmp_path / "installed")]
     lines = _output(run).splitlines()
     assert lines[0] == "PASS", lines
-    manifest = open_bundle(bundle).manifest
     measured = [line.partition(":")[0] for line in lines[2:] if " from fp32, at most " in line]
     assert measured == [part.name for part in manifest.parts]
     said = "\n".join(lines).partition("answer: ")[2].partition("\nexpected: ")[0]

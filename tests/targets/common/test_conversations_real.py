@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from helpers.devices import chat, swift_chat
 from helpers.devices.chat import Chat, assets_of
 
 import edgekit
-from edgekit.core import Predictor
+from edgekit.core import Prediction, Predictor
 from edgekit.tasks.text_generation.conversation import Conversation
 
 pytestmark = pytest.mark.real
@@ -56,19 +58,29 @@ def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return request.param(tmp_path_factory.mktemp("peer"))  # type: ignore[no-any-return]
 
 
-def test_it_says_what_python_says(peer: list[str], assets: Path, writer: Predictor) -> None:
+@pytest.fixture(scope="module")
+def mine(writer: Predictor) -> Callable[..., Prediction]:
+    """Python's answer to a prompt alone, which every language is compared with."""
+
+    @functools.cache
+    def answer(prompt: str, most: int, *, schema: bool = False) -> Prediction:
+        return Conversation(writer).ask(prompt, most=most, **({"schema": SCHEMA} if schema else {}))  # type: ignore[arg-type]
+
+    return answer
+
+
+def test_it_says_what_python_says(peer: list[str], assets: Path, mine: Callable[..., Prediction]) -> None:
     with Chat(peer, assets, threads=1) as talk:
         assert talk.do("test")[0] == "passed"
         for prompt in PROMPTS:
             talk.do("clear")
             said = talk.ask(prompt, 12)
-            mine = Conversation(writer).ask(prompt, most=12)  # type: ignore[arg-type]
-            assert (said.text, said.finish) == (mine.output, mine.details["finish"]), prompt
+            expected = mine(prompt, 12)
+            assert (said.text, said.finish) == (expected.output, expected.details["finish"]), prompt
         for prompt in ("Describe Paris.", "Describe a village in Norway."):
             talk.do("clear")
             said = talk.ask(prompt, 80, schema="place")
-            mine = Conversation(writer).ask(prompt, most=80, schema=SCHEMA)  # type: ignore[arg-type]
-            assert (said.finish, said.text) == ("end", mine.output), prompt
+            assert (said.finish, said.text) == ("end", mine(prompt, 80, schema=True).output), prompt
             assert isinstance(json.loads(said.text)["large"], bool)
 
 

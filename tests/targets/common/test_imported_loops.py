@@ -14,20 +14,18 @@ import numpy as np
 import PIL
 import pytest
 import soundfile
-from filelock import FileLock
 from helpers.devices import jvm
 from helpers.devices.jvm import javac, started
 from helpers.devices.phone_bundles import changed
 from helpers.devices.swift import swift
 from helpers.devices.task_loops import declared, self_tested
-from helpers.hub.sources import source_of
 from numpy.typing import NDArray
 
 import edgekit
 from edgekit import registry
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
-from edgekit.core import Feeds, ImportOptions, Predictor, Runner
+from edgekit.core import Bundle, Feeds, ImportOptions, Predictor, Runner
 from edgekit.errors import Unsupported
 from edgekit.importers.common.graphs import TASKS
 from edgekit.importers.hub.kinds import KINDS
@@ -98,27 +96,12 @@ class Fed(Runner):
 
 
 @pytest.fixture(scope="session")
-def source(made_once: Path) -> Callable[[str], str]:
-    """Name of a row -> what `export` takes for it."""
-
-    def give(name: str) -> str:
-        with FileLock(made_once / "imported.lock"):
-            (made_once / "imported").mkdir(exist_ok=True)
-            return source_of(name, made_once / "imported")
-
-    return give
-
-
-@pytest.fixture(scope="module")
-def exported(source: Callable[[str], str], made_once: Path) -> Callable[[str, str, str], Path]:
+def exported(imported: Callable[[str], str], bundle_of: Callable[..., Bundle]) -> Callable[[str, str, str], Path]:
     """A bundle in fp32, of a row for a target."""
 
     def export(task: str, name: str, target: str) -> Path:
-        out = made_once / f"imported-{name.lower()}-{target}"
         runtime = {"android": "onnxruntime", "ios": "coreml"}[target]
-        with FileLock(f"{out}.lock"):
-            asked = {"runtime": runtime, "precision": "fp32", "task": task, "evidence": False}
-            return edgekit.export(source(name), target, out=out, **asked).path  # type: ignore[arg-type]
+        return bundle_of(imported(name), target, runtime=runtime, precision="fp32", task=task).path
 
     return export
 
@@ -281,9 +264,9 @@ def test_a_package_of_tensors_builds_and_passes_its_tests(
 
 @pytest.mark.parametrize(("task", "name", "settings", "fact"), LACKING)
 def test_what_a_manifest_lacks_is_named(
-    source: Callable[[str], str], tmp_path: Path, task: str, name: str, settings: dict[str, Any], fact: str
+    imported: Callable[[str], str], tmp_path: Path, task: str, name: str, settings: dict[str, Any], fact: str
 ) -> None:
-    folder = Path(shutil.copytree(source(name), tmp_path / "network"))
+    folder = Path(shutil.copytree(imported(name), tmp_path / "network"))
     stated = folder / "preprocessor_config.json"
     stated.write_text(json.dumps({**json.loads(stated.read_text("utf-8")), **settings}), "utf-8")
     model = model_of(str(folder), ImportOptions(task=task))

@@ -16,7 +16,7 @@ from helpers.toys.voices import SPEEDS, VOICES, spoken
 import edgekit
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
-from edgekit.core import Feeds, Runner
+from edgekit.core import Bundle, Feeds, Runner
 from edgekit.targets.common.assets import write_assets
 from edgekit.tasks.common.audio import open_audio
 
@@ -57,17 +57,9 @@ def opened(
         one.__exit__()
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    made: dict[str, Path] = {}
-
-    def export(model: str, **options: Any) -> Path:
-        if model not in made:
-            out = tmp_path_factory.mktemp("bundles") / model
-            made[model] = edgekit.export(model, "android", out=out, evidence=False, **options).path
-        return made[model]
-
-    return export
+@pytest.fixture(scope="session")
+def exported(bundle_of: Callable[..., Bundle]) -> Callable[..., Path]:
+    return lambda model, **options: bundle_of(model, "android", **options).path
 
 
 def samples(file: Path) -> Any:
@@ -93,7 +85,7 @@ def test_whisper(
 
 def test_the_times_of_words(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:
     """The same words at the same times, within a millisecond."""
-    predictor, peers, _ = opened(exported("whisper-tiny-en", precision="fp32"))
+    predictor, peers, _ = opened(exported("whisper-tiny-en"))
     files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"), key=lambda file: file.stat().st_size)
     for file in files[:COUNT]:
         words = predictor.predict(file, words=True).details["words"]

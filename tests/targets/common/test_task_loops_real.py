@@ -16,7 +16,7 @@ import edgekit
 from edgekit import registry
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
-from edgekit.core import Feeds, Prediction, Runner
+from edgekit.core import Bundle, Feeds, Prediction, Runner
 from edgekit.gate.evidence import samples_of_evidence
 from edgekit.targets.common.assets import write_assets
 from edgekit.tasks.common.audio import open_audio
@@ -46,15 +46,10 @@ def program(language: str, loops_in: Callable[[str], str]) -> str:
     return loops_in(language)
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    made: dict[tuple[str, str | None], Path] = {}
-
-    def export(model: str, exporter: str | None = None) -> Path:
-        if (model, exporter) not in made:
-            out = tmp_path_factory.mktemp("bundles") / model
-            made[model, exporter] = edgekit.export(model, "android", runtime=exporter, out=out, evidence=False).path
-        return made[model, exporter]
+@pytest.fixture(scope="session")
+def exported(bundle_of: Callable[..., Bundle]) -> Callable[..., Path]:
+    def export(model: str, runtime: str | None = None) -> Path:
+        return bundle_of(model, "android", **({"runtime": runtime} if runtime else {})).path
 
     return export
 

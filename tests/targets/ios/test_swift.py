@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,8 @@ pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("bundle") / "words"
-    return edgekit.export("ds-cnn-kws", "ios", out=out).path
+def bundle(bundle_of: Callable[..., Bundle]) -> Path:
+    return bundle_of("ds-cnn-kws", "ios").path
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

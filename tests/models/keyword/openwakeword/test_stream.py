@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -132,9 +132,8 @@ def test_chips_are_refused() -> None:
 
 
 @pytest.fixture(scope="module", params=["onnxruntime", "litert"])
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    out = tmp_path_factory.mktemp("open") / "bundle"
-    return edgekit.export(MODEL.name, "laptop", runtime=request.param, precision="int8", out=out, fallback=False)
+def made(request: pytest.FixtureRequest, bundle_of: Callable[..., Bundle]) -> Bundle:
+    return bundle_of(MODEL.name, "laptop", runtime=request.param, precision="int8", fallback=False)
 
 
 @pytest.mark.real
