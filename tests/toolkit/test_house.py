@@ -22,7 +22,7 @@ LINES = """
     models/language 126, models/mediapipe 432, models/music 98, models/policy 146, models/ppocr 173,
     models/protein 223, models/recommender 164, models/sentences 152, models/silero 28, models/speaker 663,
     models/vision 531, models/vits 469, models/whisper 1969
-    targets 17, targets/android 2337, targets/common 663, targets/ios 199, targets/microcontroller 882,
+    targets 17, targets/android 2337, targets/common 663, targets/ios 216, targets/microcontroller 882,
     targets/web 784
     toolkit 413, toolkit/benchmarking 984, toolkit/bundles 921, toolkit/cli 1582, toolkit/common 483,
     toolkit/core 814, toolkit/estimation 472, toolkit/formats 6447, toolkit/gate 1265, toolkit/importers 4591,
@@ -31,7 +31,7 @@ LINES = """
 """
 PYTHON = {name: int(most) for name, most in re.findall(r"([a-z/]+) (\d+)", LINES)}
 #: Ending -> the most lines, whatever they hold.
-OTHERS = {".java": 9581, ".swift": 7187, ".c": 3990, ".h": 2017, ".kt": 1968, ".cpp": 1101, ".js": 6543, ".ts": 227}
+OTHERS = {".java": 9581, ".swift": 7323, ".c": 3990, ".h": 2017, ".kt": 1968, ".cpp": 1101, ".js": 6543, ".ts": 227}
 FOLDERS = ("bench", "exporters", "models", "targets", "toolkit")
 #: Words that look like participles or adverbs, and are none.
 NOUNS = {"embed", "family", "feed", "need", "read", "seed", "sorted", "speed", "spread", "used"}
