@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from edgekit import core
 from edgekit.bench.machine import host
+from edgekit.core import Facts, Progress
 from edgekit.estimation import budgets
 from edgekit.gate.judges import Judge, Looks, Scores
 from edgekit.numerics.parity import FLOATS
@@ -44,8 +45,8 @@ class Asked:
     offline: bool = False
     mirror: str | Path | None = None
     fallback: bool = True
-    options: core.Facts | None = None
-    operating: core.Facts | None = None
+    options: Facts | None = None
+    operating: Facts | None = None
     max_kld: float | None = None
     limits: Limits | None = None
     task: str = ""
@@ -61,7 +62,7 @@ class Asked:
     download: int | None = None
     require_placed: float | None = None
     workers: str | None = None
-    progress: core.Progress | None = None
+    progress: Progress | None = None
 
     def tell(self, what: str, done: int, total: int) -> None:
         """Progress, if it is wanted."""
@@ -116,7 +117,7 @@ class Job:
     samples: Sequence[core.Sample] = ()
     data: str = ""
     choosing: int = 0
-    operating: core.Facts = field(default_factory=dict)
+    operating: Facts = field(default_factory=dict)
     limits: Limits | None = None
     settled: tuple[core.Recipe, ...] = ()
     evidence: core.Evidence | None = None
@@ -195,14 +196,14 @@ class Run:
     stage: Path
     work: Path
     place: Path
-    tell: core.Progress
-    facts: core.Facts = field(default_factory=dict)
+    tell: Progress
+    facts: Facts = field(default_factory=dict)
     golden_input: str = ""
     off: str = ""
     tried: int = 0
     compared: int = 0
 
-    def predictor(self, parts: Mapping[str, core.Runner], facts: core.Facts | None = None) -> core.Predictor:
+    def predictor(self, parts: Mapping[str, core.Runner], facts: Facts | None = None) -> core.Predictor:
         """The model's predictor over `parts`, in the bundle that is being made."""
         return predictor_of(self.job.model, parts, self.stage, self.facts if facts is None else facts)
 

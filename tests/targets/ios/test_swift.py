@@ -49,7 +49,7 @@ def test_what_is_in_a_package(bundle: Path, tmp_path: Path) -> None:
     one = files_of(edgekit.package(bundle, "swift", out=tmp_path / "one"))
     assert one == files_of(edgekit.package(bundle, "swift", out=tmp_path / "other"))
     manifest = one["Package.swift"].decode()
-    assert "platforms: [.iOS(.v16), .macOS(.v13)]" in manifest and "Zip" not in manifest
+    assert 'platforms: [.iOS("16.0"), .macOS("13.0")]' in manifest and "Zip" not in manifest
     for target in re.findall(r'arget\(name: "(\w+)"', manifest):
         place = "Tests" if target.endswith("Tests") else "Sources"
         assert any(name.startswith(f"{place}/{target}/") for name in one), target

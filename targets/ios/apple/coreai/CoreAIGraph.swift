@@ -26,12 +26,8 @@
                     throw ModelError.damaged("\(part.file) has no function")
                 }
                 function = main
-            } catch let error as ModelError {
-                throw error
-            } catch is CancellationError {
-                throw CancellationError()
             } catch {
-                throw ModelError.refused("Core AI refuses \(part.file): \(error.localizedDescription)")
+                throw CoreAIGraph.refusal(error, "Core AI refuses \(part.file)")
             }
         }
 
@@ -47,13 +43,15 @@
                     outputs[spec.name] = Kept(array, spec)
                 }
                 return outputs
-            } catch let error as ModelError {
-                throw error
-            } catch is CancellationError {
-                throw CancellationError()
             } catch {
-                throw ModelError.refused("Core AI cannot run \(part.file): \(error.localizedDescription)")
+                throw CoreAIGraph.refusal(error, "Core AI cannot run \(part.file)")
             }
+        }
+
+        /// Core AI's own errors say what could not be done.
+        private static func refusal(_ error: any Error, _ what: String) -> any Error {
+            let ours = error is ModelError || error is CancellationError
+            return ours ? error : ModelError.refused("\(what): \(error.localizedDescription)")
         }
 
         /// Our assets take whole numbers of 32 bits where the part has 64.

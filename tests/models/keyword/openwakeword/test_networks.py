@@ -186,7 +186,7 @@ def test_silence_is_one_value(folder: Path) -> None:
     checkpoint = read_checkpoint(folder)
     frames = computed(nets.frontend(checkpoint), np.zeros((1, 1760)))
     quiet = nets.silence(checkpoint, OpenSettings())
-    assert np.ptp(frames) == 0 and quiet["frame"] == pytest.approx(-8, abs=1e-5) and len(quiet["embedding"]) == 96
+    assert np.ptp(frames) == 0 and quiet.frame == pytest.approx(-8, abs=1e-5) and len(quiet.embedding) == 96
 
 
 @pytest.mark.real
