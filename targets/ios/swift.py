@@ -39,7 +39,7 @@ _SAID = {
     "coreai": {
         "canImport(CoreML)": "canImport(CoreAI)",
         "Core ML computes": "Core AI computes",
-        "edgekit-files": "Core AI assets",
+        "edgekit-files": "Core AI assets (experimental)",
         "edgekit-opening": "lets the system prepare edgekit-size MB of Core AI assets for the device: once, into a\n"
         "cache of its own, and again after an update of the system or the model",
     },

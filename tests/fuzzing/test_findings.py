@@ -56,7 +56,7 @@ def dtype_that_onnx_lacks(folder: Path) -> bytes:
     return content
 
 
-def equation_that_is_none(folder: Path) -> bytes:
+def invalid_equation(folder: Path) -> bytes:
     """onnx's shape inference never ends with such a letter."""
     import onnx
     from google.protobuf import json_format
@@ -140,7 +140,7 @@ FINDINGS: list[tuple[str, Callable[[Path], bytes]]] = [
     ("tflite-translation", layer_as_large_as_its_input_says),
     ("tflite-translation", mean_of_a_single_number),
     ("onnx", dtype_that_onnx_lacks),
-    ("onnx-translation", equation_that_is_none),
+    ("onnx-translation", invalid_equation),
     ("numpy", damaged_deflate),
     ("numpy-member", plain(b"\x93NUMPY\x01\x00\x10\x00{'descr': (      ")),
     ("numpy-member", plain(b"no array")),

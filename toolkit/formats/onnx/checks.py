@@ -16,7 +16,7 @@ OLDEST = 7
 _LAYERS = ("MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN")
 #: Domains whose operators onnxruntime has: ONNX's own, classical machine learning, and its makers'.
 _KNOWN = ("", "ai.onnx", "ai.onnx.ml", CONTRIB)
-#: An equation of Einsum. onnx's shape inference never ends with any other letter.
+#: An equation of Einsum. With any other character onnx's shape inference never ends.
 _EQUATION = re.compile(rb"([A-Za-z, ]|\.{3})*(->([A-Za-z ]|\.{3})*)?")
 
 
@@ -83,7 +83,7 @@ def _check_operators(model: onnx.ModelProto, version: int, file: Path) -> None:
                 hint="Export it again.",
             )
         if node.op_type == "Einsum" and not all(_EQUATION.fullmatch(entry.s) for entry in node.attribute):
-            raise BadInput(f"{file}: the equation of Einsum {title(node)!r} is none.", hint="Export it again.")
+            raise BadInput(f"{file}: the Einsum {title(node)!r} has no valid equation.", hint="Export it again.")
 
 
 def _check_values(graph: onnx.GraphProto, outer: Iterable[str], file: Path, depth: int) -> None:
