@@ -4,7 +4,8 @@ the longest task that held the page (its worker computes beside it).
     python tests/peers/page_visits.py PAGE FILE [--rounds 3] [--json OUT]
 
 PAGE is a folder that `edgekit package BUNDLE --as page` wrote, FILE an input that it takes. Each round begins with an
-empty cache; pages with and without isolation (threads) take turns. Over loopback: a network is not in the times.
+empty profile, which keeps what a visitor's does: a private window has no compiled WebAssembly. Pages with and without
+isolation (threads) take turns. Over loopback: a network is not in the times.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ import argparse
 import json
 import re
 import statistics
+import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, sync_playwright
 
 from edgekit.common.serving import server
-from edgekit.targets.web.chromium.browser import launch, processes
+from edgekit.targets.web.chromium.browser import processes, program
 
 #: Seconds after which a page counts as hung.
 LIMIT = 180.0
@@ -59,10 +61,15 @@ def main() -> None:
 def visits(folder: Path, file: Path, isolated: bool) -> dict[str, Any]:
     """A first visit and one from the cache, with two answers each, in a fresh browser."""
     seconds: dict[str, list[float]] = {name: [] for name in NAMES}
-    with server(folder, isolated=isolated) as running, launch(limit=10 * LIMIT) as browser:
+    with (
+        server(folder, isolated=isolated) as running,
+        tempfile.TemporaryDirectory() as profile,
+        sync_playwright() as tool,
+    ):
         threading.Thread(target=running.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{running.server_address[1]}/"
-        context, text, peak, longest = browser.new_context(), "", 0, 0
+        address, text, peak, longest = f"http://127.0.0.1:{running.server_address[1]}/", "", 0, 0
+        context = tool.chromium.launch_persistent_context(profile, executable_path=program(""), chromium_sandbox=False)
+        assert context.browser is not None
         context.add_init_script(NOTE_TASKS)
         for visit in ("first visit", "from the cache"):
             page, begin = context.new_page(), time.perf_counter()
@@ -74,9 +81,10 @@ def visits(folder: Path, file: Path, isolated: bool) -> dict[str, Any]:
             begin = time.perf_counter()
             text = answer(page, file)
             seconds["answer"].append(time.perf_counter() - begin)
-            peak = max(peak, *(memory_of(one, "VmHWM") for one in processes(browser, "renderer")))
+            peak = max(peak, *(memory_of(one, "VmHWM") for one in processes(context.browser, "renderer")))
             longest = max(longest, page.evaluate("Math.max(...long)"))
             page.close()
+        context.close()
         running.shutdown()
     return {"seconds": seconds, "peak": peak, "longest": longest, "text": text}
 

@@ -14,6 +14,7 @@ export class Files {
     #signal;
     #got = 0;
     #total = 0;
+    #keeping = [];
 
     /** @param list the package's: {name, version, files: [{name, size, shards: [{url, size, sha256}]}]}. */
     constructor(list, store, report, signal) {
@@ -126,8 +127,12 @@ export class Files {
                 }
             }
         }
-        await this.keep(shard.sha256, into);
-        await this.#store?.delete(key(part)).catch(() => false);
+        this.#keeping.push(this.keep(shard.sha256, into).then(() => this.#store?.delete(key(part)).catch(() => false)));
+    }
+
+    /** When all that was fetched is kept, as far as there is room. What comes next does not wait for it. */
+    async kept() {
+        await Promise.all(this.#keeping);
     }
 
     async #stream(into, { url }, state) {

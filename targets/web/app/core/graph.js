@@ -54,9 +54,6 @@ export class OnnxGraph {
         return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, new Output(tensor)]));
     }
 
-    /** Networks of ONNX have no state of their own. */
-    reset() {}
-
     async dispose() {
         await this.#session.release();
     }

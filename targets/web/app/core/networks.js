@@ -5,25 +5,33 @@ import { readVectors } from "./vectors.js";
 
 const INPUT = "golden/input.bin", REFERENCE = "golden/reference.bin";
 
-/** Opens the networks of a bundle, and their loop. What is fetched next comes while the runtime opens a part. */
+/**
+ * Opens the networks of a bundle, and their loop, which can begin at once: a part that is run is waited for. Files come one
+ * after another, the small ones first, whatever the runtime does meanwhile. `opened` is settled with the last part.
+ */
 export async function open(Loop, files, { runtime, threads }, signal) {
-    const description = await files.json("model.json"), parts = {};
-    const names = description.parts.map((part) => part.file), known = files.has("vocabulary.bin");
-    const close = () => Promise.all(Object.values(parts).map((graph) => graph.dispose()));
-    files.expect(["model.json", ...names, ...(known ? ["vocabulary.bin"] : [])]);
+    const description = await files.json("model.json"), known = files.has("vocabulary.bin");
+    const order = [...description.parts].sort((one, other) => files.size(one.file) - files.size(other.file));
+    files.expect(["model.json", ...order.map((part) => part.file), ...(known ? ["vocabulary.bin"] : [])]);
     description.vocabulary = known ? await files.read("vocabulary.bin") : new Uint8Array();
-    try {
-        let next = Promise.all([files.read(names[0]), startRuntime(runtime, threads)]);
-        for (const [i, part] of description.parts.entries()) {
-            const [bytes, ort] = await next;
-            next = names[i + 1] && files.read(names[i + 1]).then((more) => [more, ort]);
-            next?.catch(() => {}); // it is awaited in its turn
+    let read = Promise.resolve(), last = startRuntime(runtime, threads);
+    const starting = last, parts = {};
+    for (const part of order) {
+        const bytes = (read = read.then(() => files.read(part.file))), before = last;
+        bytes.catch(() => {}); // it is awaited in its turn
+        last = (async () => {
+            await before;
+            const content = await bytes;
             if (signal.aborted) {
                 throw cancellation();
             }
-            parts[part.name] = await OnnxGraph.open(ort, bytes, part.session ?? description.session);
-        }
-        return { object: new Loop(parts, description), test, close };
+            return OnnxGraph.open(await starting, content, part.session ?? description.session);
+        })();
+        parts[part.name] = new Part(last);
+    }
+    const close = () => Promise.all(Object.values(parts).map((part) => part.dispose()));
+    try {
+        return { object: new Loop(parts, description), test, close, opened: last };
     } catch (error) {
         close();
         throw error;
@@ -34,5 +42,23 @@ export async function open(Loop, files, { runtime, threads }, signal) {
         files.expect([INPUT, REFERENCE]);
         const golden = readVectors(await files.read(INPUT)), reference = readVectors(await files.read(REFERENCE));
         return selfTest(Loop, parts, description, golden, reference, watch, early);
+    }
+}
+
+/** A part of a model that may not be open yet. */
+class Part {
+    #graph;
+
+    constructor(graph) {
+        this.#graph = graph;
+        graph.catch(() => {}); // who runs it, or waits for the last, is told
+    }
+
+    async run(feeds) {
+        return (await this.#graph).run(feeds);
+    }
+
+    async dispose() {
+        await this.#graph.then((graph) => graph.dispose(), () => {});
     }
 }

@@ -65,10 +65,14 @@ class Service {
         const report = (stage) => (done, total) => self.postMessage({ id, progress: [done, total, stage] });
         const files = await Files.open(list, report("fetch"), signal);
         const model = { files, turn: Promise.resolve(), ...(await this.#open(this.#Loop, files, how, signal)) };
+        let opened = false; // a test begins before: until then it is the files that are waited for
+        Promise.resolve(model.opened).then(() => (opened = true), () => {});
         try {
             if (test) {
-                await this.#check(model, report("test"), signal);
+                await this.#check(model, (done, total) => opened && report("test")(done, total), signal);
             }
+            await model.opened;
+            await files.kept();
         } catch (error) {
             model.close();
             throw error;
