@@ -20,6 +20,12 @@ def placement_of(census: Facts) -> Placement | None:
     return msgspec.convert(placement, Placement) if "unit" in placement else None
 
 
+def placements_of(census: Facts) -> list[Placement]:
+    """That of `placement_of`, and what partitioners for other units say of a part. Raises msgspec.ValidationError."""
+    elsewhere = [msgspec.convert(one, Placement) for one in fact_of(census, "partitioners", dict, {}).values()]
+    return [*([own] if (own := placement_of(census)) else []), *elsewhere]
+
+
 def is_quantized(census: Facts) -> bool:
     """Whether a part computes layers in integers."""
     return any(layer["form"] not in FLOAT_FORMS for layer in fact_of(census, "layers", dict, {}).values())
