@@ -25,11 +25,12 @@ _OPTIONS = {
     "ranges": options.each_part(options.values("min-max", "percentile")),
     "float_layers": options.each_part(options.layers),
     "float_parts": options.parts,
+    "partitioners": options.values(True, False),
 }
 
 
 class ExecutorchExporter(Exporter):
-    """See `edgekit.core.Exporter`. Options of a recipe, all for int8:
+    """See `edgekit.core.Exporter`. Options of a recipe, all but the last for int8:
 
     ``form``
         "static" or "dynamic" (see `int8`). Without it: static where convolutions do most of the work, else
@@ -40,6 +41,9 @@ class ExecutorchExporter(Exporter):
         [layer, ...]: layers that stay float, by the names in the census.
     ``float_parts``
         [part, ...]: parts that stay fp32.
+    ``partitioners``
+        true: the census says what Core ML and Vulkan would take of each part in float, by ExecuTorch's partitioners.
+        That takes some seconds a part.
     """
 
     name = "executorch"
@@ -67,10 +71,12 @@ class ExecutorchExporter(Exporter):
             few or all the same. ExportFailed: a part cannot be exported, or the file is not what its precision says.
         """
         self.check_recipe(model, recipe)
-        wish = Wish(**recipe.options)
+        asks = bool(recipe.options.get("partitioners"))
+        wish = Wish(**{name: value for name, value in recipe.options.items() if name != "partitioners"})
         from edgekit.exporters.executorch import export as executorch_export
 
-        return executorch_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
+        precision = recipe.precision
+        return executorch_export.export(model, checkpoint, precision, wish, asks, calibration, out, work, progress)
 
     def defaults(self, model: Model, precision: str) -> Facts:
         """See `edgekit.core.Exporter`: of int8, layers that stay float."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,22 @@ def export(
     checkpoint: Checkpoint,
     precision: str,
     wish: Wish,
+    asks: bool,
     calibration: Mapping[str, Sequence[Feeds]],
     out: Path,
     work: Path,
     progress: Progress,
 ) -> list[Artifact]:
-    """See `edgekit.exporters.executorch`."""
+    """See `edgekit.exporters.executorch`. asks: whether partitioners for other units than XNNPACK are asked."""
     artifacts = []
     for part in model.network.parts:
         kept_float = not part.quantize or part.name in wish.float_parts
         graph = _capture_part(part, checkpoint, progress)
+        said = executorch_graph.ask_partitioners(part, graph) if asks else {}
         chosen = "fp32" if kept_float else precision
         own, feeds = wish.of(part.name), calibration.get(part.name, ())
-        artifacts.append(_write(part, graph, chosen, own, feeds, out, work, progress))
+        made = _write(part, graph, chosen, own, feeds, out, work, progress)
+        artifacts.append(replace(made, census={**made.census, **said}))
     if precision == "int8":
         wish.check_layers(model.name, sorted({name for artifact in artifacts for name in artifact.census["layers"]}))
     return artifacts

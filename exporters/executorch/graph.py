@@ -39,19 +39,38 @@ def lower_graph(part: Part, graph: Graph) -> tuple[bytes, Graph]:
         ExportFailed: ExecuTorch cannot translate it.
     """
     exported = _export_program(part, graph)
+    with quiet(), torch.no_grad(), _translating(part):
+        edge = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
+        seen = edge.exported_program().graph_module
+        content = bytes(edge.to_executorch().buffer)
+        exported = edge.exported_program()
+    _compare_bounds(part, exported)
+    return content, seen
+
+
+def ask_partitioners(part: Part, graph: Graph) -> dict[str, Any]:
+    """For a census, ``partitioners``: unit -> its placement of `graph`, as ExecuTorch's partitioner for it says.
+
+    Raises:
+        ExportFailed: ExecuTorch cannot translate it.
+    """
+    exported = _export_program(part, graph)
+    with quiet(), torch.no_grad(), _translating(part):
+        from edgekit.exporters.executorch import partitioners
+
+        return {"partitioners": partitioners.ask_partitioners(exported)}
+
+
+@contextlib.contextmanager
+def _translating(part: Part) -> Iterator[None]:
     try:
-        with quiet(), torch.no_grad(), _any_size():
-            edge = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
-            seen = edge.exported_program().graph_module
-            content = bytes(edge.to_executorch().buffer)
-            exported = edge.exported_program()
+        with _any_size():
+            yield
     except Exception as exc:  # torch and ExecuTorch raise many unrelated types here; the reason is in the message
         raise ExportFailed(
             f"ExecuTorch could not translate the part {part.name!r}: {reason(exc)}",
             hint="The operator needs another formulation in the part's module, or another exporter.",
         ) from exc
-    _compare_bounds(part, exported)
-    return content, seen
 
 
 def _export_program(part: Part, module: torch.nn.Module) -> Any:

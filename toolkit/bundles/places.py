@@ -5,12 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from edgekit.common.figures import NOT_MEASURED
-from edgekit.core import Facts, Placement, fact_of
+from edgekit.core import FLOAT_FORMS, Facts, Placement, fact_of
 
 #: The share of multiplications below which a part counts as torn apart.
 WHOLE = 0.99
-#: Forms of layers that are not computed in integers.
-_FLOATS = ("float", "weight-only", "table")
 #: Layers that the unit does not compute and that are named.
 _NAMED = 3
 
@@ -22,9 +20,15 @@ def placement_of(census: Facts) -> Placement | None:
     return msgspec.convert(placement, Placement) if "unit" in placement else None
 
 
+def placements_of(census: Facts) -> list[Placement]:
+    """That of `placement_of`, and what partitioners for other units say of a part. Raises msgspec.ValidationError."""
+    elsewhere = [msgspec.convert(one, Placement) for one in fact_of(census, "partitioners", dict, {}).values()]
+    return [*([own] if (own := placement_of(census)) else []), *elsewhere]
+
+
 def is_quantized(census: Facts) -> bool:
     """Whether a part computes layers in integers."""
-    return any(layer["form"] not in _FLOATS for layer in fact_of(census, "layers", dict, {}).values())
+    return any(layer["form"] not in FLOAT_FORMS for layer in fact_of(census, "layers", dict, {}).values())
 
 
 def describe(part: str, placement: Placement) -> list[str]:
@@ -56,7 +60,7 @@ def list_left(placement: Placement) -> list[str]:
     """The first layers that the unit does not compute, and why, as phrases; the last one counts the others."""
     more = len(placement.left) - _NAMED
     named = [f"{layer}: {why}" for layer, why in [*placement.left.items()][:_NAMED]]
-    return [*named, *([f"{more} more layers (manifest.json)"] if more > 0 else [])]
+    return [*named, *([f"{more} more layer{'s' * (more > 1)} (manifest.json)"] if more > 0 else [])]
 
 
 def warnings(placement: Placement) -> list[str]:

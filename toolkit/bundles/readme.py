@@ -34,7 +34,7 @@ def render(manifest: Manifest) -> str:
         *(
             line
             for part in manifest.parts
-            if (placement := places.placement_of(part.census)) is not None
+            for placement in places.placements_of(part.census)
             for line in places.describe(part.name, placement)
         ),
         "",

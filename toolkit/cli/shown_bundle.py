@@ -118,7 +118,7 @@ def show_placements(manifest: Manifest) -> None:
     from edgekit.bundles import places
 
     for part in manifest.parts:
-        if (placement := places.placement_of(part.census)) is not None:
+        for placement in places.placements_of(part.census):
             for at, line in enumerate(places.describe(part.name, placement)):
                 say(f"  {line}" if at else line, "yellow" if placement.verdict == "leave it off" else "")
             for warning in places.warnings(placement):

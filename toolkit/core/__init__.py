@@ -6,7 +6,7 @@ from edgekit.core.facts import fact_of
 from edgekit.core.family import Family, Member
 from edgekit.core.importer import Importer, ImportOptions, Inspection
 from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights
-from edgekit.core.placement import Case, Lowering, Placement, Proof, share_of
+from edgekit.core.placement import FLOAT_FORMS, Case, Lowering, Placement, Proof, share_of
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Heard, Prediction, Predictor, Runner, Stream
 from edgekit.core.runtime import INTERFACE, Abilities, Constraint, Runtime
@@ -29,6 +29,7 @@ from edgekit.core.values import (
 )
 
 __all__ = [
+    "FLOAT_FORMS",
     "INTERFACE",
     "Abilities",
     "Agreement",

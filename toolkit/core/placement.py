@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from edgekit.core.values import Feeds
 
 
+#: Forms of layers that are not computed in integers.
+FLOAT_FORMS = ("float", "weight-only", "table")
+
+
 @dataclass(frozen=True)
 class Lowering:
     """What a runtime may know of a part that it compiles ahead.

@@ -6,15 +6,11 @@ as its recurrent int8 layers, it refuses.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from edgekit.core import Abilities, Artifact, Constraint, Lowering, Model, Recipe, Runner, Runtime
-from edgekit.errors import BadInput, ExportFailed, need
-
-#: Dtypes of integers, as OpenVINO names them.
-_INTEGERS = ("i8", "u8")
+from edgekit.errors import need
 
 
 class Openvino(Runtime):
@@ -28,6 +24,7 @@ class Openvino(Runtime):
     doctor = "run files with OpenVINO"
     process_bytes = 118_000_000
     holds = "widened"
+    places = "OpenVINO's fast kernels"
     constraints = (
         Constraint(
             "scales of rows",
@@ -58,30 +55,14 @@ class Openvino(Runtime):
             runner.import_openvino()
 
     def lower(self, artifact: Artifact, folder: Path, about: Lowering) -> Artifact:
-        """`artifact` with the operators that OpenVINO makes of it, by dtype.
+        """See `edgekit.core.Runtime`: asked of the network as it is compiled here.
 
         Raises:
-            ExportFailed: OpenVINO refuses it, or computes layers in float that are int8 in the file.
+            ExportFailed: OpenVINO refuses it, or computes layers in float whose int8 has fixed ranges in the file.
         """
-        from edgekit.runtimes.openvino.runner import OpenvinoRunner
+        from edgekit.runtimes.openvino import placing
 
-        try:
-            found = OpenvinoRunner(folder / artifact.file, 1).products()
-        except BadInput as exc:
-            raise ExportFailed(
-                f"OpenVINO cannot run the part {artifact.part!r}: {exc.message}",
-                hint="Choose --runtime onnxruntime, which has operators that OpenVINO has not.",
-            ) from exc
-        wanted = sum(layer["form"] == "static" for layer in artifact.census.get("layers", {}).values())
-        whole = sum(counts[dtype] for counts in found.values() for dtype in _INTEGERS)
-        if whole < wanted:
-            raise ExportFailed(
-                f"OpenVINO would compute {wanted - whole} of {wanted} int8 layers of the part {artifact.part!r} in "
-                "float.",
-                hint="Report this with the version of OpenVINO: its rules for quantized graphs have changed.",
-            )
-        kernels = {kind: dict(sorted(counts.items())) for kind, counts in sorted(found.items())}
-        return replace(artifact, census={**artifact.census, "kernels": kernels})
+        return placing.place_part(artifact, folder, about)
 
 
 RUNTIME = Openvino()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -17,8 +16,6 @@ from edgekit.runtimes.common.feeds import checked_feeds
 from edgekit.runtimes.openvino import signal_stack
 
 _DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "boolean": "bool", "u8": "uint8", "i8": "int8"}
-#: What OpenVINO calls the operators with weights in the graph that it runs.
-_PRODUCTS = ("Convolution", "GroupConvolution", "FullyConnected", "MatMul")
 
 
 def import_openvino() -> Any:
@@ -76,15 +73,12 @@ class OpenvinoRunner(Runner):
         # The next call writes into the same memory.
         return {spec.name: self._request.get_output_tensor(i).data.copy() for i, spec in enumerate(self.outputs)}
 
-    def products(self) -> dict[str, Counter[str]]:
-        """Operators with weights as they run here: kind -> dtype ("i8" or "u8" for integers) -> how many."""
-        found: dict[str, Counter[str]] = {}
-        for node in self._compiled.get_runtime_model().get_ops():
-            facts = node.get_rt_info()
-            kind = str(facts["layerType"].astype(str))
-            if kind.startswith(_PRODUCTS):
-                found.setdefault(kind, Counter())[str(facts["runtimePrecision"].astype(str)).lower()] += 1
-        return found
+    def kernels(self) -> list[tuple[list[str], str]]:
+        """Operators as they run here, in their order: the names that each has in the file, and its kernel
+        (``"brgconv_avx512_I8"``, ``"ref_f32"``). After a call, those for its sizes."""
+        infos = [node.get_rt_info() for node in self._compiled.get_runtime_model().get_ordered_ops()]
+        facts = [[str(info[key].astype(str)) for key in ("originalLayersNames", "primitiveType")] for info in infos]
+        return [(names.split(","), kernel) for names, kernel in facts]
 
 
 def _spec(port: Any) -> TensorSpec:

@@ -12,8 +12,8 @@ import onnx
 
 from edgekit.core import Feeds
 from edgekit.numerics.parity import decibels, relative_error
+from edgekit.runtimes.common import onnx_graphs
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
-from edgekit.runtimes.qnn import fixing
 from edgekit.runtimes.qnn.runner import simulator
 
 #: A relative error beyond which a layer is wrong: 20 dB.
@@ -22,14 +22,14 @@ _FAR = 0.1
 
 def find_wrong_layer(file: Path, feeds: Feeds, unit: str) -> str:
     """The layer, how far it is (dB) and what it follows; "" where no prefix is wrong by itself."""
-    model = fixing.fix_axes(file, feeds)
-    fixing.shapes_of(model, feeds)
+    model = onnx_graphs.fix_axes(file, feeds)
+    onnx_graphs.shapes_of(model, feeds)
     floats = {
         value.name for value in model.graph.value_info if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     }
     # What is quantized at once is judged behind the quantization, as the processor computes it.
     floats -= {node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
-    ends = [node for node in fixing.computed_nodes(model, set(feeds)) if node.output[0] in floats]
+    ends = [node for node in onnx_graphs.computed_nodes(model, set(feeds)) if node.output[0] in floats]
     with TemporaryDirectory(prefix="edgekit-qnn-") as scratch:
         errors = _Prefixes(model, feeds, unit, Path(scratch) / "prefix.onnx")
         right, wrong = -1, len(ends)

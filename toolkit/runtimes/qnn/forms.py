@@ -23,8 +23,8 @@ from onnx.helper import (
 from onnx.numpy_helper import from_array
 
 from edgekit.core import Case, Feeds
+from edgekit.runtimes.common import onnx_graphs
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
-from edgekit.runtimes.qnn import fixing
 from edgekit.runtimes.qnn.runner import compiled_files
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def list_cases(parts: Mapping[str, tuple[Path, Sequence[Feeds], float]]) -> Iter
     for name, (file, feeds, least) in parts.items():
         sizes = [{name: value.shape for name, value in one.items()} for one in feeds]
         alike = [one for one, size in zip(feeds, sizes, strict=True) if size == sizes[0]]
-        model = fixing.fix_axes(file, alike[0])
+        model = onnx_graphs.fix_axes(file, alike[0])
         yield _case(name, model, alike, least)
         if files := compiled_files(file, alike[0]):
             yield _case(f"{name}-compiled", model, alike, least, files)

@@ -16,9 +16,10 @@ from typing import Any
 
 import onnx
 
-from edgekit.core import Artifact, Board, Feeds, Lowering, Placement, share_of
+from edgekit.core import Artifact, Board, Feeds, Lowering, Placement
 from edgekit.errors import CannotRun, ExportFailed
-from edgekit.runtimes.qnn import PACKAGE, fixing
+from edgekit.runtimes.common import onnx_graphs
+from edgekit.runtimes.qnn import PACKAGE
 from edgekit.runtimes.qnn.padding import padding_of
 from edgekit.runtimes.qnn.runner import Graph, describe, description_of, simulator
 
@@ -102,7 +103,7 @@ def place_graph(file: Path, feeds: Feeds, board: Board, fixed: Path) -> Placemen
     Raises:
         CannotRun: Qualcomm's libraries refuse it, crash or hang.
     """
-    model = fixing.fix_axes(file, feeds)
+    model = onnx_graphs.fix_axes(file, feeds)
     onnx.save(model, fixed)
     answer, _ = simulator().ask({"do": "place", "file": str(fixed), "unit": board.unit})
     return _count(model, feeds, answer["groups"], board)
@@ -124,24 +125,10 @@ def _compile(file: Path, fixed: Sequence[Path], board: Board) -> list[str]:
 
 
 def _count(model: onnx.ModelProto, feeds: Feeds, groups: Sequence[Any], board: Board) -> Placement:
-    """Shares and pieces from the nodes that each provider has; never nodes, for most of them cost nothing."""
+    """Shares and pieces from the nodes that each provider has."""
     pieces = [names for on_unit, names in groups if on_unit]
     off = {_ADDED.sub("", name) for on_unit, names in groups if not on_unit for name in names}
+    why = {node.name: f"{node.op_type} is not taken in this form" for node in model.graph.node if node.name in off}
+    place = Placement(_unit(board), f"{PACKAGE} {version(PACKAGE)}", "simulated", None, None, len(pieces))
     taken = {_ADDED.sub("", name) for names in pieces for name in names}
-    shapes = fixing.shapes_of(model, feeds)
-    work = {node.name: fixing.count_multiplications(node, shapes) for node in model.graph.node}
-    fed = fixing.computed_nodes(model, set(feeds))
-    on_unit = set[str]()
-    for node in reversed(model.graph.node):  # a weight is where its reader is, whatever is computed of it before
-        if node.name in taken or (on_unit & set(node.output) and node not in fed):
-            on_unit |= set(node.input)
-    sizes = fixing.bytes_of_weights(model)
-    return Placement(
-        _unit(board),
-        f"{PACKAGE} {version(PACKAGE)}",
-        "simulated",
-        share_of(sum(work.get(name, 0) for name in taken), sum(work.values())),
-        share_of(sum(size for name, size in sizes.items() if name in on_unit), sum(sizes.values())),
-        len(pieces),
-        left={node.name: f"{node.op_type} is not taken in this form" for node in fed if node.name in off},
-    )
+    return onnx_graphs.place_nodes(model, feeds, taken, why, place)

@@ -139,7 +139,7 @@ class QnnRunner(Runner):
             return self._file.parent / graph.file
         fixed = self._scratch / graph.file
         if not fixed.is_file():
-            from edgekit.runtimes.qnn.fixing import fix_axes
+            from edgekit.runtimes.common.onnx_graphs import fix_axes
 
             onnx.save(fix_axes(self._file, arrays), fixed)
         return fixed

@@ -15,6 +15,7 @@ from helpers.toys.bare import bare_model
 from helpers.toys.tiny_vision import LAYERS, PART, SIZE, Tiny, export, pictures
 from onnx import TensorProto, helper, numpy_helper, save
 
+from edgekit.bundles.places import placement_of
 from edgekit.common.processors import overflows_on_bytes
 from edgekit.core import Artifact, Checkpoint, Lowering, Recipe, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported, install_command
@@ -25,7 +26,7 @@ from edgekit.runtimes.openvino import RUNTIME
 from edgekit.runtimes.openvino.runner import OpenvinoRunner
 from edgekit.runtimes.torch.runner import TorchRunner
 
-ABOUT = Lowering(PART, None, ())
+ABOUT = Lowering(PART, None, [(pictures(1)[0], {})])
 #: How far int8 may be from float here. Without VNNI it adds products in 16 bits, which overflow (docs/limits.md).
 BOUND = 0.12 if overflows_on_bytes() else 0.05
 
@@ -78,9 +79,9 @@ def test_an_output_that_is_a_view_of_another_tensor_keeps_its_name(tmp_path: Pat
 
 
 def test_openvino_computes_all_of_it_in_integers(made: Artifact) -> None:
-    found = made.census["kernels"]
-    assert sum(count for kinds in found.values() for count in kinds.values()) == LAYERS
-    assert {dtype for kinds in found.values() for dtype in kinds} <= {"i8", "u8"}
+    placement = placement_of(made.census)
+    assert placement is not None and len(made.census["layers"]) == LAYERS
+    assert (placement.multiplications, placement.weights, placement.left) == (1.0, 1.0, {})
 
 
 def test_first_layers_are_int8_because_float_takes_longer_here(made: Artifact, tmp_path: Path) -> None:
@@ -91,10 +92,12 @@ def test_first_layers_are_int8_because_float_takes_longer_here(made: Artifact, t
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_float_is_float(precision: str, tmp_path: Path) -> None:
+def test_float_is_float(precision: str, made: Artifact, tmp_path: Path) -> None:
     artifact = lowered(tmp_path, {}, precision)
-    assert {dtype for kinds in artifact.census["kernels"].values() for dtype in kinds} == {"f32"}
-    assert moved(RUNTIME.load(tmp_path / "out" / artifact.file, 1)) < (1e-5 if precision == "fp32" else 2e-3)
+    runner = OpenvinoRunner(tmp_path / "out" / artifact.file, 1)
+    layers = {name: kernel for names, kernel in runner.kernels() for name in names if name in made.census["layers"]}
+    assert layers and all(kernel.endswith("f32") for kernel in layers.values())
+    assert moved(runner) < (1e-5 if precision == "fp32" else 2e-3)
 
 
 def test_an_answer_outlives_the_next_call(runner: Any) -> None:
@@ -133,9 +136,11 @@ def test_a_damaged_file(tmp_path: Path, made: Artifact, folder: Path) -> None:
 
 
 def test_a_layer_that_became_float_is_refused(made: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OpenvinoRunner, "products", lambda self: {"Convolution": {"f32": LAYERS, "i8": 0, "u8": 0}})
-    with pytest.raises(ExportFailed, match=f"{LAYERS} of {LAYERS} int8 layers"):
+    as_it_is = OpenvinoRunner.kernels
+    monkeypatch.setattr(OpenvinoRunner, "kernels", lambda self: [(names, "jit_f32") for names, _ in as_it_is(self)])
+    with pytest.raises(ExportFailed, match=f"{LAYERS} of {LAYERS} layers") as caught:
         RUNTIME.lower(made, folder / "out", ABOUT)
+    assert next(iter(made.census["layers"])) in caught.value.message
 
 
 def test_a_file_that_openvino_cannot_run(made: Artifact, tmp_path: Path) -> None:

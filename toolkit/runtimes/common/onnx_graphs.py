@@ -1,16 +1,18 @@
-"""A graph with fixed axes, every node named and the shape of every tensor known; and the multiplications of a node."""
+"""A graph with fixed axes, every node named and the shape of every tensor known; its multiplications, and what share of
+them is where."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 from onnx import helper
 
-from edgekit.core import Feeds
+from edgekit.core import Feeds, Placement, share_of
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "FusedConv")
@@ -85,9 +87,29 @@ def computed_nodes(model: onnx.ModelProto, inputs: Collection[str]) -> list[onnx
     return nodes
 
 
-def bytes_of_weights(model: onnx.ModelProto) -> dict[str, int]:
-    """Initializer -> its bytes."""
-    return {weight.name: _bytes(weight) for weight in model.graph.initializer}
+def place_nodes(
+    model: onnx.ModelProto, feeds: Feeds, taken: Collection[str], off: Mapping[str, str], place: Placement
+) -> Placement:
+    """`place` with shares of multiplications and weights, and the layers that are not there, the heaviest first.
+
+    Args:
+        model: as `fix_axes` gives it. taken: names of the nodes that the unit computes. off: those that it does not,
+            and why. What depends on no input is computed once, and counts for neither.
+    """
+    shapes = shapes_of(model, feeds)
+    work = {node.name: count_multiplications(node, shapes) for node in model.graph.node}
+    fed, on_unit = computed_nodes(model, set(feeds)), set[str]()
+    depend = {node.name for node in fed}
+    for node in reversed(model.graph.node):  # a weight is where its reader is, whatever is computed of it before
+        if node.name in taken or (on_unit & set(node.output) and node.name not in depend):
+            on_unit |= set(node.input)
+    sizes = {weight.name: _bytes(weight) for weight in model.graph.initializer}
+    return replace(
+        place,
+        multiplications=share_of(sum(work.get(name, 0) for name in taken), sum(work.values())),
+        weights=share_of(sum(size for name, size in sizes.items() if name in on_unit), sum(sizes.values())),
+        left={node.name: off[node.name] for node in sorted(fed, key=lambda one: -work[one.name]) if node.name in off},
+    )
 
 
 def _bytes(weight: Any) -> int:
