@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import msgspec
 
 from edgekit.common.figures import NOT_MEASURED
@@ -15,6 +17,10 @@ _FLOATS = ("float", "weight-only", "table")
 _NAMED = 3
 
 
+class _Layer(TypedDict):
+    form: str
+
+
 def placement_of(census: Facts) -> Placement | None:
     """What the census of a part says of its accelerator; None: it has none. Raises msgspec.ValidationError."""
     placement = fact_of(census, "placement", dict, {})
@@ -24,7 +30,12 @@ def placement_of(census: Facts) -> Placement | None:
 
 def is_quantized(census: Facts) -> bool:
     """Whether a part computes layers in integers."""
-    return any(layer["form"] not in _FLOATS for layer in fact_of(census, "layers", dict, {}).values())
+    return any(form not in _FLOATS for form in forms_of(census))
+
+
+def forms_of(census: Facts) -> list[str]:
+    """The forms of a part's layers, one by one."""
+    return [layer["form"] for layer in fact_of(census, "layers", dict[str, _Layer], {}).values()]
 
 
 def describe(part: str, placement: Placement) -> list[str]:
