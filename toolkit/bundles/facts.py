@@ -11,7 +11,7 @@ import msgspec
 from edgekit.bench.machine import host
 from edgekit.bundles.manifest import Manifest, PartFacts, RecipeFacts, SourceFacts, TargetFacts, Tensor
 from edgekit.common.figures import NOT_MEASURED
-from edgekit.core import Artifact, Checkpoint, Recipe, Source, Target, TensorSpec, fact_of
+from edgekit.core import Artifact, Checkpoint, Facts, Recipe, Source, Target, TensorSpec, fact_of
 from edgekit.errors import UnknownName
 from edgekit.registry import find
 from edgekit.runtimes.resolved import recipe_of, runtime_once
@@ -98,6 +98,6 @@ class CallTime(msgspec.Struct, frozen=True, rename={"missing": NOT_MEASURED}):
         return self.low > 1.0
 
 
-def call_time(part: PartFacts) -> CallTime | None:
-    """The time of a part beside fp32; None: there is nothing to compare, it is fp32 itself."""
-    return fact_of(part.census, "speed", CallTime) if part.census.get("speed") else None
+def call_time(census: Facts) -> CallTime | None:
+    """The time of a part beside fp32, by its census; None: there is nothing to compare, it is fp32 itself."""
+    return fact_of(census, "speed", CallTime) if census.get("speed") else None

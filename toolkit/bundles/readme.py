@@ -24,12 +24,12 @@ def render(manifest: Manifest) -> str:
             f"On the machine that made this bundle, {part.name} in {recipe.precision} is SLOWER than in fp32: "
             f"{time.ratio:.2f} times."
             for part in manifest.parts
-            if (time := call_time(part)) is not None and time.slower
+            if (time := call_time(part.census)) is not None and time.slower
         ),
         *(
             f"Whether {part.name} in {recipe.precision} is faster than in fp32: not measured: {time.missing}."
             for part in manifest.parts
-            if (time := call_time(part)) is not None and time.missing
+            if (time := call_time(part.census)) is not None and time.missing
         ),
         *(
             line

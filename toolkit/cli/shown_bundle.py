@@ -65,7 +65,7 @@ def show_bundle(bundle: Bundle) -> None:
         tried = attempt.recipe
         say(f"{Recipe(tried.runtime or tried.exporter, tried.precision, tried.options)} {attempt.outcome}", "yellow")
     for part in manifest.parts:
-        if (time := call_time(part)) is not None:
+        if (time := call_time(part.census)) is not None:
             _show_speed(part.name, manifest.recipe.precision, time)
     if (saved := frontier.load(bundle.path)) is not None:
         show_table("frontier (also in frontier.svg)", list(frontier.COLUMNS), frontier.rows(saved[1], saved[0]))
