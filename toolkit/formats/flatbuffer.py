@@ -37,31 +37,39 @@ class Table:
     fields: Mapping[str, object]
 
     def number(self, name: str) -> int:
+        """A whole number."""
         return cast(int, self.fields[name])
 
     def real(self, name: str) -> float:
+        """A floating-point number."""
         return cast(float, self.fields[name])
 
     def text(self, name: str) -> str:
+        """A text."""
         return cast(str, self.fields[name])
 
     def data(self, name: str) -> bytes:
-        """A vector of "<B"."""
+        """A vector of bytes."""
         return bytes(cast(Sequence[int], self.fields[name]))
 
     def numbers(self, name: str) -> list[int]:
+        """A vector of whole numbers."""
         return list(cast(Sequence[int], self.fields[name]))
 
     def reals(self, name: str) -> list[float]:
+        """A vector of floating-point numbers."""
         return cast(list[float], self.fields[name])
 
     def table(self, name: str) -> Table | None:
+        """A table, or what a union holds; None where it is absent."""
         return cast(Table | None, self.fields[name])
 
     def tables(self, name: str) -> list[Table]:
+        """A vector of tables."""
         return cast(list[Table], self.fields[name])
 
     def place(self, name: str) -> int | None:
+        """Where a table lies that `parse_table` reads; None where it is absent."""
         return cast(int | None, self.fields[name])
 
 

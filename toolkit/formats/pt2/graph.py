@@ -8,14 +8,20 @@ import msgspec
 
 
 class Named(msgspec.Struct):
+    """A value, by its name in the graph."""
+
     name: str
 
 
 class Hint(msgspec.Struct):
+    """The size that an expression had while it was traced; None: its value was no whole number."""
+
     as_int: int | None = None
 
 
 class Expression(msgspec.Struct):
+    """A size that follows from symbols, such as ``s0``."""
+
     expr_str: str
     hint: Hint | None = None
 
@@ -35,11 +41,15 @@ class Size(msgspec.Struct):
 
 
 class Meta(msgspec.Struct):
+    """A tensor: the number of its dtype (`edgekit.formats.pt2.archive.DTYPES`), and its sizes."""
+
     dtype: int
     sizes: list[Size]
 
 
 class Inner(msgspec.Struct):
+    """A graph that an operator of control flow takes."""
+
     graph: Graph
 
 
@@ -57,20 +67,27 @@ class Argument(msgspec.Struct):
 
     @property
     def tensors(self) -> list[str]:
+        """The names of the tensors in it, none where it is another value."""
         return [item.name for item in ([self.as_tensor] if self.as_tensor else self.as_tensors)]
 
 
 class Given(msgspec.Struct):
+    """A value that a step or a caller gives or takes."""
+
     arg: Argument
 
 
 class Node(msgspec.Struct):
+    """A step: `target` is its operator, as ``torch.ops.aten.add.Tensor``."""
+
     target: str
     inputs: list[Given]
     outputs: list[Argument]
 
 
 class Graph(msgspec.Struct):
+    """Steps in order, and by its name what each tensor is."""
+
     nodes: list[Node]
     tensor_values: dict[str, Meta]
 
@@ -93,15 +110,18 @@ class Weight(msgspec.Struct):
 
     @property
     def name(self) -> str:
+        """That in the archive."""
         return self.parameter_name or self.buffer_name or self.tensor_constant_name
 
 
 class Fixed(msgspec.Struct):
+    """An input that is no tensor: its kind (``as_int``, ``as_none``) -> its value."""
+
     value: dict[str, bool | int | float | str]
 
 
 class Input(msgspec.Struct):
-    """One of these."""
+    """What the graph takes: one of these."""
 
     user_input: Given | None = None
     parameter: Weight | None = None
@@ -116,24 +136,33 @@ class Input(msgspec.Struct):
 
     @property
     def weight(self) -> Weight | None:
+        """A weight or a constant."""
         return self.state or self.tensor_constant
 
 
 class Output(msgspec.Struct):
+    """What the module returns; the other kinds of outputs are refused."""
+
     user_output: Given
 
 
 class Signature(msgspec.Struct):
+    """What the graph takes, weights among them, and gives, each in order."""
+
     input_specs: list[Input]
     output_specs: list[Output]
 
 
 class Module(msgspec.Struct):
+    """The outermost graph with its signature."""
+
     graph: Graph
     signature: Signature
 
 
 class Bound(msgspec.Struct):
+    """Least and largest value of a symbol; None: no bound."""
+
     min_val: int | None
     max_val: int | None
 
