@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgekit.core import Facts
+from edgekit.core import Facts, Json
 from edgekit.errors import DISTRIBUTION
 
 #: What must be equal for two reports to come from machines of the same kind.
@@ -32,7 +32,7 @@ class Times(NamedTuple):
     steal: float
 
 
-def describe() -> dict[str, Any]:
+def describe() -> dict[str, Json]:
     """The machine and its present state, JSON-able.
 
     Returns:
@@ -62,7 +62,7 @@ def describe() -> dict[str, Any]:
     }
 
 
-def state() -> dict[str, Any]:
+def state() -> dict[str, Json]:
     """What of the machine changes while it works, JSON-able: frequency (MHz, mean of all cores), temperature (degrees
     Celsius), throttled (how often the processor slowed itself down for heat since boot), load_average, governor, pinned
     (number of cores that this process may use). None or "not readable" as in `describe`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.bench.metrics.pairing import side_by_side
 from edgekit.bench.statistics.paired import Pair
+from edgekit.core import Facts
 
 #: A note is heard if its onset is at most this many seconds away (MIREX; mir_eval's default).
 _NEAR = 0.05
@@ -29,7 +30,7 @@ def onset_f1(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "
     return [(2.0 * count_matches(output, truth), float(len(output) + len(truth))) for output, truth in pairs]
 
 
-def count_matches(output: Sequence[Mapping[str, Any]], truth: Sequence[Mapping[str, Any]]) -> int:
+def count_matches(output: Sequence[Facts], truth: Sequence[Facts]) -> int:
     """The most pairs of an output's note and a truth's of the same pitch and nearly the same onset."""
     heard, played = _by_pitch(output), _by_pitch(truth)
     return sum(_pairs(starts, played.get(pitch, [])) for pitch, starts in heard.items())

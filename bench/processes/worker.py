@@ -27,7 +27,7 @@ from typing import Any
 from edgekit.bench.machine import host, memory
 from edgekit.bench.processes.answers import Answer
 from edgekit.common.lazy import NDArray
-from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core import Json, Prediction, Predictor, Runner
 
 #: Measured rounds by default: at least three show a spread, and 500 show a 99th percentile.
 FEWEST, MOST = 3, 500
@@ -141,7 +141,7 @@ def main() -> int:
     return answering(handle_message)
 
 
-def answering(performed: Callable[[dict[str, Any], int], Answer]) -> int:
+def answering(performed: Callable[[dict[str, Json], int], Answer]) -> int:
     """Read a job, write what `performed` (the job, and the descriptor that the answer goes to) makes of it, as a line.
 
     Returns:

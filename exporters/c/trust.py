@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from edgekit.core import Model, Part
+from edgekit.core import Facts, Model, Part
 from edgekit.errors import BadInput
 from edgekit.runtimes.qemu import description
 from edgekit.runtimes.qemu.vouching import HINT, is_vouched, place_of, read, refusal, vouch
@@ -51,6 +50,6 @@ def _regenerate_files(part: Part, files: Mapping[str, bytes], folder: Path) -> d
             "be checked; compiling somebody else's code would run it.",
             hint=HINT,
         )
-    facts: Mapping[str, Any] = description.description_of(files, part.name)
+    facts: Facts = description.description_of(files, part.name)
     program, plan = generate.lower_part(part, content, str(facts.get("layout", "")))
     return generate.network_files(part, content, program, plan)[0]

@@ -127,7 +127,7 @@ def _absorb_norms(module: torch.nn.Module, part: Part, feed: Feeds, least: int) 
             one.data.copy_(values)
 
 
-def _run_module(module: torch.nn.Module, part: Part, feed: Feeds) -> dict[str, Any]:
+def _run_module(module: torch.nn.Module, part: Part, feed: Feeds) -> Feeds:
     with torch.no_grad():
         out = module(*(torch.from_numpy(feed[spec.name].copy()) for spec in part.inputs))
     outs = out if isinstance(out, tuple | list) else (out,)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import ct, np, torch
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, TensorSpec
+from edgekit.core import Artifact, Checkpoint, Feeds, Json, Model, Part, Progress, TensorSpec
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.rounding import round_weights
 from edgekit.exporters.common.torch_export import weights_of
@@ -235,7 +235,7 @@ def _describe(program: Any, part: Part, model: Model, wish: Wish) -> None:
         for spec in side:
             described[spec.name] = f"{spec.dtype} [{', '.join(map(str, spec.shape))}]"
     sides = {"inputs": part.inputs, "outputs": part.outputs}
-    contract: dict[str, Any] = {
+    contract: dict[str, Json] = {
         side: [[spec.name, spec.dtype, list(spec.shape)] for spec in specs] for side, specs in sides.items()
     }
     contract["sizes"] = _sizes(part, wish)

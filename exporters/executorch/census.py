@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.core import Json
 from edgekit.errors import ExportFailed
 from edgekit.exporters.executorch.tidy import Graph, name_of
 from edgekit.formats.executorch import reader
@@ -15,7 +16,7 @@ from edgekit.quantization.plan import LayerPlan
 _FREE = ("getitem", "executorch_call_delegate", "alloc", "view", "sym_size")
 
 
-def census(content: bytes, seen: Graph) -> dict[str, Any]:
+def census(content: bytes, seen: Graph) -> dict[str, Json]:
     """Operators, bytes of constants by dtype, products by arithmetic (JSON-able).
 
     ``fallback`` is what XNNPACK does not compute: operator -> the layers that it is of.

@@ -131,7 +131,7 @@ class _Watching(torch.fx.Interpreter):
 
     def __init__(self, graph: Graph, names: Collection[str]) -> None:
         super().__init__(graph)
-        self._names, self.ends = names, dict[str, Any]()
+        self._names, self.ends = names, dict[str, NDArray[np.float64]]()
 
     def run_node(self, n: Node) -> Any:
         value = super().run_node(n)

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Facts, Feeds, Model, Part, Progress
+from edgekit.core import Artifact, Checkpoint, Facts, Feeds, Json, Model, Part, Progress
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.exporters.executorch import census
 from edgekit.exporters.executorch import graph as executorch_graph
@@ -95,7 +95,7 @@ def _try_equalization(candidates: ExecutorchCandidates, wish: Wish) -> tuple[Exe
     return better(candidates, other) if other is not None else (candidates, {})
 
 
-def _census(part: Part, content: bytes, seen: Any) -> dict[str, Any]:
+def _census(part: Part, content: bytes, seen: Any) -> dict[str, Json]:
     try:
         return census.census(content, seen)
     except BadInput as exc:

@@ -13,7 +13,7 @@ and told in docs/vision.md: it does not know that a ReLU6 belongs to the convolu
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -184,7 +184,7 @@ def _config(form: str) -> api.QuantizationConfig:
 
 def _make_room_for_biases(graph: Graph) -> None:
     """Widen the ranges of weights that are all but zero, so that their bias fits into 32 bits of their scale."""
-    modules: Mapping[str, Any] = dict(graph.named_modules())
+    modules = dict(graph.named_modules())
     for node in graph.graph.nodes:
         if node.target not in WEIGHTED or len(node.args) < 3 or node.args[2] is None:
             continue

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Facts, Feeds, Model, Progress, Recipe, Runner
+from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Facts, Feeds, Json, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported
 from edgekit.exporters.common import options
 from edgekit.exporters.litert.wish import Wish
@@ -74,7 +73,7 @@ class LitertExporter(Exporter):
     def defaults(self, model: Model, precision: str) -> Facts:
         """See `edgekit.core.Exporter`: fixed sizes, and the form of int8."""
         axes = {name: axis.fixed for part in model.network.parts for name, axis in part.axes.items() if axis.fixed}
-        facts: dict[str, Any] = {"sizes": axes} if axes else {}
+        facts: dict[str, Json] = {"sizes": axes} if axes else {}
         if precision == "int8":
             calls = {part.name: "dynamic" for part in model.network.parts if part.int8 == "calls"}
             layers = options.float_layers(model)

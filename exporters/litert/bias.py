@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds
@@ -60,9 +59,9 @@ def correct_biases(
     return content
 
 
-def _means(watch: Watcher, feeds: Sequence[Feeds], names: set[str]) -> dict[str, Any]:
+def _means(watch: Watcher, feeds: Sequence[Feeds], names: set[str]) -> dict[str, NDArray[np.float64]]:
     """Tensor -> mean of every channel (the last axis) over `feeds`."""
-    sums: dict[str, Any] = {}
+    sums: dict[str, NDArray[np.float64]] = {}
     for feed in feeds:
         for name, values in watch.tensors(feed, names):
             sums[name] = sums.get(name, 0.0) + values.reshape(-1, values.shape[-1]).mean(0, dtype=np.float64)

@@ -3,8 +3,8 @@ that the writer folded; these are known by the nodes that use them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import TypeVar
 
 from torch import nn
 
@@ -47,7 +47,7 @@ def _load_weights(module: _Module, checkpoint: Checkpoint) -> _Module:
 
 def _weight_aliases(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:
     """(the original's name of a weight, its name in the file) where these differ."""
-    after: Mapping[str, Any] = {name: node for node in graph.node for name in node.input}
+    after: dict[str, onnx.NodeProto] = {name: node for node in graph.node for name in node.input}
     for node in graph.node:
         inputs = list(node.input)
         if node.op_type in ("Conv", "ConvTranspose") and len(inputs) == 3 and inputs[2].endswith(".bias"):

@@ -9,7 +9,7 @@ import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,7 +22,7 @@ from edgekit.benchmarking.hosted import HOST, VERSIONS, Limits, own_target, prep
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import NAME
 from edgekit.common.files import hash_file
-from edgekit.core import Bundle, Report
+from edgekit.core import Bundle, Facts, Report
 from edgekit.errors import DeviceFailed, EdgekitError
 from edgekit.pool import client, parcels
 
@@ -103,7 +103,7 @@ def measure(workers: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Measured
 # ------------------------------------------------------------------------------------------------- on the other machine
 
 
-def there(asked: Any, payload: bytes | None) -> dict[str, Any] | None:
+def there(asked: Facts, payload: bytes | None) -> Facts | None:
     """`Measured` of a `Spec` on this machine, both plain; None if its bundle is neither here nor in `payload`."""
     spec = msgspec.convert(asked, Spec)
     with client.alone():
@@ -115,7 +115,8 @@ def there(asked: Any, payload: bytes | None) -> dict[str, Any] | None:
         except EdgekitError as exc:
             answer = Measured("", [failure("failed", exc.message, exc.hint, type(exc).__name__)])
     answer.worker = client.own_address()
-    return cast(dict[str, Any], msgspec.to_builtins(answer))
+    plain: Facts = msgspec.to_builtins(answer)
+    return plain
 
 
 def _measure_bundle(place: Path, inputs: Sequence[str], spec: Spec) -> Measured:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import urllib.parse
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard
+from collections.abc import Sequence
+
+import msgspec
 
 from edgekit.bench.machine import host
 from edgekit.bundles.manifest import Manifest, PartFacts, RecipeFacts, SourceFacts, TargetFacts, Tensor
 from edgekit.common.figures import NOT_MEASURED
-from edgekit.core import Artifact, Checkpoint, Recipe, Source, Target, TensorSpec
+from edgekit.core import Artifact, Checkpoint, Facts, Recipe, Source, Target, TensorSpec, fact_of
 from edgekit.errors import UnknownName
 from edgekit.registry import find
 from edgekit.runtimes.resolved import recipe_of, runtime_once
@@ -82,11 +83,21 @@ def part_facts(
     )
 
 
-def missing_speed_reason(facts: Mapping[str, Any] | None) -> str:
-    """Why no speed was measured ("" if it was, or if there is nothing to compare: fp32 itself)."""
-    return "" if facts is None else str(facts.get(NOT_MEASURED, ""))
+class CallTime(msgspec.Struct, frozen=True, rename={"missing": NOT_MEASURED}):
+    """The seconds of a call, and their ratio to fp32's with its interval; or why they are `missing`."""
+
+    this: float = 0.0
+    ratio: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    missing: str = ""
+
+    @property
+    def slower(self) -> bool:
+        """Whether the part is slower than fp32 in at least three of four rounds."""
+        return self.low > 1.0
 
 
-def slower(facts: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
-    """Whether the part is slower than fp32 in at least three of four rounds."""
-    return facts is not None and not missing_speed_reason(facts) and facts["low"] > 1.0
+def call_time(census: Facts) -> CallTime | None:
+    """The time of a part beside fp32, by its census; None: there is nothing to compare, it is fp32 itself."""
+    return fact_of(census, "speed", CallTime) if census.get("speed") else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import msgspec
 
 from edgekit.common.figures import NOT_MEASURED
@@ -13,6 +15,10 @@ WHOLE = 0.99
 _NAMED = 3
 
 
+class _Layer(TypedDict):
+    form: str
+
+
 def placement_of(census: Facts) -> Placement | None:
     """What the census of a part says of its accelerator; None: it has none. Raises msgspec.ValidationError."""
     placement = fact_of(census, "placement", dict, {})
@@ -21,14 +27,19 @@ def placement_of(census: Facts) -> Placement | None:
 
 
 def placements_of(census: Facts) -> list[Placement]:
-    """That of `placement_of`, and what partitioners for other units say of a part. Raises msgspec.ValidationError."""
-    elsewhere = [msgspec.convert(one, Placement) for one in fact_of(census, "partitioners", dict, {}).values()]
-    return [*([own] if (own := placement_of(census)) else []), *elsewhere]
+    """That of `placement_of`, and what partitioners for other units say of a part. Raises BadInput, too."""
+    elsewhere = fact_of(census, "partitioners", dict[str, Placement], {})
+    return [*([own] if (own := placement_of(census)) else []), *elsewhere.values()]
 
 
 def is_quantized(census: Facts) -> bool:
     """Whether a part computes layers in integers."""
-    return any(layer["form"] not in FLOAT_FORMS for layer in fact_of(census, "layers", dict, {}).values())
+    return any(form not in FLOAT_FORMS for form in forms_of(census))
+
+
+def forms_of(census: Facts) -> list[str]:
+    """The forms of a part's layers, one by one."""
+    return [layer["form"] for layer in fact_of(census, "layers", dict[str, _Layer], {}).values()]
 
 
 def describe(part: str, placement: Placement) -> list[str]:

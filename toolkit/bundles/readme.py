@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgekit.bundles import places
-from edgekit.bundles.facts import missing_speed_reason, slower
+from edgekit.bundles.facts import call_time
 from edgekit.bundles.manifest import Manifest, Tensor
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.common.packed import SUFFIX
@@ -22,14 +22,14 @@ def render(manifest: Manifest) -> str:
         f"Speed on {manifest.target.name}: not measured here. Measure with `edgekit bench`.",
         *(
             f"On the machine that made this bundle, {part.name} in {recipe.precision} is SLOWER than in fp32: "
-            f"{part.census['speed']['ratio']:.2f} times."
+            f"{time.ratio:.2f} times."
             for part in manifest.parts
-            if slower(part.census.get("speed"))
+            if (time := call_time(part.census)) is not None and time.slower
         ),
         *(
-            f"Whether {part.name} in {recipe.precision} is faster than in fp32: not measured: {why}."
+            f"Whether {part.name} in {recipe.precision} is faster than in fp32: not measured: {time.missing}."
             for part in manifest.parts
-            if (why := missing_speed_reason(part.census.get("speed")))
+            if (time := call_time(part.census)) is not None and time.missing
         ),
         *(
             line

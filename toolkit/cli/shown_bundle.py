@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.bench import metrics
-from edgekit.bundles.facts import missing_speed_reason, slower
+from edgekit.bundles import places
+from edgekit.bundles.facts import CallTime, call_time
 from edgekit.bundles.manifest import Agreement, Manifest, Verdict
 from edgekit.cli.terminal import say, show_table
 from edgekit.common.figures import NOT_MEASURED
-from edgekit.core import Bundle, Recipe
+from edgekit.core import Bundle, Facts, Recipe, fact_of
 from edgekit.registry import find, names
 
 
-def summary(bundle: Bundle) -> dict[str, Any]:
+def summary(bundle: Bundle) -> Facts:
     import msgspec
 
-    from edgekit.bundles import places
     from edgekit.gate import frontier
 
     manifest = bundle.manifest
@@ -65,8 +65,8 @@ def show_bundle(bundle: Bundle) -> None:
         tried = attempt.recipe
         say(f"{Recipe(tried.runtime or tried.exporter, tried.precision, tried.options)} {attempt.outcome}", "yellow")
     for part in manifest.parts:
-        if part.census.get("speed"):
-            _show_speed(part.name, manifest.recipe.precision, part.census["speed"])
+        if (time := call_time(part.census)) is not None:
+            _show_speed(part.name, manifest.recipe.precision, time)
     if (saved := frontier.load(bundle.path)) is not None:
         show_table("frontier (also in frontier.svg)", list(frontier.COLUMNS), frontier.rows(saved[1], saved[0]))
     if manifest.evidence is not None:
@@ -115,7 +115,6 @@ def show_agreement(agreement: Agreement) -> None:
 
 def show_placements(manifest: Manifest) -> None:
     """Print where parts run, whether they are right there and by whose word, and what that is worth."""
-    from edgekit.bundles import places
 
     for part in manifest.parts:
         for placement in places.placements_of(part.census):
@@ -125,14 +124,13 @@ def show_placements(manifest: Manifest) -> None:
                 say(f"  {warning}", "yellow")
 
 
-def _show_speed(part: str, precision: str, speed: dict[str, Any]) -> None:
+def _show_speed(part: str, precision: str, time: CallTime) -> None:
     """Print the time of a call beside fp32 on this machine, in red if quantization made it slower."""
-    if why := missing_speed_reason(speed):
-        say(f"{part}: {precision} beside fp32 on this machine: not measured: {why}")
+    if time.missing:
+        say(f"{part}: {precision} beside fp32 on this machine: not measured: {time.missing}")
         return
-    times = f"{speed['ratio']:.2f} times fp32 ({speed['low']:.2f} to {speed['high']:.2f})"
-    took = f"{speed['this'] * 1e3:.3g} ms a call, {times}"
-    if slower(speed):
+    took = f"{time.this * 1e3:.3g} ms a call, {time.ratio:.2f} times fp32 ({time.low:.2f} to {time.high:.2f})"
+    if time.slower:
         say(f"{part}: {precision} IS SLOWER than fp32 on this machine: {took}, 1 thread", "bold red")
     else:
         say(f"{part}: {took}, 1 thread, this machine")
@@ -150,12 +148,13 @@ def others(gate: Verdict) -> list[str]:
     return lines
 
 
-def _memory(name: str, census: dict[str, Any]) -> str:
+def _memory(name: str, census: Facts) -> str:
     """RAM, weights and work of generated C, as its exporter planned them."""
     from edgekit.common.figures import figure
 
-    ram, weights = figure(census["arena"], "B"), figure(census["weights"], "B")
-    return f"{name}: {ram} of RAM, {weights} of weights, {census['macs'] / 1e6:.3g} M multiply-adds; {census['exact']}"
+    ram, weights, macs = (fact_of(census, fact, int) for fact in ("arena", "weights", "macs"))
+    planned = f"{figure(ram, 'B')} of RAM, {figure(weights, 'B')} of weights, {macs / 1e6:.3g} M multiply-adds"
+    return f"{name}: {planned}; {census['exact']}"
 
 
 def away(error: float | None) -> str:
@@ -165,16 +164,16 @@ def away(error: float | None) -> str:
     return f"{error:.2%}" if error >= 1e-4 else f"{error:.0e}" if error else "0"
 
 
-def _weights(census: dict[str, Any]) -> str:
+def _weights(census: Facts) -> str:
     from edgekit.common.figures import figure
 
-    held = census.get("bytes", {})
+    held = fact_of(census, "bytes", dict[str, int], {})
     shown = {name: size for name, size in held.items() if size >= min(1e5, max(held.values()) / 10)}
     return ", ".join(f"{name} {figure(size, 'B')}" for name, size in shown.items()) or "none"
 
 
-def _forms(census: dict[str, Any]) -> str:
-    forms = [layer["form"] for layer in census.get("layers", {}).values() if layer["form"] != "float"]
+def _forms(census: Facts) -> str:
+    forms = [form for form in places.forms_of(census) if form != "float"]
     counted = [f"{forms.count(form)} {form}" for form in sorted(set(forms))]
     if census.get("weighted_float"):
         counted.append(f"{census['weighted_float']} float")

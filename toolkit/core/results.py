@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from edgekit.core.values import Facts
+
 if TYPE_CHECKING:
     from edgekit.core.values import Recipe
 
@@ -105,6 +107,6 @@ class Fit:
     note: str = ""
 
 
-def is_synthetic(inputs: Sequence[Mapping[str, Any]]) -> bool:
+def is_synthetic(inputs: Sequence[Facts]) -> bool:
     """Whether any of a report's inputs is noise."""
     return any(item.get("synthetic") for item in inputs)

@@ -1,4 +1,4 @@
-"""Any FlatBuffers file by its schema -> dictionaries, with every offset and length bounded by the file.
+"""Any FlatBuffers file by its schema -> tables, with every offset and length bounded by the file.
 
 https://flatbuffers.dev/internals/: a hostile file may point anywhere, and readers that are generated from schemas
 follow. A schema here is: table -> its fields in order, each a name and a type. Types of numbers are those of
@@ -12,7 +12,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from edgekit.errors import BadInput
 
@@ -25,10 +26,55 @@ _DEEPEST, _MOST = 32, 2_000_000
 _EMPTY = struct.pack("<HHi", 4, 0, 4)
 
 
-def parse(content: bytes, schema: Schema, root: str, what: str, *, whole: bool = False) -> dict[str, Any]:
-    """The table `root`, which the first offset of `content` points at. Absent fields are 0, "", [] or None.
+@dataclass(frozen=True)
+class Table:
+    """A table of a file, `kind` being its name in the schema. The schema says which of the methods reads a field.
 
-    A union's value is ``(table, {...})``, or None.
+    Absent fields are 0, "", [] or None. A union's value is the table that it holds.
+    """
+
+    kind: str
+    fields: Mapping[str, object]
+
+    def number(self, name: str) -> int:
+        """A whole number."""
+        return cast(int, self.fields[name])
+
+    def real(self, name: str) -> float:
+        """A floating-point number."""
+        return cast(float, self.fields[name])
+
+    def text(self, name: str) -> str:
+        """A text."""
+        return cast(str, self.fields[name])
+
+    def data(self, name: str) -> bytes:
+        """A vector of bytes."""
+        return bytes(cast(Sequence[int], self.fields[name]))
+
+    def numbers(self, name: str) -> list[int]:
+        """A vector of whole numbers."""
+        return list(cast(Sequence[int], self.fields[name]))
+
+    def reals(self, name: str) -> list[float]:
+        """A vector of floating-point numbers."""
+        return cast(list[float], self.fields[name])
+
+    def table(self, name: str) -> Table | None:
+        """A table, or what a union holds; None where it is absent."""
+        return cast(Table | None, self.fields[name])
+
+    def tables(self, name: str) -> list[Table]:
+        """A vector of tables."""
+        return cast(list[Table], self.fields[name])
+
+    def place(self, name: str) -> int | None:
+        """Where a table lies that `parse_table` reads; None where it is absent."""
+        return cast(int | None, self.fields[name])
+
+
+def parse(content: bytes, schema: Schema, root: str, what: str, *, whole: bool = False) -> Table:
+    """The table `root`, which the first offset of `content` points at.
 
     Args:
         whole: tables have no more fields than `schema` knows, for others that read the file would follow them.
@@ -41,7 +87,7 @@ def parse(content: bytes, schema: Schema, root: str, what: str, *, whole: bool =
         return reader.table(reader.follow(0), root, 0)
 
 
-def parse_table(content: bytes, schema: Schema, name: str, place: int | None, what: str) -> dict[str, Any]:
+def parse_table(content: bytes, schema: Schema, name: str, place: int | None, what: str) -> Table:
     """A table at a "place" of `content`; None: as if it had no fields. Raises as `parse`."""
     if place is None:
         content, place = _EMPTY, 4
@@ -61,14 +107,14 @@ class _Reader:
     def __init__(self, content: bytes, schema: Schema, what: str, whole: bool) -> None:
         self._content, self._schema, self._what, self._whole, self._count = content, schema, what, whole, 0
 
-    def table(self, place: int, name: str, depth: int) -> dict[str, Any]:
+    def table(self, place: int, name: str, depth: int) -> Table:
         self._count += 1
         if depth > _DEEPEST or self._count > _MOST:
             raise BadInput(f"{self._what} is damaged: tables without end.")
         fields = place - _at(self._content, "<i", place)
         if (size := _at(self._content, "<H", fields)) < 4:
             raise BadInput(f"{self._what} is damaged: a table has no fields at all.")
-        out, slot = dict[str, Any](), 0
+        out, slot = dict[str, object](), 0
         if self._whole and size > 4 + 2 * sum(1 + isinstance(kind, tuple) for _, kind in self._schema[name]):
             raise BadInput(f"{self._what} is damaged: a {name} has fields that nothing here knows.")
         for field, kind in self._schema[name]:
@@ -80,7 +126,7 @@ class _Reader:
             else:
                 out[field] = self._value(kind, where, depth)
                 slot += 1
-        return out
+        return Table(name, out)
 
     def _where(self, place: int, fields: int, size: int, slot: int) -> int | None:
         if 4 + 2 * slot + 2 > size:
@@ -88,7 +134,9 @@ class _Reader:
         offset = _at(self._content, "<H", fields + 4 + 2 * slot)
         return place + offset if offset else None
 
-    def _union(self, kinds: tuple[str | None, ...], number: int, where: int | None, field: str, depth: int) -> Any:
+    def _union(
+        self, kinds: tuple[str | None, ...], number: int, where: int | None, field: str, depth: int
+    ) -> Table | None:
         if number >= len(kinds):
             raise BadInput(f"{self._what} is damaged: {field} is of a kind that there is not.")
         kind = kinds[number]
@@ -96,9 +144,9 @@ class _Reader:
             return None
         if where is None:
             raise BadInput(f"{self._what} is damaged: {field} has no value.")
-        return kind, self.table(self.follow(where), kind, depth + 1)
+        return self.table(self.follow(where), kind, depth + 1)
 
-    def _value(self, kind: str | list[str], where: int | None, depth: int) -> Any:
+    def _value(self, kind: str | list[str], where: int | None, depth: int) -> object:
         if isinstance(kind, list):
             return [] if where is None else self._vector(kind[0], self.follow(where), depth)
         if kind[0] == "<":
@@ -109,7 +157,7 @@ class _Reader:
             return None if where is None else self.follow(where)
         return self.table(self.follow(where), kind, depth + 1)
 
-    def _vector(self, kind: str, place: int, depth: int) -> Any:
+    def _vector(self, kind: str, place: int, depth: int) -> object:
         if kind[0] == "<":
             data, length = self._span(place, struct.calcsize(kind))
             return data if kind == "<B" else list(struct.unpack(f"<{length}{kind[1]}", data))

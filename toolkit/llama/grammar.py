@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from edgekit.core import Facts, Json
 from edgekit.errors import BadInput
 from edgekit.llama import library
 
@@ -39,7 +40,7 @@ _DETAILS = {"properties", "items", "prefixItems", "minItems", "maxItems", "minLe
 _SILENT = {"title", "description", "default", "examples", "$schema", "$id", "$comment", "$defs", "definitions"}
 
 
-def grammar_of(schema: Mapping[str, Any]) -> str:
+def grammar_of(schema: Facts) -> str:
     """The grammar of the JSON texts that `schema` allows; strings without a bound have at most 200 characters, lists 32
     entries.
 
@@ -61,7 +62,7 @@ def grammar_of(schema: Mapping[str, Any]) -> str:
     return grammar.replace(_ANY, _PLAIN)
 
 
-def _bound_schema(schema: Any, whole: Mapping[str, Any], place: str, inside: tuple[str, ...]) -> dict[str, Any]:
+def _bound_schema(schema: Any, whole: Facts, place: str, inside: tuple[str, ...]) -> dict[str, Json]:
     """A copy of a part of `whole` in which references are replaced, and strings and lists have bounds.
 
     Args:
@@ -147,7 +148,7 @@ def _count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1000
 
 
-def _target(name: str, whole: Mapping[str, Any], place: str) -> Any:
+def _target(name: str, whole: Facts, place: str) -> Any:
     """What a reference names: a place in the same schema."""
     if not name.startswith("#/"):
         raise _schema_error(place, f"refers to {name!r}, outside of the schema", "Put it under $defs.")

@@ -35,7 +35,6 @@ class Reference:
             where these are sequences.
     """
 
-    recorders: Mapping[str, Recorder]
     golden: Mapping[str, NDArray[Any]]
     output: str
     scores: Scores
@@ -97,7 +96,7 @@ def trace(run: Run) -> Reference:
         recorder.release()
     calibrated = 0 if job.calibration else len(calibrating)
     judged = {name: recorder if recorder.calls else recorders[name] for name, recorder in judged.items()}
-    return Reference(recorders, of_golden, output, scores, calibration, samples, answers, calibrated, judged, likeliest)
+    return Reference(of_golden, output, scores, calibration, samples, answers, calibrated, judged, likeliest)
 
 
 def _check_answers(job: Job, part: str, recorder: Recorder) -> None:

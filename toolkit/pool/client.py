@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from edgekit.common.files import cache_folder
+from edgekit.core import Facts
 from edgekit.errors import BadInput, DeviceFailed, need
 
 #: Seconds after which a scheduler that does not answer counts as gone, and after which a pool without workers does.
@@ -35,8 +36,8 @@ class Task(NamedTuple):
     """
 
     device: str
-    function: Callable[[Any, bytes | None], dict[str, Any] | None]
-    spec: Any
+    function: Callable[[Facts, bytes | None], Facts | None]
+    spec: Facts
     pack: Callable[[], bytes]
 
 
@@ -169,7 +170,7 @@ class Batch(Generic[_Key]):
         """Forget the task `key`. A worker that has begun it goes on, and nobody hears of it."""
         self._cancel([future for future, (other, _) in self._running.items() if other == key])
 
-    def results(self) -> Iterator[tuple[_Key, dict[str, Any]]]:
+    def results(self) -> Iterator[tuple[_Key, Facts]]:
         """(key, answer) of each task as it finishes.
 
         An answer ``{"lost": reason}`` is of a task that workers died of, or could not run; ``lacking`` names the module
@@ -225,12 +226,12 @@ class Batch(Generic[_Key]):
         self._pool.check()
         return done
 
-    def _answer(self, future: Any) -> dict[str, Any] | None:
+    def _answer(self, future: Any) -> Facts | None:
         """The answer of a task; None if its worker needs the payload first."""
         from distributed import CancelledError, KilledWorker
 
         try:
-            answer: dict[str, Any] | None = future.result()
+            answer: Facts | None = future.result()
             return answer
         except CancelledError as exc:
             raise self._pool.pool_error(f"the scheduler at {self._pool.workers} has vanished") from exc

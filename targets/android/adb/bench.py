@@ -26,7 +26,7 @@ from edgekit.common.files import cache_folder
 from edgekit.common.packed import plain
 from edgekit.core import Feeds, Measured, Trial, fact_of
 from edgekit.errors import DeviceFailed, Unsupported
-from edgekit.targets.android.adb.facts import Facts, facts
+from edgekit.targets.android.adb.facts import PhoneFacts, facts
 from edgekit.targets.android.adb.heat import Guard, doubts
 from edgekit.targets.android.adb.phone import Phone, choose, clean
 from edgekit.targets.android.adb.replay import Replay, Rounds, Setting, Speeds
@@ -102,7 +102,9 @@ def _alone(phone: Phone) -> Iterator[None]:
         ) from exc
 
 
-def _measure_trial(trial: Trial, runtime: Any, manifest: Manifest, known: Facts, replay: Replay, run: Run) -> Measured:
+def _measure_trial(
+    trial: Trial, runtime: Any, manifest: Manifest, known: PhoneFacts, replay: Replay, run: Run
+) -> Measured:
     names = [part["name"] for part in manifest["parts"]]
     parity = {name: _agrees(at, trial, runtime, manifest, replay) for at, name in enumerate(names)}
     chosen = settings(known, trial.threads)
@@ -151,11 +153,11 @@ def _measure_trial(trial: Trial, runtime: Any, manifest: Manifest, known: Facts,
     }
 
 
-def _rounds(trial: Trial, known: Facts) -> Rounds:
+def _rounds(trial: Trial, known: PhoneFacts) -> Rounds:
     return Rounds(0, 1, 0) if known.emulated else Rounds(trial.warmups, trial.loops or _MOST_ROUNDS, trial.seconds)
 
 
-def _speeds(trial: Trial, manifest: Manifest, known: Facts) -> Speeds:
+def _speeds(trial: Trial, manifest: Manifest, known: PhoneFacts) -> Speeds:
     """What to ask of a language model: the first token in the context that an app has, after the golden prompt."""
     context = fact_of(manifest["facts"], "context", int)
     if known.emulated:
@@ -164,7 +166,7 @@ def _speeds(trial: Trial, manifest: Manifest, known: Facts) -> Speeds:
     return Speeds(context, prompt, _PROMPT, _GENERATE, trial.loops or _REPEATS)
 
 
-def settings(known: Facts, threads: Sequence[int]) -> list[Setting]:
+def settings(known: PhoneFacts, threads: Sequence[int]) -> list[Setting]:
     """What to measure with, the report's own setting first: so many threads wherever the system puts them, as in an
     app; then, on each cluster of cores, as many of them as it has cores."""
     most = min(4, known.cores)

@@ -61,7 +61,7 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class Facts:
+class PhoneFacts:
     """What does not change while it works.
 
     Attributes:
@@ -97,7 +97,7 @@ class Heat:
     clock: float | None
 
 
-def facts(phone: Phone) -> Facts:
+def facts(phone: Phone) -> PhoneFacts:
     """Ask the phone what it is. Raises DeviceFailed where it is not there any more."""
     properties = _properties(phone.shell(_ASK, "the phone was asked what it is").out)
     first = {name: values[0] for name, values in properties.items()}
@@ -113,7 +113,7 @@ def facts(phone: Phone) -> Facts:
     version = get("ro.build.version.release")
     name = " ".join(filter(None, (maker, model))) or "a phone"
     emulated = _is_emulated(first)
-    return Facts(
+    return PhoneFacts(
         abis,
         cores,
         clusters,

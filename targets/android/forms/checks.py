@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,22 +52,17 @@ _LARGEST_MANIFEST = 1 << 20
 
 
 class Archive(NamedTuple):
-    """What an archive holds: ABI -> library -> bytes, and names of mapped assets that are stored, of permissions, and
-    of receivers of telemetry."""
+    """What an archive holds: ABI -> library -> bytes, and names of mapped assets that are stored."""
 
     libraries: dict[str, dict[str, int]]
     stored: list[str]
-    permissions: list[str]
-    telemetry: list[str]
 
 
-def check_archive(file: Path, *, permissions: Collection[str] = (), telemetry: Collection[str] = ()) -> Archive:
+def check_archive(file: Path) -> Archive:
     """What the archive holds, if it may be shipped.
 
     Args:
         file: an ``.apk``, or an ``.aar`` (by its ending).
-        permissions: full names of those that it may ask for.
-        telemetry: values of `TELEMETRY` that the caller knows to be there and names to its user.
 
     Raises:
         BadInput: a damaged or deceiving archive; a library that phones refuse (`check_library`) or that has no form for
@@ -81,18 +76,15 @@ def check_archive(file: Path, *, permissions: Collection[str] = (), telemetry: C
     asked = sorted(permissions_of(content(file, "AndroidManifest.xml"))) if _has(items, "AndroidManifest.xml") else None
     if asked is None:
         raise BadInput(f"{file.name} has no AndroidManifest.xml: it is no library and no app for Android.")
-    for name in asked:
-        if name not in permissions:
-            raise BadInput(f"{file.name} asks for the permission {name}, which running a model does not need.")
-    receivers = _telemetry(file, items)
-    for who in receivers:
-        if who not in telemetry:
-            raise BadInput(
-                f"{file.name} holds code that reports to {who}.",
-                hint="Take a release of that library without it, or leave that part out.",
-            )
+    if asked:
+        raise BadInput(f"{file.name} asks for the permission {asked[0]}, which running a model does not need.")
+    if receivers := _telemetry(file, items):
+        raise BadInput(
+            f"{file.name} holds code that reports to {receivers[0]}.",
+            hint="Take a release of that library without it, or leave that part out.",
+        )
     stored = [entry.name for entry in items if entry.stored and entry.name.endswith(_MAPPED)]
-    return Archive(libraries, stored, asked, receivers)
+    return Archive(libraries, stored)
 
 
 def check_size(size: int, what: str, hint: str) -> None:

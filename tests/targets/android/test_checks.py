@@ -78,7 +78,6 @@ def test_an_archive_that_is_laid_out_well_passes_and_has_the_same_bytes_again(tm
     facts = check_archive(apk(tmp_path))
     assert facts.libraries == {"arm64-v8a": {"liba.so": len(elf())}}
     assert facts.stored == ["assets/m/network.onnx"]
-    assert (facts.permissions, facts.telemetry) == ([], [])
     first = (tmp_path / "a.apk").read_bytes()
     assert apk(tmp_path).read_bytes() == first
     assert zipfile.ZipFile(io.BytesIO(first)).testzip() is None
@@ -120,7 +119,6 @@ def test_permissions_are_found_in_text_and_binary_manifests(tmp_path: Path, enco
     made = archive(tmp_path / "a.aar", {"AndroidManifest.xml": manifest})
     with pytest.raises(BadInput, match=r"asks for the permission android\.permission\.INTERNET"):
         check_archive(made)
-    assert check_archive(made, permissions=["android.permission.INTERNET"]).permissions
 
 
 def test_code_that_reports_to_somebody_is_named(tmp_path: Path) -> None:
@@ -130,7 +128,6 @@ def test_code_that_reports_to_somebody_is_named(tmp_path: Path) -> None:
     made = archive(tmp_path / "a.aar", {"AndroidManifest.xml": MANIFEST, "classes.jar": jar.getvalue()})
     with pytest.raises(BadInput, match="reports to onnxruntime"):
         check_archive(made)
-    assert check_archive(made, telemetry=["onnxruntime (Microsoft 1DS)"]).telemetry
     made = apk(tmp_path, **{"classes.dex": b"..Lcom/mixpanel/a;"})
     with pytest.raises(BadInput, match="reports to Mixpanel"):
         check_archive(made)

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from edgekit.formats.executorch.work import multiplications_of_portable, multiplications_of_xnnpack
+from edgekit.formats.flatbuffer import Table
 
 
-def tensors(*shapes: tuple[int, ...]) -> list[tuple[str, dict[str, Any]]]:
-    return [("Tensor", {"sizes": list(shape)}) for shape in shapes]
+def tensors(*shapes: tuple[int, ...]) -> list[Table]:
+    return [Table("Tensor", {"sizes": list(shape)}) for shape in shapes]
 
 
 def convolved(turned: bool, source: tuple[int, ...], weights: tuple[int, ...], out: tuple[int, ...]) -> Any:
-    nothing: Any = ("Null", {})
-    lists = [("IntList", {"items": []})] * 3
-    middle = [nothing, *lists, ("Bool", {"bool_val": turned}), lists[0], ("Int", {"int_val": 1})]
+    lists = [Table("IntList", {"items": []})] * 3
+    middle = [Table("Null", {}), *lists, Table("Bool", {"bool_val": turned}), lists[0], Table("Int", {"int_val": 1})]
     return [*tensors(source, weights), *middle, *tensors(out, out)]
 
 
@@ -61,4 +61,4 @@ CONVOLUTION = {"kernel_height": 3, "kernel_width": 3, "group_input_channels": 3,
     ],
 )
 def test_operators_of_xnnpack(kind: str, facts: Any, shapes: Any, expected: int) -> None:
-    assert multiplications_of_xnnpack(kind, facts, shapes) == expected
+    assert multiplications_of_xnnpack(Table(kind, facts), shapes) == expected

@@ -49,7 +49,8 @@ def test_int8_that_is_slower_than_fp32_is_found(
     found = speed.against_fp32(exporter, Artifact("network", "network.toy", {}), tmp_path, tmp_path, [FEED])
     assert found is not None
     assert (found["fp32"], found["this"]) == pytest.approx((fp32, int8))
-    assert found["ratio"] == pytest.approx(int8 / fp32) and facts_module.slower(found) == slower
+    time = facts_module.call_time({"speed": found})
+    assert time is not None and time.ratio == pytest.approx(int8 / fp32) and time.slower == slower
 
 
 @pytest.mark.parametrize(("fp32", "rounds"), [(0.01, 21), (0.3, 6), (1.0, 5), (1.4, 5)])
@@ -77,12 +78,9 @@ def test_what_was_not_compared_says_why(
         (tmp_path / "network.fp32.toy").touch()
     exporter, artifact = Clock(monkeypatch).exporter(**seconds), Artifact("network", "network.toy", {})
     found = speed.against_fp32(exporter, artifact, tmp_path, tmp_path, [FEED] * feeds)
-    assert (
-        found == {"not measured": why}
-        and facts_module.missing_speed_reason(found) == why
-        and not facts_module.slower(found)
-    )
-    assert not facts_module.slower(None) and not facts_module.missing_speed_reason(None)
+    time = facts_module.call_time({"speed": found})
+    assert found == {"not measured": why} and time is not None and time.missing == why and not time.slower
+    assert facts_module.call_time({}) is None
 
 
 def test_a_file_of_other_widths_of_whole_numbers_is_compared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

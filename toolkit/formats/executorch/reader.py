@@ -10,14 +10,13 @@ import math
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edgekit.errors import BadInput
 from edgekit.formats.executorch import xnnpack
 from edgekit.formats.executorch.schema import PROGRAM
 from edgekit.formats.executorch.work import multiplications_of_portable
 from edgekit.formats.executorch.xnnpack import Delegate
-from edgekit.formats.flatbuffer import parse
+from edgekit.formats.flatbuffer import Table, parse
 
 _RETRY = "Export it again."
 #: torch's numbers of dtypes -> their name and bytes.
@@ -26,7 +25,7 @@ DTYPES = {
     6: ("float32", 4), 7: ("float64", 8), 11: ("bool", 1), 15: ("bfloat16", 2),
 }  # fmt: skip
 _BACKEND = "XnnpackBackend"
-_NOTHING: tuple[str, dict[str, Any]] = ("Null", {})
+_NOTHING = Table("Null", {})
 #: Memory that a program may ask for: more is no network for a phone.
 _LARGEST = 4 << 30
 
@@ -76,29 +75,29 @@ def read(content: bytes) -> Program:
     if length < 24 or size > len(content) or base > len(content):
         raise _damage_error("its header tells of more than the file has")
     facts = parse(content[:size], PROGRAM, "Program", "the .pte", whole=True)
-    if len(facts["execution_plan"]) != 1 or facts["execution_plan"][0]["name"] != "forward":
+    if len(facts.tables("execution_plan")) != 1 or facts.tables("execution_plan")[0].text("name") != "forward":
         raise _damage_error("it has not one method, forward")
     return _Checker(content, base, facts).program()
 
 
 class _Checker:
-    def __init__(self, content: bytes, base: int, facts: dict[str, Any]) -> None:
-        self._content, self._facts, self._plan = content, facts, facts["execution_plan"][0]
-        self._values: Sequence[Any] = [value["val"] for value in self._plan["values"]]
-        self._segments = [self._segment(base, segment) for segment in facts["segments"]]
-        self._sizes: Sequence[int] = self._plan["non_const_buffer_sizes"]
+    def __init__(self, content: bytes, base: int, facts: Table) -> None:
+        self._content, self._facts, self._plan = content, facts, facts.tables("execution_plan")[0]
+        self._values = [value.table("val") or _NOTHING for value in self._plan.tables("values")]
+        self._segments = [self._segment(base, segment) for segment in facts.tables("segments")]
+        self._sizes = self._plan.numbers("non_const_buffer_sizes")
         self._constants: dict[str, int] = {}
         self._multiplications = self._weights = 0
 
     def program(self) -> Program:
         if any(not 0 <= size <= _LARGEST for size in self._sizes):
             raise _damage_error(f"it asks for {max(self._sizes, key=abs)} bytes of memory")
-        if self._facts["constant_buffer"] and any(buffer["storage"] for buffer in self._facts["constant_buffer"]):
+        if any(buffer.data("storage") for buffer in self._facts.tables("constant_buffer")):
             raise _damage_error("it has constants in the buffers of an older format")
         for value in self._values:
             self._value(value)
-        inputs, outputs = (tuple(self._end(i) for i in self._plan[side]) for side in ("inputs", "outputs"))
-        delegates = tuple(self._delegate(delegate) for delegate in self._plan["delegates"])
+        inputs, outputs = (tuple(self._end(i) for i in self._plan.numbers(side)) for side in ("inputs", "outputs"))
+        delegates = tuple(self._delegate(delegate) for delegate in self._plan.tables("delegates"))
         calls = tuple(self._instructions(delegates))
         for delegate in delegates:
             for dtype, count in delegate.constants.items():
@@ -106,37 +105,37 @@ class _Checker:
         work = self._multiplications, self._weights
         return Program(inputs, outputs, calls, delegates, self._constants, sum(self._sizes), *work)
 
-    def _segment(self, base: int, facts: dict[str, int]) -> bytes:
-        start = base + facts["offset"]
-        if start + facts["size"] > len(self._content):
+    def _segment(self, base: int, facts: Table) -> bytes:
+        start = base + facts.number("offset")
+        if start + facts.number("size") > len(self._content):
             raise _damage_error("a segment ends behind the file")
-        return self._content[start : start + facts["size"]]
+        return self._content[start : start + facts.number("size")]
 
-    def _value(self, value: Any) -> None:
-        kind, facts = value or _NOTHING
-        if kind == "Tensor":
-            self._tensor(facts)
+    def _value(self, value: Table) -> None:
+        if (kind := value.kind) == "Tensor":
+            self._tensor(value)
         elif kind in ("TensorList", "OptionalTensorList"):
-            for index in facts["items"]:
+            for index in value.numbers("items"):
                 if index != -1 or kind == "TensorList":
                     self._kind(index, "Tensor")
         elif kind == "IntList":  # of values, not of numbers
-            for index in facts["items"]:
+            for index in value.numbers("items"):
                 self._kind(index, "Int")
 
-    def _tensor(self, facts: dict[str, Any]) -> None:
-        sizes, dtype = facts["sizes"], DTYPES.get(facts["scalar_type"])
+    def _tensor(self, facts: Table) -> None:
+        sizes, dtype = facts.numbers("sizes"), DTYPES.get(facts.number("scalar_type"))
         if dtype is None or any(size < 0 for size in sizes) or len(sizes) > 16:
             raise _damage_error("a tensor has no dtype or shape that there is")
-        if sorted(facts["dim_order"]) != list(range(len(sizes))) or facts["storage_offset"]:
+        if sorted(facts.data("dim_order")) != list(range(len(sizes))) or facts.number("storage_offset"):
             raise _damage_error("a tensor has its axes in no order")
-        bytes_, place, index = math.prod(sizes) * dtype[1], facts["allocation_info"], facts["data_buffer_idx"]
-        extra = facts["extra_tensor_info"]
-        if extra is not None and (extra["location"] or extra["mutable_data_segments_idx"]):
+        bytes_, index = math.prod(sizes) * dtype[1], facts.number("data_buffer_idx")
+        place = facts.table("allocation_info")
+        extra = facts.table("extra_tensor_info")
+        if extra is not None and (extra.number("location") or extra.number("mutable_data_segments_idx")):
             raise _damage_error("a tensor has its values outside of the file")
         if place is not None:
-            offset = place["memory_offset_low"] + (place["memory_offset_high"] << 32)
-            memory = place["memory_id"]
+            offset = place.number("memory_offset_low") + (place.number("memory_offset_high") << 32)
+            memory = place.number("memory_id")
             if not 0 < memory < len(self._sizes) or offset + bytes_ > self._sizes[memory]:
                 raise _damage_error("a tensor ends behind its memory")
         elif not index:
@@ -145,65 +144,71 @@ class _Checker:
             self._constant(index, bytes_, dtype[0])
 
     def _constant(self, index: int, bytes_: int, dtype: str) -> None:
-        held = self._facts["constant_segment"]
-        if held is None or index >= len(held["offsets"]) or held["segment_index"] >= len(self._segments):
+        held = self._facts.table("constant_segment")
+        if held is None or index >= len(held.numbers("offsets")) or held.number("segment_index") >= len(self._segments):
             raise _damage_error("a constant is not there")
-        if held["offsets"][index] + bytes_ > len(self._segments[held["segment_index"]]):
+        if held.numbers("offsets")[index] + bytes_ > len(self._segments[held.number("segment_index")]):
             raise _damage_error("a constant ends behind the file")
         self._constants[dtype] = self._constants.get(dtype, 0) + bytes_
 
     def _end(self, index: int) -> Tensor:
         facts = self._kind(index, "Tensor")
-        return Tensor(DTYPES[facts["scalar_type"]][0], tuple(facts["sizes"]))
+        return Tensor(DTYPES[facts.number("scalar_type")][0], tuple(facts.numbers("sizes")))
 
-    def _kind(self, index: int, kind: str = "") -> Any:
+    def _kind(self, index: int, kind: str = "") -> Table:
         """The value with that index, which must be of that kind."""
         if not 0 <= index < len(self._values):
             raise _damage_error("an index leads to no value")
-        value = self._values[index] or _NOTHING
-        if kind and value[0] != kind:
-            raise _damage_error(f"a {value[0]} is where a {kind} must be")
-        return value[1]
+        value = self._values[index]
+        if kind and value.kind != kind:
+            raise _damage_error(f"a {value.kind} is where a {kind} must be")
+        return value
 
-    def _delegate(self, facts: dict[str, Any]) -> Delegate:
-        if facts["id"] != _BACKEND:
-            raise BadInput(f"the .pte is for {facts['id']!r}, which nothing here runs.", hint="Only XNNPACK is run.")
-        place = facts["processed"]
-        inline = [data["storage"] for data in self._facts["backend_delegate_data"]]
-        held: Sequence[bytes] = inline if place is not None and place["location"] == 0 else self._segments
-        if place is None or place["index"] >= len(held):
+    def _delegate(self, facts: Table) -> Delegate:
+        if facts.text("id") != _BACKEND:
+            raise BadInput(
+                f"the .pte is for {facts.text('id')!r}, which nothing here runs.", hint="Only XNNPACK is run."
+            )
+        place = facts.table("processed")
+        inline = [data.data("storage") for data in self._facts.tables("backend_delegate_data")]
+        held: Sequence[bytes] = inline if place is not None and place.number("location") == 0 else self._segments
+        if place is None or place.number("index") >= len(held):
             raise _damage_error("what XNNPACK computes is not there")
         named = {}
-        for entry in self._facts["named_data"]:
-            if entry["segment_index"] >= len(self._segments):
+        for entry in self._facts.tables("named_data"):
+            if entry.number("segment_index") >= len(self._segments):
                 raise _damage_error("a constant is not there")
-            named[entry["key"]] = self._segments[entry["segment_index"]]
-        return xnnpack.read(bytes(held[place["index"]]), named)
+            named[entry.text("key")] = self._segments[entry.number("segment_index")]
+        return xnnpack.read(held[place.number("index")], named)
 
     def _instructions(self, delegates: Sequence[Delegate]) -> Iterable[tuple[str, tuple[str, ...]]]:
-        if len(self._plan["chains"]) != 1:
+        if len(self._plan.tables("chains")) != 1:
             raise _damage_error("it has not one list of instructions")
-        names = [f"{operator['name']}.{operator['overload']}".removesuffix(".") for operator in self._plan["operators"]]
-        for instruction in self._plan["chains"][0]["instructions"]:
-            kind, facts = instruction["instr_args"] or _NOTHING
-            if kind not in ("KernelCall", "DelegateCall"):
+        names = [
+            f"{one.text('name')}.{one.text('overload')}".removesuffix(".") for one in self._plan.tables("operators")
+        ]
+        for instruction in self._plan.tables("chains")[0].tables("instructions"):
+            facts = instruction.table("instr_args") or _NOTHING
+            if (kind := facts.kind) not in ("KernelCall", "DelegateCall"):
                 raise _damage_error(f"it has a {kind}, which our programs never have")
-            index = facts["op_index" if kind == "KernelCall" else "delegate_index"]
+            index = facts.number("op_index" if kind == "KernelCall" else "delegate_index")
             if not 0 <= index < len(names if kind == "KernelCall" else delegates):
                 raise _damage_error("it calls what it has not")
-            for argument in facts["args"]:
+            for argument in facts.numbers("args"):
                 self._kind(argument)
             if kind == "KernelCall":
-                given = [self._values[argument] or _NOTHING for argument in facts["args"]]
+                given = [self._values[argument] for argument in facts.numbers("args")]
                 try:
                     self._multiplications += multiplications_of_portable(names[index], given)
                 except LookupError as exc:
                     raise _damage_error(f"{names[index]} is given other values than it takes") from exc
-                tensors = [facts for kind, facts in given if kind == "Tensor" and facts["data_buffer_idx"]]
-                self._weights += sum(math.prod(t["sizes"]) * DTYPES[t["scalar_type"]][1] for t in tensors)
-                yield names[index], tuple(kind for kind, _ in given)
+                tensors = [one for one in given if one.kind == "Tensor" and one.number("data_buffer_idx")]
+                self._weights += sum(
+                    math.prod(t.numbers("sizes")) * DTYPES[t.number("scalar_type")][1] for t in tensors
+                )
+                yield names[index], tuple(one.kind for one in given)
             else:
-                self._check_arguments(facts["args"], delegates[index])
+                self._check_arguments(facts.numbers("args"), delegates[index])
 
     def _check_arguments(self, arguments: Sequence[int], delegate: Delegate) -> None:
         """XNNPACK reads and writes as many values of its own dtype as there are, whatever the tensor holds."""
@@ -211,7 +216,7 @@ class _Checker:
             raise _damage_error("XNNPACK is given another number of tensors than it takes")
         for argument, (dtype, rank) in zip(arguments, delegate.ends, strict=True):
             facts = self._kind(argument, "Tensor")
-            if DTYPES[facts["scalar_type"]][0] != dtype or max(1, len(facts["sizes"])) != rank:
+            if DTYPES[facts.number("scalar_type")][0] != dtype or max(1, len(facts.numbers("sizes"))) != rank:
                 raise _damage_error("XNNPACK is given a tensor of another dtype or rank than it takes")
 
 

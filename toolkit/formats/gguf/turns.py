@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.core import Json
 from edgekit.errors import Unsupported
 from edgekit.formats.gguf.template import render
 
 _SYSTEM, _QUESTIONS, _ANSWERS = "Ssys7", ("Qone7", "Qtwo7", "Qsix7"), ("Aone7", "Atwo7")
 
 
-def between(template: str, tokens: Mapping[str, str]) -> dict[str, Any]:
+def between(template: str, tokens: Mapping[str, str]) -> dict[str, Json]:
     """The texts of `template`.
 
     Args:
@@ -32,7 +33,7 @@ def between(template: str, tokens: Mapping[str, str]) -> dict[str, Any]:
     alone = _cut(render(template, _messages(1, ""), tokens), _QUESTIONS[:1])
     told = _cut(render(template, _messages(1, _SYSTEM), tokens), (_SYSTEM, _QUESTIONS[0]))
     turns = _cut(render(template, _messages(2, ""), tokens), (_QUESTIONS[0], _ANSWERS[0], _QUESTIONS[1]))
-    texts: dict[str, Any] = {
+    texts: dict[str, Json] = {
         "start": alone[0],
         "system": told[0],
         "question": told[1],

@@ -1,5 +1,5 @@
 """A reader of .onnx files that believes nothing."""
 
-from edgekit.formats.onnx.reader import Facts, Opened, load, open_file
+from edgekit.formats.onnx.reader import GraphFacts, Opened, load, open_file
 
-__all__ = ["Facts", "Opened", "load", "open_file"]
+__all__ = ["GraphFacts", "Opened", "load", "open_file"]

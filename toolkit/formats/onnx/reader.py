@@ -27,7 +27,7 @@ _INTEGER = ("QLinear", "MatMulInteger", "ConvInteger", "DynamicQuantize", "QGemm
 
 
 @dataclass(frozen=True)
-class Facts:
+class GraphFacts:
     """What is known of an .onnx file without its weights.
 
     Attributes:
@@ -63,7 +63,7 @@ class Opened:
     """A file whose graph was checked: its facts, and the model without the values of its large weights."""
 
     file: Path
-    facts: Facts
+    facts: GraphFacts
     model: onnx.ModelProto
 
 
@@ -137,7 +137,7 @@ def _validate(model: onnx.ModelProto, file: Path) -> None:
         model.graph.output.extend(written)
 
 
-def _facts(model: onnx.ModelProto) -> Facts:
+def _facts(model: onnx.ModelProto) -> GraphFacts:
     constant = {tensor.name for tensor in model.graph.initializer}
     try:
         inferred = onnx.shape_inference.infer_shapes(model)
@@ -180,7 +180,7 @@ def _facts(model: onnx.ModelProto) -> Facts:
         f"{n.domain}.{n.op_type}" if n.domain not in ("", "ai.onnx") else n.op_type for n in nodes(model)
     )
     del operators["Constant"]
-    return Facts(
+    return GraphFacts(
         inputs,
         outputs,
         tuple(unnamed),

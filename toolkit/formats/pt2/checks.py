@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from edgekit.core import Json
+
 Check = Callable[[Any], Any]
 _DOTTED = re.compile(r"\w+(\.\w+)*", re.ASCII)
 _INFINITE = ("Infinity", "-Infinity", "NaN")
@@ -15,7 +17,7 @@ _INFINITE = ("Infinity", "-Infinity", "NaN")
 def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
     fields = {**required, **(optional or {})}
 
-    def check(data: Any) -> dict[str, Any]:
+    def check(data: Any) -> dict[str, Json]:
         if not isinstance(data, dict) or (lacking := required.keys() - data.keys()):
             raise ValueError(f"an entry without {min(lacking) if isinstance(data, dict) else 'fields'}")
         if unknown := data.keys() - fields.keys():
@@ -26,7 +28,7 @@ def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
 
 
 def either(alternatives: Mapping[str, Check]) -> Check:
-    def check(data: Any) -> dict[str, Any]:
+    def check(data: Any) -> dict[str, Json]:
         if not isinstance(data, dict) or len(data) != 1:
             raise ValueError("a value of no kind, or of several")
         key, value = next(iter(data.items()))
@@ -47,7 +49,7 @@ def each(item: Check) -> Check:
 
 
 def table(key: Check, item: Check) -> Check:
-    def check(data: Any) -> dict[str, Any]:
+    def check(data: Any) -> dict[str, Json]:
         if not isinstance(data, dict):
             raise ValueError("a single value in place of a table")
         return {key(name): item(value) for name, value in data.items()}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from edgekit.core import Json
 from edgekit.formats.pt2 import checks, expressions, operators
 from edgekit.formats.pt2.archive import DTYPES
 from edgekit.formats.pt2.checks import Check
@@ -17,9 +18,9 @@ from edgekit.formats.pt2.checks import Check
 _MODULES = re.compile(r"[\w.,;@<>\[\]\"' ()-]*")
 
 
-def rebuilt(program: Any) -> dict[str, Any]:
+def rebuilt(program: Any) -> dict[str, Json]:
     """The program, clean. Raises ValueError that says what is wrong with it."""
-    clean: dict[str, Any] = _PROGRAM(program)
+    clean: dict[str, Json] = _PROGRAM(program)
     clean["guards_code"] = []
     return clean
 
@@ -53,7 +54,7 @@ def _layout(data: Any) -> int:
     return 7
 
 
-def _processor(data: Any) -> dict[str, Any]:
+def _processor(data: Any) -> dict[str, Json]:
     return {"type": "cpu", "index": None}
 
 
@@ -112,7 +113,7 @@ def _argument(target: str) -> Check:
     )
 
 
-def _node(data: Any) -> dict[str, Any]:
+def _node(data: Any) -> dict[str, Json]:
     target = data.get("target") if isinstance(data, dict) else None
     if not isinstance(target, str):
         raise ValueError("a step without an operator")
@@ -134,7 +135,7 @@ def _check_argument(data: Any) -> str:
     return str(data)
 
 
-def _graph(data: Any) -> dict[str, Any]:
+def _graph(data: Any) -> dict[str, Json]:
     return dict(_GRAPH(data))
 
 

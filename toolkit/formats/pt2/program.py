@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.pt2 import archive, expressions, fields, operators
 from edgekit.formats.pt2.drawing import drawing
+from edgekit.formats.pt2.graph import Bound, Content, Graph, Module, Signature, Size
 
 #: Operators whose result shares memory with what they take.
 _VIEWS = frozenset(
@@ -22,6 +25,8 @@ _VIEWS = frozenset(
         *("expand", "as_strided", "detach", "alias", "diagonal", "unfold", "contiguous", "flatten"),
     }
 )
+#: What a program of a wrong form raises.
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class Program:
         results: positions of the outputs that are tensors, among all. count: of all outputs.
         parameters: number of weights. torch_version: that wrote it.
         rows: input of whole numbers -> rows of the table that it looks up (0: it looks up none).
-        archive, content: the checked file and its clean program, for `edgekit.formats.pt2.rewrite`.
+        module: its graph and signature. archive, content: the checked file and its clean program, for
+            `edgekit.formats.pt2.rewrite`.
     """
 
     path: Path
@@ -61,20 +67,20 @@ class Program:
     parameters: int
     torch_version: str
     rows: Mapping[str, int]
+    module: Module
     archive: archive.Archive
-    content: Mapping[str, Any]
+    content: dict[str, Any]
 
     @property
-    def graph(self) -> Mapping[str, Any]:
+    def graph(self) -> Graph:
         """The outermost graph."""
-        graph: Mapping[str, Any] = self.content["graph_module"]["graph"]
-        return graph
+        return self.module.graph
 
     def sizes(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor of the outermost graph, dynamic axes with the size that they were traced with; 1 for a
         size that only values tell, as of nonzero."""
-        meta = self.graph["tensor_values"].get(name)
-        found = [_size_hint(size) for size in meta["sizes"]] if meta else []
+        meta = self.graph.tensor_values.get(name)
+        found = [size.hint for size in meta.sizes] if meta else []
         return tuple(1 if size is None else size for size in found)
 
 
@@ -88,7 +94,7 @@ def read(path: Path) -> Program:
     held = archive.open_archive(path)
     try:
         program = _build_program(held, fields.rebuilt(held.program))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as exc:
+    except (msgspec.ValidationError, *_DAMAGE) as exc:
         what = str(exc) if type(exc) is ValueError else f"a field of a wrong form ({exc})"
         raise BadInput(
             f"{path.name} was refused: it holds {what}.",
@@ -129,7 +135,7 @@ def _is_brain(weight: archive.Payload) -> bool:
 
 def _check_drawing(program: Program) -> None:
     """Raise Unsupported where the same inputs give other answers each time: nothing can be compared with it."""
-    if drawn := drawing(program.graph):
+    if drawn := drawing(program.content["graph_module"]["graph"]):
         raise Unsupported(
             f"the network draws random numbers ({', '.join(drawn)}), so the same inputs give other outputs each time.",
             hint="Export it in evaluation mode (module.eval()), or make the random numbers an input of the network.",
@@ -137,27 +143,27 @@ def _check_drawing(program: Program) -> None:
 
 
 def _build_program(held: archive.Archive, clean: dict[str, Any]) -> Program:
-    module = clean["graph_module"]
-    graph, signature = module["graph"], module["signature"]
+    content = msgspec.convert(clean, Content)
+    graph, signature = content.graph_module.graph, content.graph_module.signature
     _check_weights(held, signature)
     _check_state(graph, signature)
     named, constants = _user_inputs(signature)
     names: dict[str, str] = {}
     ranges: dict[str, Range] = {}
     for name in named:
-        _name_axes(name, graph["tensor_values"][name]["sizes"], clean["range_constraints"], names, ranges)
+        _name_axes(name, graph.tensor_values[name].sizes, content.range_constraints, names, ranges)
     results = [
-        (i, output["user_output"]["arg"]["as_tensor"]["name"])
-        for i, output in enumerate(signature["output_specs"])
-        if "as_tensor" in output["user_output"]["arg"]
+        (i, output.user_output.arg.tensor)
+        for i, output in enumerate(signature.output_specs)
+        if output.user_output.arg.tensor
     ]
     if not named or not results:
         raise ValueError("no tensor that goes in" if not named else "no tensor that comes out")
     labels = [
         f"{label}_out" if label in named else label  # the formats have one value of a name
-        for label in _labels(held.program["graph_module"], len(signature["output_specs"]))
+        for label in _labels(held.program["graph_module"], len(signature.output_specs))
     ]
-    counts = Counter(operators.short(node["target"]) for node in _nodes(graph))
+    counts = Counter(operators.short(node.target) for node in graph.all_nodes())
     return Program(
         path=held.path,
         inputs=tuple(_spec(name, name, graph, names) for name in named),
@@ -167,116 +173,91 @@ def _build_program(held: archive.Archive, clean: dict[str, Any]) -> Program:
         constants=constants,
         results=tuple(i for i, _ in results),
         parameters=_parameters(held),
-        torch_version=str(clean.get("torch_version", "")),
+        torch_version=content.torch_version,
         rows=_rows(graph, signature, held, named),
+        module=content.graph_module,
         archive=held,
         content=clean,
     )
 
 
-def _check_weights(held: archive.Archive, signature: Mapping[str, Any]) -> None:
+def _check_weights(held: archive.Archive, signature: Signature) -> None:
     """Raise ValueError for a weight that the signature names and the archive lacks."""
-    for spec in signature["input_specs"]:
-        kind, entry = next(iter(spec.items()))
-        if kind in ("parameter", "buffer", "tensor_constant"):
-            name = entry[{"tensor_constant": "tensor_constant_name"}.get(kind, f"{kind}_name")]
-            if name not in held.weights and name not in held.constants:
-                raise ValueError(f"no weight {name[:80]!r}, which its program uses")
+    for spec in signature.input_specs:
+        if spec.weight and spec.weight.name not in held.weights and spec.weight.name not in held.constants:
+            raise ValueError(f"no weight {spec.weight.name[:80]!r}, which its program uses")
 
 
-def _check_state(graph: Mapping[str, Any], signature: Mapping[str, Any]) -> None:
+def _check_state(graph: Graph, signature: Signature) -> None:
     """Raise ValueError for a step that changes a weight in place, also through a view of it."""
     weights = _weight_names(signature)
-    for node in graph["nodes"]:
-        first = node["inputs"][0]["arg"].get("as_tensor", {}).get("name", "") if node["inputs"] else ""
-        operator = operators.short(node["target"])
+    for node in graph.nodes:
+        first = node.inputs[0].arg.tensor if node.inputs else ""
+        operator = operators.short(node.target)
         if first in weights and operator.endswith("_") and not operator.startswith("_"):
             raise ValueError(
                 f"a step that changes its weight {weights[first]!r} ({operator}): let state be an input and an output, "
                 "and export in eval mode"
             )
         if first in weights and operator in _VIEWS:
-            weights |= {out["as_tensor"]["name"]: weights[first] for out in node["outputs"] if "as_tensor" in out}
+            weights |= {out.tensor: weights[first] for out in node.outputs if out.tensor}
 
 
-def _weight_names(signature: Mapping[str, Any]) -> dict[str, str]:
+def _weight_names(signature: Signature) -> dict[str, str]:
     """Name in the graph -> name in the archive."""
-    return {
-        entry["arg"]["name"]: entry[f"{kind}_name"]
-        for spec in signature["input_specs"]
-        for kind, entry in spec.items()
-        if kind in ("parameter", "buffer")
-    }
+    return {spec.state.arg.name: spec.state.name for spec in signature.input_specs if spec.state}
 
 
-def _user_inputs(signature: Mapping[str, Any]) -> tuple[list[str], dict[int, Any]]:
+def _user_inputs(signature: Signature) -> tuple[list[str], dict[int, Any]]:
     """Names of the tensors that a caller passes, and position -> value of what is no tensor."""
     named: list[str] = []
     constants: dict[int, Any] = {}
     place = 0
-    for spec in signature["input_specs"]:
-        if "constant_input" in spec:
-            constants[place] = _value(spec["constant_input"]["value"])
-        elif "user_input" in spec:
-            kind, value = next(iter(spec["user_input"]["arg"].items()))
-            if kind == "as_tensor":
-                named.append(value["name"])
-            else:
+    for spec in signature.input_specs:
+        if spec.constant_input:
+            ((kind, value),) = spec.constant_input.value.items()
+            constants[place] = None if kind == "as_none" else value
+        elif spec.user_input:
+            if not spec.user_input.arg.tensor:
                 raise ValueError("an input that is a number; only tensors can be inputs")
+            named.append(spec.user_input.arg.tensor)
         else:
             continue
         place += 1
     return named, constants
 
 
-def _value(value: Mapping[str, Any]) -> Any:
-    kind, content = next(iter(value.items()))
-    return None if kind == "as_none" else content
-
-
 def _name_axes(
-    tensor: str, sizes: list[Any], bounds: Mapping[str, Any], names: dict[str, str], ranges: dict[str, Range]
+    tensor: str, sizes: list[Size], bounds: Mapping[str, Bound], names: dict[str, str], ranges: dict[str, Range]
 ) -> None:
     """Name the dynamic axes of an input in `names` (symbol -> axis), and collect their `ranges`."""
     for i, size in enumerate(sizes):
-        if "as_expr" not in size:
+        if size.as_expr is None:
             continue
-        symbol, example = expressions.symbol_of(size["as_expr"]["expr_str"]), _example(size)
+        if (example := size.hint) is None:
+            raise ValueError("an axis whose size is known only while it runs")
+        symbol = expressions.symbol_of(size.as_expr.expr_str)
         if not symbol:
             raise ValueError(f"the axis {i} of the input {tensor!r}, whose size follows from another's")
         axis = names.setdefault(symbol, f"{tensor}_{i}")
         held = ranges.get(axis)
-        bound = bounds.get(symbol, {})
-        least, most = bound.get("min_val"), bound.get("max_val")
-        least = max(1, least or 0)  # torch writes 2 where it means 1: it takes sizes of 1 for fixed ones while tracing
+        bound = bounds.get(symbol, Bound(None, None))
+        # torch writes 2 where it means 1: it takes sizes of 1 for fixed ones while tracing.
+        least, most = max(1, bound.min_val or 0), bound.max_val
         places = (*(held.places if held else ()), (tensor, i))
         ranges[axis] = Range(least, most if most is None or most < 2**31 else None, example, places)
 
 
-def _spec(label: str, tensor: str, graph: Mapping[str, Any], names: Mapping[str, str]) -> TensorSpec:
-    meta = graph["tensor_values"][tensor]
+def _spec(label: str, tensor: str, graph: Graph, names: Mapping[str, str]) -> TensorSpec:
+    meta = graph.tensor_values[tensor]
     shape: list[int | str] = []
-    for i, size in enumerate(meta["sizes"]):
-        if "as_int" in size:
-            shape.append(size["as_int"])
-        else:
-            symbol = expressions.symbol_of(size["as_expr"]["expr_str"])
+    for i, size in enumerate(meta.sizes):
+        if size.as_int is not None:
+            shape.append(size.as_int)
+        elif size.as_expr:
+            symbol = expressions.symbol_of(size.as_expr.expr_str)
             shape.append(names.get(symbol, f"{label}_{i}"))
-    return TensorSpec(label, archive.DTYPES[meta["dtype"]][0], tuple(shape))
-
-
-def _example(size: Mapping[str, Any]) -> int:
-    found = _size_hint(size)
-    if found is None:
-        raise ValueError("an axis whose size is known only while it runs")
-    return found
-
-
-def _size_hint(size: Mapping[str, Any]) -> int | None:
-    if "as_int" in size:
-        return int(size["as_int"])
-    hint = size["as_expr"].get("hint")
-    return int(hint["as_int"]) if hint and "as_int" in hint else None
+    return TensorSpec(label, archive.DTYPES[meta.dtype][0], tuple(shape))
 
 
 def _labels(module: Mapping[str, Any], count: int) -> list[str]:
@@ -310,15 +291,6 @@ def _leaves(tree: Any, path: tuple[str, ...], tuples: Mapping[str, Any], depth: 
         yield from _leaves(child, (*path, key), tuples, depth + 1)
 
 
-def _nodes(graph: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The steps of a graph and of the graphs in it."""
-    for node in graph["nodes"]:
-        yield node
-        for entry in node["inputs"]:
-            if "as_graph" in entry["arg"]:
-                yield from _nodes(entry["arg"]["as_graph"]["graph"])
-
-
 def _parameters(held: archive.Archive) -> int:
     """Weights, shared ones once; of a module without parameters its float buffers."""
     payloads = [*held.weights.values(), *held.constants.values()]
@@ -326,15 +298,13 @@ def _parameters(held: archive.Archive) -> int:
     return sum({(payload.member, payload.offset): payload.elements for payload in counted}.values())
 
 
-def _rows(
-    graph: Mapping[str, Any], signature: Mapping[str, Any], held: archive.Archive, named: list[str]
-) -> dict[str, int]:
+def _rows(graph: Graph, signature: Signature, held: archive.Archive, named: list[str]) -> dict[str, int]:
     """Input -> rows of the embedding that it looks up."""
     weights = _weight_names(signature)
     rows = dict.fromkeys(named, 0)
-    for node in graph["nodes"]:
-        if operators.short(node["target"]) == "embedding":
-            table, index = (entry["arg"].get("as_tensor", {}).get("name", "") for entry in node["inputs"][:2])
+    for node in graph.nodes:
+        if operators.short(node.target) == "embedding":
+            table, index = (entry.arg.tensor for entry in node.inputs[:2])
             payload = held.weights.get(weights.get(table, ""))
             if index in rows and payload:
                 rows[index] = min(rows[index] or math.inf, payload.sizes[0])  # type: ignore[assignment]

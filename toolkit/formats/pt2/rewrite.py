@@ -10,6 +10,7 @@ import zipfile
 from typing import Any
 
 from edgekit.common.lazy import torch
+from edgekit.core import Json
 from edgekit.errors import BadInput
 from edgekit.formats.pt2.archive import Payload, sound
 from edgekit.formats.pt2.program import Program
@@ -143,14 +144,14 @@ def _entry(payload: Payload) -> dict[str, Any]:
     return {"path_name": name, "is_param": payload.is_parameter, "use_pickle": False, "tensor_meta": meta}
 
 
-_LEAF: dict[str, Any] = {"type": None, "context": None, "children_spec": []}
+_LEAF: dict[str, Json] = {"type": None, "context": None, "children_spec": []}
 
 
-def _node(kind: str, context: str, *children: Any) -> dict[str, Any]:
+def _node(kind: str, context: str, *children: Any) -> dict[str, Json]:
     return {"type": kind, "context": context, "children_spec": list(children)}
 
 
-def _tuple(*children: Any) -> dict[str, Any]:
+def _tuple(*children: Any) -> dict[str, Json]:
     return _node("builtins.tuple", "null", *children)
 
 

@@ -16,13 +16,11 @@ from typing import Any
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput
-from edgekit.formats.flatbuffer import parse, parse_table
+from edgekit.formats.flatbuffer import Table, parse, parse_table
 from edgekit.formats.tflite.schema import DTYPES, MODEL, OPERATORS, OPTIONS
 from edgekit.formats.tflite.sparse import Dimension, dense
 
 _IDENTIFIER, _WHAT = b"TFL3", "the .tflite"
-#: A table of the file, by the names of `schema`.
-_Record = dict[str, Any]
 _MOST_TENSORS = 100_000
 #: Places of a sparse tensor for each of its values: more would be memory that the file does not account for.
 _MOST_ZEROS = 1000
@@ -92,21 +90,21 @@ def read(content: bytes, *, dynamic: bool = False) -> Graph:
     if content[4:8] != _IDENTIFIER:
         raise BadInput("this is not a .tflite file: it lacks the identifier TFL3.")
     model = parse(content, MODEL, "Model", _WHAT)
-    if model["version"] != 3:
-        raise BadInput(f"the .tflite has schema version {model['version']}; only version 3 exists.")
-    codes = [_operator_name(code) for code in model["operator_codes"]]
-    buffers = [_buffer(table) for table in model["buffers"]]
-    subgraphs = tuple(_subgraph(content, table, codes, buffers, dynamic) for table in model["subgraphs"])
+    if model.number("version") != 3:
+        raise BadInput(f"the .tflite has schema version {model.number('version')}; only version 3 exists.")
+    codes = [_operator_name(code) for code in model.tables("operator_codes")]
+    buffers = [_buffer(table) for table in model.tables("buffers")]
+    subgraphs = tuple(_subgraph(content, table, codes, buffers, dynamic) for table in model.tables("subgraphs"))
     if not subgraphs:
         raise BadInput("the .tflite holds no graph.")
     return Graph(subgraphs)
 
 
-def _operator_name(code: _Record) -> str:
+def _operator_name(code: Table) -> str:
     # Files from before 2020 have only the old one-byte field; newer ones fill both where they can.
-    number = max(code["code"], code["deprecated_code"])
+    number = max(code.number("code"), code.number("deprecated_code"))
     if number == 32:
-        return f"CUSTOM:{_text(code['custom_code'])}"
+        return f"CUSTOM:{_text(code.data('custom_code'))}"
     return OPERATORS.get(number, f"operator {number}")
 
 
@@ -114,25 +112,25 @@ def _text(content: bytes | list[int]) -> str:
     return bytes(content).decode("utf-8", "replace")
 
 
-def _buffer(table: _Record) -> bytes:
-    if table["offset"] > 1 or table["size"] > 1:
+def _buffer(table: Table) -> bytes:
+    if table.number("offset") > 1 or table.number("size") > 1:
         raise BadInput(
             "the .tflite stores tensors outside of its flatbuffer, where runtimes for microcontrollers read garbage.",
             hint="Convert it again with the buffers inside (`edgekit export --runtime litert` writes such files).",
         )
-    return bytes(table["data"])
+    return table.data("data")
 
 
-def _subgraph(content: bytes, table: _Record, codes: list[str], buffers: list[bytes], dynamic: bool) -> Subgraph:
-    tensors = tuple(_tensor(item, buffers, dynamic) for item in table["tensors"])
+def _subgraph(content: bytes, table: Table, codes: list[str], buffers: list[bytes], dynamic: bool) -> Subgraph:
+    tensors = tuple(_tensor(item, buffers, dynamic) for item in table.tables("tensors"))
     if len(tensors) > _MOST_TENSORS:
         raise BadInput(f"the .tflite has {len(tensors)} tensors; no real model has so many.")
     count = len(tensors)
     return Subgraph(
         tensors,
-        _indices(table["inputs"], count, "an input"),
-        _indices(table["outputs"], count, "an output"),
-        tuple(_operator(content, i, item, codes, count) for i, item in enumerate(table["operators"])),
+        _indices(table.numbers("inputs"), count, "an input"),
+        _indices(table.numbers("outputs"), count, "an output"),
+        tuple(_operator(content, i, item, codes, count) for i, item in enumerate(table.tables("operators"))),
     )
 
 
@@ -143,25 +141,25 @@ def _indices(indices: Sequence[int], count: int, what: str, least: int = 0) -> t
     return tuple(indices)
 
 
-def _operator(content: bytes, index: int, table: _Record, codes: list[str], count: int) -> Operator:
-    code = table["code"]
+def _operator(content: bytes, index: int, table: Table, codes: list[str], count: int) -> Operator:
+    code = table.number("code")
     if code >= len(codes):
         raise BadInput(f"the .tflite is damaged: operator {index} has code {code} of {len(codes)}.")
     name = codes[code]
-    inputs = _indices(table["inputs"], count, f"an input of operator {index} ({name})", least=-1)
-    outputs = _indices(table["outputs"], count, f"an output of operator {index} ({name})")
+    inputs = _indices(table.numbers("inputs"), count, f"an input of operator {index} ({name})", least=-1)
+    outputs = _indices(table.numbers("outputs"), count, f"an output of operator {index} ({name})")
     least = _LEAST_INPUTS.get(name, 0)
     if least and (len(inputs) < least or not outputs or min(inputs[:least]) < 0):
         raise BadInput(f"the .tflite is damaged: operator {index} ({name}) lacks an input or an output.")
-    options = parse_table(content, OPTIONS, name, table["options"], _WHAT) if name in OPTIONS else {}
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    fields = parse_table(content, OPTIONS, name, table.place("options"), _WHAT).fields if name in OPTIONS else {}
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
     return Operator(index, name, inputs, outputs, options)
 
 
-def _tensor(table: _Record, buffers: list[bytes], dynamic: bool) -> Tensor:
-    name = _text(table["name"])
-    dtype = DTYPES.get(table["type"], f"type {table['type']}")
-    shape, signature = tuple(table["shape"]), tuple(table["signature"])
+def _tensor(table: Table, buffers: list[bytes], dynamic: bool) -> Tensor:
+    name = _text(table.data("name"))
+    dtype = DTYPES.get(table.number("type"), f"type {table.number('type')}")
+    shape, signature = tuple(table.numbers("shape")), tuple(table.numbers("signature"))
     # A free batch is common and harmless: what is made here has batch 1.
     fixed = signature[1:] if shape[:1] == (1,) else signature
     if any(size < (-1 if dynamic else 1) for size in (*shape, *fixed)):
@@ -169,11 +167,11 @@ def _tensor(table: _Record, buffers: list[bytes], dynamic: bool) -> Tensor:
             f"the tensor {name!r} has a dynamic or empty shape {list(signature or shape)}.",
             hint="Convert the model with fixed shapes and batch 1.",
         )
-    buffer = table["buffer"]
+    buffer = table.number("buffer")
     if buffer >= len(buffers):
         raise BadInput(f"the .tflite is damaged: {name!r} is in buffer {buffer} of {len(buffers)}.")
     data = None
-    sparsity = table["sparsity"]
+    sparsity = table.table("sparsity")
     if buffers[buffer] and dtype in _NUMPY and sparsity is not None:
         data = _dense(np.frombuffer(buffers[buffer], _NUMPY[dtype]), shape, sparsity)
     elif buffers[buffer] and dtype in _NUMPY:
@@ -184,24 +182,24 @@ def _tensor(table: _Record, buffers: list[bytes], dynamic: bool) -> Tensor:
         data = np.frombuffer(buffers[buffer], _NUMPY[dtype]).reshape(shape)
     elif buffers[buffer]:
         raise BadInput(f"the constant {name!r} has the dtype {dtype}, which cannot be read.")
-    return Tensor(name, dtype, shape, _quantization(name, dtype, table["quantization"], shape), data)
+    return Tensor(name, dtype, shape, _quantization(name, dtype, table.table("quantization"), shape), data)
 
 
-def _dense(values: NDArray[Any], shape: tuple[int, ...], table: _Record) -> NDArray[Any]:
+def _dense(values: NDArray[Any], shape: tuple[int, ...], table: Table) -> NDArray[Any]:
     """A constant that is stored without its zeros."""
     dimensions = [
-        Dimension(0, _numbers(item["segments"]), _numbers(item["indices"]), compressed=True)
-        if item["format"]
-        else Dimension(item["size"])
-        for item in table["dimensions"]
+        Dimension(0, _numbers(item.table("segments")), _numbers(item.table("indices")), compressed=True)
+        if item.number("format")
+        else Dimension(item.number("size"))
+        for item in table.tables("dimensions")
     ]
     if not values.size <= math.prod(shape) <= _MOST_ZEROS * values.size:
         raise BadInput(f"the .tflite is damaged: {values.size} values for a sparse tensor of shape {list(shape)}.")
-    return dense(values, shape, tuple(table["order"]), tuple(table["blocks"]), dimensions)
+    return dense(values, shape, tuple(table.numbers("order")), tuple(table.numbers("blocks")), dimensions)
 
 
-def _numbers(vector: tuple[str, _Record] | None) -> tuple[int, ...]:
-    return () if vector is None else tuple(vector[1]["values"])
+def _numbers(vector: Table | None) -> tuple[int, ...]:
+    return () if vector is None else tuple(vector.numbers("values"))
 
 
 _NUMPY = {
@@ -214,11 +212,11 @@ _NUMPY = {
 _ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
 
-def _quantization(name: str, dtype: str, table: _Record | None, shape: tuple[int, ...]) -> Quantization | None:
-    if table is None or not (scale := table["scale"]):
+def _quantization(name: str, dtype: str, table: Table | None, shape: tuple[int, ...]) -> Quantization | None:
+    if table is None or not (scale := table.reals("scale")):
         return None
-    zero_point = tuple(table["zero_point"]) or (0,) * len(scale)
-    axis = table["axis"]
+    zero_point = tuple(table.numbers("zero_point")) or (0,) * len(scale)
+    axis = table.number("axis")
     if any(not math.isfinite(value) or value <= 0 for value in scale):
         raise BadInput(f"the tensor {name!r} has a scale that is zero, negative or not a number.")
     least, most = _ZERO_POINTS.get(dtype, (-(2**31), 2**31 - 1))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from math import prod
-from typing import Any
 
 from edgekit.core import Work
 from edgekit.formats.pt2 import Program
 from edgekit.formats.pt2.archive import DTYPES
+from edgekit.formats.pt2.graph import Node
 from edgekit.formats.pt2.operators import short
 from edgekit.numerics.layers import Layer, table, work
 
@@ -31,9 +30,10 @@ def work_of(part: str, program: Program) -> Work:
     layers: list[Layer] = []
     looked_up, multiplied = dict[str, tuple[int, ...]](), set[str]()
     macs = steps = unrolled = 0
-    operators = {short(node["target"]) for node in program.graph["nodes"]}
-    for node in program.graph["nodes"]:
-        name, operands = short(node["target"]), list(_operands(node))
+    operators = {short(node.target) for node in program.graph.nodes}
+    for node in program.graph.nodes:
+        name = short(node.target)
+        operands = [operand for entry in node.inputs for operand in entry.arg.tensors]
         _follow(name, node, operands, weights)
         output = _output(program, node)
         if name in _RECURRENT:
@@ -76,42 +76,22 @@ def _kind(operators: set[str], layers: list[Layer]) -> str:
 def _weights(program: Program) -> dict[str, tuple[int, ...]]:
     """Name in the graph -> shape of each weight."""
     held = {**program.archive.constants, **program.archive.weights}
-    shapes = {}
-    for spec in program.content["graph_module"]["signature"]["input_specs"]:
-        for kind, entry in spec.items():
-            if kind in ("parameter", "buffer", "tensor_constant"):
-                key = "tensor_constant_name" if kind == "tensor_constant" else f"{kind}_name"
-                shapes[entry["arg"]["name"]] = held[entry[key]].sizes
-    return shapes
+    used = [spec.weight for spec in program.module.signature.input_specs if spec.weight]
+    return {weight.arg.name: held[weight.name].sizes for weight in used}
 
 
-def _operands(node: Mapping[str, Any]) -> Iterator[str]:
-    """Names of the tensors that a step takes."""
-    for entry in node["inputs"]:
-        kind, value = next(iter(entry["arg"].items()))
-        if kind == "as_tensor":
-            yield value["name"]
-        elif kind == "as_tensors":
-            yield from (item["name"] for item in value)
-
-
-def _follow(name: str, node: Mapping[str, Any], operands: list[str], weights: dict[str, tuple[int, ...]]) -> None:
+def _follow(name: str, node: Node, operands: list[str], weights: dict[str, tuple[int, ...]]) -> None:
     """A weight that is only turned around stays one: `weights` gets its new name."""
     if name in _VIEWS and operands and operands[0] in weights:
         shape = weights[operands[0]]
-        for output in node["outputs"]:
-            if "as_tensor" in output:
-                weights[output["as_tensor"]["name"]] = shape[::-1] if name == "t" else shape
+        for output in node.outputs:
+            if output.tensor:
+                weights[output.tensor] = shape[::-1] if name == "t" else shape
 
 
-def _output(program: Program, node: Mapping[str, Any]) -> tuple[int, ...]:
-    for output in node["outputs"]:
-        kind, value = next(iter(output.items()))
-        if kind == "as_tensor":
-            return program.sizes(value["name"])
-        if kind == "as_tensors" and value:
-            return program.sizes(value[0]["name"])
-    return ()
+def _output(program: Program, node: Node) -> tuple[int, ...]:
+    first = next((name for output in node.outputs for name in output.tensors), "")
+    return program.sizes(first) if first else ()
 
 
 def _layer(name: str, weight: tuple[int, ...], before: tuple[int, ...], after: tuple[int, ...]) -> Layer:

@@ -130,10 +130,10 @@ def _build_module(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samp
 
 def _gives_probabilities(program: pt2.Program) -> bool:
     """Whether the first output is a softmax already."""
-    (name,) = program.graph["outputs"][program.results[0]]["as_tensor"].values()
+    name = program.module.signature.output_specs[program.results[0]].user_output.arg.tensor
     return any(
-        short(node["target"]) in ("softmax", "_softmax") and {"as_tensor": {"name": name}} in node["outputs"]
-        for node in program.graph["nodes"]
+        short(node.target) in ("softmax", "_softmax") and name in (output.tensor for output in node.outputs)
+        for node in program.graph.nodes
     )
 
 

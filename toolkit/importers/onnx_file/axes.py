@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.core import Axis, TensorSpec
-from edgekit.formats.onnx import Facts
+from edgekit.formats.onnx import GraphFacts
 from edgekit.importers.common.axes import Bounds, Open, apply_bounds
 
 #: How much larger than its example an axis may become whose bounds nobody has named.
@@ -43,7 +43,7 @@ class Axes:
         return self.bounds.rename_axes(specs)
 
 
-def axes_of(facts: Facts, wanted: Mapping[str, tuple[int, int]], sizes: Mapping[str, int]) -> Axes:
+def axes_of(facts: GraphFacts, wanted: Mapping[str, tuple[int, int]], sizes: Mapping[str, int]) -> Axes:
     """The axes of a file.
 
     Args:
@@ -68,7 +68,7 @@ def _fixed_by(name: str, held: Open, wanted: Mapping[str, tuple[int, int]]) -> b
     return bool(spoken & wanted.keys())
 
 
-def open_axes(facts: Facts) -> dict[str, list[tuple[str, int]]]:
+def open_axes(facts: GraphFacts) -> dict[str, list[tuple[str, int]]]:
     """Axis -> the inputs and positions that have it."""
     out: dict[str, list[tuple[str, int]]] = {}
     for spec in facts.inputs:
@@ -78,7 +78,7 @@ def open_axes(facts: Facts) -> dict[str, list[tuple[str, int]]]:
     return out
 
 
-def candidates(facts: Facts, wanted: Mapping[str, tuple[int, int]]) -> Iterator[dict[str, int]]:
+def candidates(facts: GraphFacts, wanted: Mapping[str, tuple[int, int]]) -> Iterator[dict[str, int]]:
     """Sizes of all open axes to try, the likeliest first; those that the user bounds stay within."""
     opened = open_axes(facts)
     if not opened:
@@ -100,7 +100,7 @@ def candidates(facts: Facts, wanted: Mapping[str, tuple[int, int]]) -> Iterator[
             yield choice
 
 
-def _sizes(facts: Facts) -> tuple[int, ...]:
+def _sizes(facts: GraphFacts) -> tuple[int, ...]:
     opened = [spec for spec in facts.inputs if any(isinstance(axis, str) for axis in spec.shape)]
     if any(len(spec.shape) == 4 and set(spec.shape[1::2]) & {1, 3, 4} for spec in opened):
         return _PICTURES + _OTHERS

@@ -11,7 +11,7 @@ from edgekit.common.lazy import torch
 from edgekit.errors import BadInput
 
 
-def named_outputs(result: Any, label: str) -> dict[str, Any]:
+def named_outputs(result: Any, label: str) -> dict[str, torch.Tensor]:
     """The tensors in what a module returned: by key, field, or position (``output`` if there is a single one).
 
     Raises BadInput if there is none.

@@ -6,7 +6,7 @@ import copy
 import logging
 import re
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,9 @@ def _export_program(
         logging.disable(logging.NOTSET)
 
 
-def _attempt(network: Any, inputs: Mapping[str, Any], dims: Mapping[str, Any]) -> torch.export.ExportedProgram:
+def _attempt(
+    network: Any, inputs: Mapping[str, torch.Tensor], dims: Mapping[str, object]
+) -> torch.export.ExportedProgram:
     import inspect
 
     named = inspect.signature(network.forward).parameters
@@ -151,7 +153,7 @@ def _wrap_forward(network: Any, label: str) -> Any:
     bound = "forward" not in vars(network)
 
     @functools.wraps(original)
-    def flat(self: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
+    def flat(self: Any, *arguments: Any, **named: Any) -> dict[str, torch.Tensor]:
         result = original(self, *arguments, **named) if bound else original(*arguments, **named)
         return named_outputs(result, label)
 
@@ -186,7 +188,7 @@ def _check_same(program: Any, network: Any, samples: Sequence[Arrays], label: st
                 )
 
 
-def _takes(network: Any, named: Mapping[str, Any]) -> bool:
+def _takes(network: Any, named: Iterable[str]) -> bool:
     import inspect
 
     parameters = inspect.signature(network.forward).parameters

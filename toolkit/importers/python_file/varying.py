@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from edgekit.common.lazy import np, torch
 from edgekit.errors import BadInput
@@ -55,10 +55,10 @@ def _place(name: str, first: Arrays, axes: Mapping[tuple[str, int], Varying], la
 
 
 def dimensions(
-    inputs: Mapping[str, Any], varying: Mapping[tuple[str, int], Varying], *, follow: bool
-) -> dict[str, Any]:
+    inputs: Mapping[str, torch.Tensor], varying: Mapping[tuple[str, int], Varying], *, follow: bool
+) -> dict[str, dict[int, object]]:
     lengths = {inputs[name].shape[i] for name, i in varying}
-    dims: dict[str, Any] = {}
+    dims: dict[str, dict[int, object]] = {}
     for name, tensor in inputs.items():
         dims[name] = {}
         for i, size in enumerate(tensor.shape):

@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -27,6 +26,7 @@ from edgekit.pipeline.adapting import weights_with_adapter
 from edgekit.pipeline.job import Asked, Run
 from edgekit.pipeline.resolving import job_of, read, weights_of
 from edgekit.pipeline.search.limits import Limits
+from edgekit.pipeline.search.messages import Begin, Outcome, Wish, plain
 from edgekit.pipeline.search.trials import key_of_trials, measure_recipe
 from edgekit.pipeline.tracing import trace
 from edgekit.pipeline.writing import prepare_run, shared_files
@@ -39,9 +39,9 @@ def main() -> None:
     """Answer every recipe of standard input."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer
-    begin = json.loads(sys.stdin.readline())
+    begin = msgspec.convert(json.loads(sys.stdin.readline()), Begin)
     wishes: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=_listen, args=(wishes, Path(begin["folder"])), daemon=True).start()
+    threading.Thread(target=_listen, args=(wishes, Path(begin.folder)), daemon=True).start()
     with contextlib.ExitStack() as stack:
         trial = _trial(begin, stack)
         while True:
@@ -49,27 +49,27 @@ def main() -> None:
                 name = wishes.get(timeout=_IDLE)
             except queue.Empty:
                 return
-            answers.write(json.dumps(_answer(trial, name)) + "\n")
+            answers.write(json.dumps(plain(_answer(trial, name))) + "\n")
             answers.flush()
 
 
 def _listen(wishes: queue.Queue[str], folder: Path) -> None:
     """Pass the recipes on. The input ends with the worker, and so does this process, whatever it does."""
     for line in sys.stdin:
-        wishes.put(json.loads(line)["recipe"])
+        wishes.put(msgspec.json.decode(line, type=Wish).recipe)
     shutil.rmtree(folder, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)  # and what an exporter has started
 
 
-def _answer(trial: Callable[[str], Point], name: str) -> dict[str, Any]:
+def _answer(trial: Callable[[str], Point], name: str) -> Outcome:
     try:
         with boundary():
-            return {"point": msgspec.to_builtins(trial(name))}
+            return Outcome(trial(name))
     except EdgekitError as exc:
-        return {"message": exc.message, "hint": exc.hint}
+        return Outcome(message=exc.message, hint=exc.hint)
 
 
-def _trial(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[str], Point]:
+def _trial(begin: Begin, stack: contextlib.ExitStack) -> Callable[[str], Point]:
     """Recipe -> its point; or, where this machine can do no trial, a function that raises why."""
     try:
         with boundary():
@@ -83,39 +83,40 @@ def _trial(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[s
         return refuse
 
 
-def _prepare_trials(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[str], Point]:
+def _prepare_trials(begin: Begin, stack: contextlib.ExitStack) -> Callable[[str], Point]:
     """Make all that the trials share.
 
     Raises:
         BadInput: this machine resolves another job than the one that searches. FetchFailed: it cannot get the samples.
         Others: as `edgekit.export`.
     """
-    asked, folder = _decode_request(begin["request"]), Path(begin["folder"])
+    asked, folder = _decode_request(begin), Path(begin.folder)
     job = job_of(asked)
-    _check_tools(job.tools(), begin["tools"])
+    _check_tools(job.tools(), begin.tools)
     weights, source = weights_of(job, asked.weights, asked.tell)
     weights, adapter = stack.enter_context(weights_with_adapter(weights, asked.adapter, folder / "merged", asked.tell))
     job, checkpoint = read(replace(job, adapter=adapter), weights, asked.tell)
     for name in ("stage", "work"):
         (folder / name).mkdir()
     run = Run(job, checkpoint, source, "", folder / "stage", folder / "work", folder / "bundle", asked.tell)
-    if key_of_trials(run) != begin["key"]:
+    if key_of_trials(run) != begin.key:
         raise BadInput(
             "its files or its code are not those of the machine that searches.",
             hint="Install the same edgekit and the same packages there.",
         )
     run = prepare_run(run)
     reference = trace(run)
-    if len(reference.samples.judged) != begin["judged"]:
+    if len(reference.samples.judged) != begin.judged:
         why = reference.samples.absent or "its samples are others"
         raise FetchFailed(f"{why}.", hint="Give it a network, or the pinned files: EDGEKIT_MIRROR")
     shared_files(run, reference)
-    recipes = job.recipes_to_try(begin["size"], hurried=begin["hurried"])
+    recipes = job.recipes_to_try(begin.size, hurried=begin.hurried)
     return lambda name: measure_recipe(run, reference, name, recipes[name])
 
 
-def _decode_request(request: Mapping[str, Any]) -> Asked:
+def _decode_request(begin: Begin) -> Asked:
     """The request of a search; tuples came as lists."""
+    request = begin.request
     dynamic = {axis: (least, most) for axis, (least, most) in (request["dynamic"] or {}).items()}
     return Asked(**{**request, "dynamic": dynamic, "limits": Limits()})
 

@@ -12,18 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 import edgekit
 from edgekit.bench.machine import host
+from edgekit.core import Facts
 from edgekit.errors import DeviceFailed
 from edgekit.gate.frontier import Point
 from edgekit.pipeline.job import Asked, Job
 from edgekit.pipeline.reuse import read_with
 from edgekit.pipeline.search import remote
 from edgekit.pipeline.search.journal import Journal
+from edgekit.pipeline.search.messages import Begin, Outcome, Spec, plain
 from edgekit.pipeline.search.pruning import Search
 from edgekit.pipeline.search.trials import key_of_trials
 from edgekit.pipeline.tracing import Reference
@@ -66,7 +68,7 @@ def tried_on_pool(search: Search, reference: Reference, journal: Journal, asked:
                         batch.cancel(other)
                         pool.everywhere(remote.stop, trials.tickets[other])
         finally:
-            pool.everywhere(remote.finish, spec["search"])
+            pool.everywhere(remote.finish, spec.search)
     return trials.points
 
 
@@ -77,9 +79,7 @@ class _Trials:
         points: recipe -> point, of those that have arrived. tickets: recipe -> name of the trial, for its end.
     """
 
-    def __init__(
-        self, search: Search, journal: Journal, spec: Mapping[str, Any], files: Sequence[parcels.Parcel]
-    ) -> None:
+    def __init__(self, search: Search, journal: Journal, spec: Spec, files: Sequence[parcels.Parcel]) -> None:
         self._search, self._journal, self._spec, self._files = search, journal, spec, files
         self._known = {name: search.limits.judge_point(point) for name, point in journal.points.items()}
         self.points: dict[str, Point] = {}
@@ -94,16 +94,17 @@ class _Trials:
                 return
             self._tell(f"trying {name} on the pool")
             self.tickets[name] = uuid.uuid4().hex
-            spec = {**self._spec, "recipe": name, "ticket": self.tickets[name]}
-            yield name, client.Task(_HOST, remote.there, spec, partial(parcels.pack_parcels, self._files))
+            spec = msgspec.structs.replace(self._spec, recipe=name, ticket=self.tickets[name])
+            yield name, client.Task(_HOST, remote.there, plain(spec), partial(parcels.pack_parcels, self._files))
 
-    def keep(self, name: str, answer: Mapping[str, Any]) -> None:
+    def keep(self, name: str, answer: Facts) -> None:
         """Keep the point of `name`, at once. Raises DeviceFailed where the worker could not try at all."""
-        self.points[name] = point = _point(name, answer)
-        if "point" in answer:
+        outcome = msgspec.convert(answer, Outcome)
+        self.points[name] = point = _point(name, outcome)
+        if outcome.point is not None:
             self._journal.add(point)
         self._known[name] = self._search.limits.judge_point(point)
-        where = f" on {answer['worker']}" if "worker" in answer else ""
+        where = f" on {outcome.worker}" if outcome.worker else ""
         self._tell(f"tried {name}{where}: {self._known[name].verdict_text}")
 
     def hopeless(self, names: Iterable[str]) -> list[str]:
@@ -114,41 +115,43 @@ class _Trials:
         self._search.run.tell(what, len(self._known), len(self._search.recipes))
 
 
-def _point(name: str, answer: Mapping[str, Any]) -> Point:
-    """The point of an answer. Raises DeviceFailed where the worker could not try at all."""
-    if "point" in answer:
-        return msgspec.convert(answer["point"], Point)
-    if answer.get("lacking"):
+def _point(name: str, outcome: Outcome) -> Point:
+    """The point of a trial. Raises DeviceFailed where the worker could not try at all."""
+    if outcome.point is not None:
+        return outcome.point
+    if outcome.lacking:
         raise DeviceFailed(
-            f"a worker or the scheduler of the pool lacks this edgekit ({answer['lacking']} is not there).",
+            f"a worker or the scheduler of the pool lacks this edgekit ({outcome.lacking} is not there).",
             hint=f'Install edgekit {edgekit.__version__} on every machine, from one wheel: pip install "WHEEL[pool]"',
         )
-    if "lost" in answer:
-        return Point(name, "fail", f"no worker could try it: {answer['lost']}")
+    if outcome.lost:
+        return Point(name, "fail", f"no worker could try it: {outcome.lost}")
     raise DeviceFailed(
-        f"the worker {answer['worker']} cannot try {name}: {answer['message']} What was measured is kept.",
-        hint=answer["hint"],
+        f"the worker {outcome.worker} cannot try {name}: {outcome.message} What was measured is kept.",
+        hint=outcome.hint,
     )
 
 
-def _spec(search: Search, reference: Reference, asked: Asked, files: Mapping[str, _Named]) -> dict[str, Any]:
-    """All that a worker needs to do the trials of this search, as plain data."""
+def _spec(search: Search, reference: Reference, asked: Asked, files: Mapping[str, _Named]) -> Spec:
+    """All that a worker needs to do the trials of this search, but the recipe."""
     request = {field.name: getattr(asked, field.name) for field in fields(asked) if field.name not in _KEPT}
     machine = host.describe()
-    return {
-        "edgekit": edgekit.__version__,
-        "search": uuid.uuid4().hex,
-        "key": key_of_trials(search.run),
-        "request": request | {name: item.function for name, item in files.items()},
-        "files": {name: tuple(item.parcel) for name, item in files.items()},
-        "tools": search.run.job.tools(),
-        "judged": len(reference.samples.judged),
-        "machine": {name: machine[name] for name in host.IDENTITY},
-        "size": search.size,
-        "hurried": bool(search.faster),
-        "latency": search.limits.latency is not None,
-        "threads": {name: os.environ[name] for name in remote.THREADS if name in os.environ},
-    }
+    return Spec(
+        edgekit=edgekit.__version__,
+        search=uuid.uuid4().hex,
+        begin=Begin(
+            request=request | {name: item.function for name, item in files.items()},
+            key=key_of_trials(search.run),
+            tools=search.run.job.tools(),
+            judged=len(reference.samples.judged),
+            size=search.size,
+            hurried=bool(search.faster),
+        ),
+        files={name: item.parcel for name, item in files.items()},
+        machine={name: machine[name] for name in host.IDENTITY},
+        latency=search.limits.latency is not None,
+        threads={name: os.environ[name] for name in remote.THREADS if name in os.environ},
+    )
 
 
 class _Named(NamedTuple):

@@ -14,14 +14,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 import edgekit
 from edgekit.bench.machine import host
 from edgekit.bundles.staging import alive, owner
 from edgekit.common.files import cache_folder
+from edgekit.core import Facts
+from edgekit.pipeline.search.messages import Begin, Outcome, Spec, Wish, plain
 from edgekit.pool import client, parcels
 
 #: Variables that decide the threads of numpy and torch.
@@ -32,27 +36,26 @@ _PROCESSOR = frozenset({"cpu", "architecture", "cores", "affinity", "quota"})
 _WORDS = 4096
 
 #: The answer that nobody waits for.
-_CANCELLED = {"message": "it was cancelled.", "hint": ""}
+_CANCELLED = "it was cancelled."
 #: Tickets of trials, and names of searches, that nobody waits for any more.
 _stopped: set[str] = set()
 _session: _Session | None = None
 
 
-def there(spec: Mapping[str, Any], payload: bytes | None) -> dict[str, Any] | None:
-    """Try the recipe of `spec` on this machine.
-
-    Returns:
-        ``{"point": ...}``; ``{"lost": reason}`` where the process died of it; or ``message`` and ``hint`` where this
-        machine can do no trial of this search. ``worker`` names it. None if files are neither here nor in `payload`.
-    """
+def there(asked: Facts, payload: bytes | None) -> Facts | None:
+    """`Outcome` of a `Spec` on this machine, both plain; None if files are neither here nor in `payload`."""
     with client.alone():
-        answer = _refusal(spec)
-        if answer is None:
-            places = parcels.receive_parcels([parcels.Parcel(*item) for item in spec["files"].values()], payload)
-            if places is None:
-                return None
-            answer = _run_trial(spec, places)
-        return {**answer, "worker": client.own_address()}
+        outcome = _version_refusal(str(asked["edgekit"]))
+        if outcome is None:
+            spec = msgspec.convert(asked, Spec)
+            outcome = _refusal(spec)
+            if outcome is None:
+                places = parcels.receive_parcels(list(spec.files.values()), payload)
+                if places is None:
+                    return None
+                outcome = _run_trial(spec, places)
+        outcome.worker = client.own_address()
+        return plain(outcome)
 
 
 def stop(ticket: str) -> None:
@@ -69,51 +72,55 @@ def finish(search: str) -> None:
         _session.close()
 
 
-def _refusal(spec: Mapping[str, Any]) -> dict[str, str] | None:
+def _version_refusal(theirs: str) -> Outcome | None:
+    if theirs == edgekit.__version__:
+        return None
+    return Outcome(
+        message=f"it has edgekit {edgekit.__version__}, and the search is of {theirs}.",
+        hint=f'Install edgekit {theirs} on every machine, from one wheel: pip install "WHEEL[pool]"',
+    )
+
+
+def _refusal(spec: Spec) -> Outcome | None:
     """Why this machine can do no trial of the search; None if it can."""
-    if _stopped & {spec["ticket"], spec["search"]}:
-        return _CANCELLED
-    if spec["edgekit"] != edgekit.__version__:
-        return {
-            "message": f"it has edgekit {edgekit.__version__}, and the search is of {spec['edgekit']}.",
-            "hint": f'Install edgekit {spec["edgekit"]} on every machine, from one wheel: pip install "WHEEL[pool]"',
-        }
-    if spec["latency"] and (different := _differences(spec)):
+    if _stopped & {spec.ticket, spec.search}:
+        return Outcome(message=_CANCELLED)
+    if spec.latency and (different := _differences(spec)):
         here = host.describe()
-        told = ", ".join(f"{name}: {here[name]}, not {spec['machine'][name]}" for name in different)
-        return {
-            "message": f"its processor is another one ({told}), and a limit of latency is for machines like this one.",
-            "hint": "Start workers on machines like this one, or leave --max-latency out.",
-        }
+        told = ", ".join(f"{name}: {here[name]}, not {spec.machine[name]}" for name in different)
+        return Outcome(
+            message=f"its processor is another one ({told}), and a limit of latency is for machines like this one.",
+            hint="Start workers on machines like this one, or leave --max-latency out.",
+        )
     return None
 
 
-def _differences(spec: Mapping[str, Any]) -> list[str]:
-    return [name for name in host.differences(spec["machine"], host.describe()) if name in _PROCESSOR]
+def _differences(spec: Spec) -> list[str]:
+    return [name for name in host.differences(spec.machine, host.describe()) if name in _PROCESSOR]
 
 
-def _run_trial(spec: Mapping[str, Any], places: Sequence[Path]) -> dict[str, Any]:
+def _run_trial(spec: Spec, places: Sequence[Path]) -> Outcome:
     """The answer of the process; without times, where they are another processor's than those of the search."""
     global _session
-    if _session is None or _session.search != spec["search"] or not _session.alive:
+    if _session is None or _session.search != spec.search or not _session.alive:
         if _session is not None:
             _session.close()
         _session = _Session(spec, places)
-    answer = _session.try_recipe(spec["recipe"], spec["ticket"])
-    if "point" in answer and _differences(spec):
-        answer["point"] |= {"seconds": None, "speed": None}
-    return answer
+    outcome = _session.try_recipe(spec.recipe, spec.ticket)
+    if outcome.point is not None and _differences(spec):
+        outcome.point = replace(outcome.point, seconds=None, speed=None)
+    return outcome
 
 
 class _Session:
     """The process of a search (`edgekit.pipeline.search.child`) and its folder.
 
     Args:
-        spec: see `edgekit.pipeline.search.pooled`. places: of the files that the request names, in its order.
+        places: of the files that the request names, in its order.
     """
 
-    def __init__(self, spec: Mapping[str, Any], places: Sequence[Path]) -> None:
-        self.search, self.ticket, self._closed = spec["search"], "", False
+    def __init__(self, spec: Spec, places: Sequence[Path]) -> None:
+        self.search, self.ticket, self._closed = spec.search, "", False
         trials = cache_folder() / "trials"
         trials.mkdir(parents=True, exist_ok=True)
         _sweep(trials)
@@ -125,37 +132,35 @@ class _Session:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=words,
-                env={name: value for name, value in os.environ.items() if name not in THREADS} | spec["threads"],
+                env={name: value for name, value in os.environ.items() if name not in THREADS} | spec.threads,
                 start_new_session=True,
             )
-        request = dict(spec["request"])
-        for name, place in zip(spec["files"], places, strict=True):
+        request = dict(spec.begin.request)
+        for name, place in zip(spec.files, places, strict=True):
             request[name] = f"{place}{request[name]}"
-        facts = {name: spec[name] for name in ("key", "tools", "judged", "size", "hurried")}
-        self._send({"request": request, "folder": str(self._folder), **facts})
+        self._send(msgspec.structs.replace(spec.begin, request=request, folder=str(self._folder)))
 
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def try_recipe(self, recipe: str, ticket: str) -> dict[str, Any]:
-        """The answer to a recipe; ``{"lost": reason}`` if the process ends before it has one."""
+    def try_recipe(self, recipe: str, ticket: str) -> Outcome:
+        """What became of a recipe; it is lost if the process ends before it says so."""
         self.ticket = ticket
         if _stopped & {ticket, self.search}:  # while the process was started
             self.close()
-            return dict(_CANCELLED)
-        self._send({"recipe": recipe})
+            return Outcome(message=_CANCELLED)
+        self._send(Wish(recipe))
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         self.ticket = ""
         if line:
-            answer: dict[str, Any] = json.loads(line)
-            return answer
+            return msgspec.convert(json.loads(line), Outcome)
         status = self._process.wait()
         how = f"signal {-status}" if status < 0 else f"exit code {status}"
         lost = f"its process ended with {how}{_last(self._words)}"
         self.close()
-        return {"lost": lost}
+        return Outcome(lost=lost)
 
     def close(self) -> None:
         """End the process and what it started, and remove the folder."""
@@ -167,10 +172,10 @@ class _Session:
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def _send(self, message: Begin | Wish) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it has ended, and `try_recipe` will see that it gives no answer
-            self._process.stdin.write(json.dumps(message, default=str).encode() + b"\n")
+            self._process.stdin.write(json.dumps(plain(message)).encode() + b"\n")
             self._process.stdin.flush()
 
 

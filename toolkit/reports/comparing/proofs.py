@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from edgekit.bench import metrics
 from edgekit.common.figures import printable
-from edgekit.core import Measurement, Report
+from edgekit.core import Facts, Measurement, Report
 
 ACCURACY, AGREEMENT = "accuracy", "agreement"
 Better = Literal["lower", "higher"]
@@ -57,7 +57,7 @@ def other_data(base: Report, new: Report) -> dict[str, str]:
     return found
 
 
-def _facts(report: Report, name: str) -> Mapping[str, Any]:
+def _facts(report: Report, name: str) -> Facts:
     facts = report.bundle.get(_FACTS[name])
     return facts if isinstance(facts, Mapping) else {}
 

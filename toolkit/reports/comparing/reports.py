@@ -190,7 +190,7 @@ def table(base: Report, new: Report, rows: Sequence[Row]) -> Group:
     return Group(*lines, heading, grid)
 
 
-def _identity(item: Mapping[str, Any]) -> Any:
+def _identity(item: Facts) -> Any:
     """The identity of an input, independent of its path: its hash, if it has one."""
     return item.get("sha256") or dict(item)
 

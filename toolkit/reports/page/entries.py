@@ -10,7 +10,7 @@ from typing import Any
 from edgekit.bench import metrics
 from edgekit.bench.machine import host
 from edgekit.common.figures import NOT_MEASURED, figure, printable
-from edgekit.core import Measurement, Report, is_synthetic
+from edgekit.core import Facts, Measurement, Report, is_synthetic
 from edgekit.reports.page.elements import badge, number, text
 from edgekit.reports.summary import Summary, strata, summary, title
 
@@ -70,7 +70,7 @@ class Entry:
         return timed[0] if timed else None
 
     @cached_property
-    def gate(self) -> Mapping[str, Any]:
+    def gate(self) -> Facts:
         """The gate's verdict in the report, or an empty mapping."""
         gate = self.report.bundle.get("gate")
         return gate if isinstance(gate, Mapping) else {}

@@ -3,11 +3,11 @@ machine and fidelity, then the cells that were not measured, and the machines.""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from edgekit.bench.processes.doubts import STEADIER
 from edgekit.common.figures import NOT_MEASURED, figure, printable
+from edgekit.core import Facts
 from edgekit.reports.cells import Cell
 from edgekit.reports.page import bars
 from edgekit.reports.page.elements import MEANING, Page, badge, facts, text
@@ -104,7 +104,7 @@ def not_measured(page: Page, cells: Sequence[Cell]) -> str:
 def machines(entries: Sequence[Entry]) -> str:
     """Every machine with its versions once, and the cells measured there."""
 
-    def here(entry: Entry) -> Mapping[str, Any]:
+    def here(entry: Entry) -> Facts:
         changing = ("run", "load_average", "frequency", "temperature", "time")
         return {key: value for key, value in entry.report.host.items() if key not in changing}
 

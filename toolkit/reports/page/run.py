@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgekit.common.figures import printable
+from edgekit.core import Facts
 from edgekit.reports.page.elements import Page, facts, number, text
 from edgekit.reports.page.entries import Entry
 
@@ -27,7 +28,7 @@ def details(page: Page, entry: Entry, most: int) -> str:
     return f'<details><summary>Bundle, inputs and run<span class="hush">: {name}</span></summary>{inner}</details>'
 
 
-def processes(run: Mapping[str, Any]) -> list[dict[str, float]]:
+def processes(run: Facts) -> list[dict[str, float]]:
     """Known facts per process: seconds measured, cores that it used and that others used, cores that a hypervisor
     took, rounds, load average before it, frequency (MHz) and temperature (degrees Celsius) after it, throttlings."""
     sections, states, loops = (_items(run.get(name)) for name in ("sections", "states", "loops"))

@@ -6,10 +6,10 @@ written when it is made. Where the system does not tell what is free, nothing is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from edgekit.core import Facts
 from edgekit.errors import OverBudget
 
 _PROC, _GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
@@ -54,7 +54,7 @@ def _limits() -> Iterator[int]:
             yield most - used + int(stat.get("inactive_file", 0))
 
 
-def cache_size(metadata: Mapping[str, Any], tokens: int, cache: str = "f16") -> int:
+def cache_size(metadata: Facts, tokens: int, cache: str = "f16") -> int:
     """Bytes of keys and values of so many tokens, of the type `cache`, from a .gguf's metadata; at least: 0 where it
     does not tell, and no more than the window of a model that has a window.
     """

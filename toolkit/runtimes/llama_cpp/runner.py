@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Feeds, Progress, Runner, TensorSpec
+from edgekit.core import Facts, Feeds, Progress, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.llama.grammar import grammar_of
 from edgekit.runtimes.llama_cpp import likelihood, lookup, perplexity
@@ -49,7 +49,7 @@ class LlamaRunner(Runner):
         self._model, self._threads, self._flash = open_shared_model(file), max(1, threads), flash_attention
         self._kind, self._cache, self.drafts, self.from_disk = cache, Cache(), lookup.Drafts(), 0
         self._api, self._vocabulary = self._model.api, self._model.vocabulary
-        self.metadata: Mapping[str, Any] = self._model.header.plain
+        self.metadata: Facts = self._model.header.plain
         self.context_length, self.vocabulary = self._model.training_context, self._model.size
         tokens = range(self.vocabulary)
         self.end_tokens = frozenset(t for t in tokens if self._api.llama_vocab_is_eog(self._vocabulary, t))
@@ -124,7 +124,7 @@ class LlamaRunner(Runner):
         *,
         most: int,
         context: int | None = None,
-        schema: Mapping[str, Any] | None = None,
+        schema: Facts | None = None,
         cache: str | None = None,
         look_up: bool = False,
         beginning: Sequence[int] = (),

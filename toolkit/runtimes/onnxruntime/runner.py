@@ -145,7 +145,7 @@ def _without_constants(model: Any) -> tuple[Any, dict[str, NDArray[Any]]]:
     as to run the model, and several times its memory."""
     from onnx import ModelProto, TensorProto, numpy_helper
 
-    lean, constants = ModelProto(), dict[str, Any]()
+    lean, constants = ModelProto(), dict[str, NDArray[Any]]()
     _copy_fields(model, lean, "graph")
     _copy_fields(model.graph, lean.graph, "initializer")
     for tensor in model.graph.initializer:

@@ -14,7 +14,7 @@ from edgekit.errors import BadInput
 _RANKED = 10
 
 
-def top_of(options: Mapping[str, Any], default: int = 5, of: str = "labels") -> int:
+def top_of(options: Mapping[str, object], default: int = 5, of: str = "labels") -> int:
     """The option ``top``: how many are listed. Raises BadInput for another option or value."""
     check_names(options, ("top",))
     top = options.get("top", default)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Evidence, Sample
+from edgekit.core import Evidence, Json, Sample
 
 RATE = 22_050
 #: Scores of each half; notes of a score.
@@ -74,7 +74,7 @@ def _sample(half: int, k: int) -> Sample:
     random = np.random.default_rng(100 * half + k)
     steps, lowest = _HALVES[half]
     base, at, degree = lowest[k % len(lowest)], 0.3, int(random.integers(0, 7))
-    notes = list[dict[str, Any]]()
+    notes = list[dict[str, Json]]()
     while len(notes) < _NOTES:
         degree = int(np.clip(degree + random.integers(-3, 4), 0, 13))
         length = float(random.choice((0.25, 0.35, 0.5)))

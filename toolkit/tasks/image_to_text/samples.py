@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from edgekit.core import Sample
+from edgekit.core import Facts, Sample
 from edgekit.tasks.common.folders import manifest_samples, plain_samples
 from edgekit.tasks.common.pictures import images_below
 
@@ -23,7 +22,7 @@ def samples(folder: Path) -> Sequence[Sample]:
     return manifest_samples(folder, "image", _text, '{"image": ..., "text": ...}')
 
 
-def _text(entry: Mapping[str, Any]) -> str:
+def _text(entry: Facts) -> str:
     if not isinstance(entry["image"], str) or not isinstance(entry["text"], str):
         raise TypeError("both are texts")
     return str(entry["text"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.files import read_text
-from edgekit.core import Sample
+from edgekit.core import Facts, Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.text_generation.writer import Writer
 
@@ -93,7 +93,7 @@ def _question(line: str) -> tuple[Question, Any]:
     return Question(text, system, most=min(longest + _SPARE, _LONGEST)), accepted
 
 
-def _of_fields(entry: Mapping[str, Any], text: str, system: str) -> tuple[Question, Mapping[str, Any]]:
+def _of_fields(entry: Facts, text: str, system: str) -> tuple[Question, Facts]:
     fields, schema = entry["fields"], entry.get("schema")
     if "answer" in entry or "choices" in entry:
         raise ValueError('"fields" are the answer: neither "answer" nor "choices" go with them')
@@ -105,7 +105,7 @@ def _of_fields(entry: Mapping[str, Any], text: str, system: str) -> tuple[Questi
     return Question(text, system, (), True, "" if schema is None else json.dumps(schema), most), fields
 
 
-def _text(entry: Mapping[str, Any], name: str) -> str:
+def _text(entry: Facts, name: str) -> str:
     value = entry.get(name)
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{name!r} is a text that is not empty")

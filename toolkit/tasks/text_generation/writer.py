@@ -11,12 +11,13 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.files import read_text
 from edgekit.common.lazy import np
-from edgekit.core import Facts, Prediction, Predictor, fact_of
+from edgekit.core import Facts, Json, Prediction, Predictor, fact_of
 from edgekit.core.options import check_names, truth
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.template import render
@@ -27,22 +28,26 @@ _LARGEST = 4 << 20
 #: Tokens of the golden prompt whose logits are compared, and that are generated after it.
 _PROBED, _ANSWERED = 64, 24
 
-#: Option -> default. Defaults of samplers are llama.cpp's; a temperature of 0 always takes the likeliest token.
-_OPTIONS: dict[str, Any] = {
-    "system": None,
-    "raw": False,
-    "most": 512,
-    "context": None,
-    "temperature": 0.0,
-    "top_k": 40,
-    "top_p": 0.95,
-    "min_p": 0.05,
-    "seed": 0,
-    "schema": None,
-    "cache": "f16",
-    "look_up": False,
-    "prompt_cache": False,
-}
+
+@dataclass(frozen=True)
+class _Options:
+    """Defaults of samplers are llama.cpp's; a temperature of 0 always takes the likeliest token."""
+
+    system: str | None = None
+    raw: bool = False
+    most: int = 512
+    context: int | None = None
+    temperature: float = 0.0
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    seed: int = 0
+    schema: Facts | str | Path | None = None
+    cache: str = "f16"
+    look_up: bool = False
+    prompt_cache: bool = False
+
+
 #: Option -> least and largest value.
 _RANGES = {
     "temperature": (0.0, 10.0),
@@ -54,7 +59,8 @@ _RANGES = {
     "context": (1, 1 << 24),
 }
 _CACHES = ("f16", "q8_0")
-_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
+#: Those that the network is given as they are.
+_PASSED = ("temperature", "top_k", "top_p", "min_p", "seed", "cache", "look_up")
 
 
 class Stop:
@@ -104,35 +110,40 @@ class Writer(Predictor):
             BadInput: the prompt is empty or too long for the context, an option is unknown, or the template fails.
         """
         stream, progress, cancel = (options.pop(name, None) for name in ("stream", "progress", "cancel"))
-        chosen = {**_OPTIONS, **_validate_options(options)}
-        schema = schema_of(chosen["schema"])
+        chosen = _chosen_options(options)
+        schema = schema_of(chosen.schema)
         began = time.perf_counter()
         tokens, notes = self._prompt(sample, chosen)
-        context = self._room(len(tokens), chosen["context"])
-        most = min(int(chosen["most"]), context - len(tokens))
+        context = self._room(len(tokens), chosen.context)
+        most = min(chosen.most, context - len(tokens))
         generated: list[int] = []
         first: float | None = None
         text: list[str] = []
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         stopped = Stop(cancel)
-        asked = {name: chosen[name] for name in _SAMPLING}
-        asked |= {"cache": chosen["cache"], "look_up": chosen["look_up"]}
-        asked["beginning"] = self._beginning(sample, chosen, tokens) if chosen["prompt_cache"] else ()
-        asked["cancel"] = stopped if cancel else None  # to be asked costs time in every operation
-        for token in self.network.generate(tokens, most=most, context=context, schema=schema, **asked):
+        passed = {name: getattr(chosen, name) for name in _PASSED}
+        beginning = self._beginning(sample, chosen, tokens) if chosen.prompt_cache else ()
+        asked = stopped if cancel else None  # to be asked costs time in every operation
+        for token in self.network.generate(
+            tokens, most=most, context=context, schema=schema, beginning=beginning, cancel=asked, **passed
+        ):
             first = first or time.perf_counter() - began
             generated.append(token)
             _say(decoder.decode(self.network.detokenize([token])), text, stream)
             if progress:
                 progress(len(generated), most)
         _say(decoder.decode(b"", final=True), text, stream)
-        full = "length" if most == chosen["most"] else "context"
+        full = "length" if most == chosen.most else "context"
         finish = "cancelled" if stopped.done else "end" if len(generated) < most else full
-        details: dict[str, Any] = {"prompt_tokens": len(tokens), "tokens": len(generated), "context": context}
-        details |= {"from_disk": self.network.from_disk} if chosen["prompt_cache"] else {}
-        details |= {"finish": finish, "notes": notes}
+        details: dict[str, Json] = {"prompt_tokens": len(tokens), "tokens": len(generated), "context": context}
+        details |= {"from_disk": self.network.from_disk} if chosen.prompt_cache else {}
+        value: dict[str, Json] = {}
         if schema is not None:
-            _add_json_value(details, "".join(text))
+            try:
+                value = {"value": json.loads("".join(text))}
+            except ValueError:
+                notes = [*notes, f"the answer was cut after {len(generated)} tokens and is no whole JSON"]
+        details |= {"finish": finish, "notes": notes, **value}
         units = {"tokens": float(len(generated)), "prompt_tokens": float(len(tokens))}
         return Prediction("".join(text), details, units, {} if first is None else {"first_token": first})
 
@@ -143,7 +154,7 @@ class Writer(Predictor):
 
     def prompt_tokens(self, sample: Any, **options: Any) -> list[int]:
         """The tokens that an answer is generated after, the chat template's among them. Raises as `predict`."""
-        return self._prompt(sample, {**_OPTIONS, **_validate_options(options)})[0]
+        return self._prompt(sample, _chosen_options(options))[0]
 
     def probe(self, sample: Any) -> Prediction:
         """The calls that parity compares: a call of the network on the prompt's first tokens, and a short answer.
@@ -160,27 +171,27 @@ class Writer(Predictor):
             sample = "\n".join(message["content"] for message in _messages(sample, None))
         return list(self.network.tokenize(_text(sample)))
 
-    def _prompt(self, sample: Any, chosen: Mapping[str, Any]) -> tuple[list[int], list[str]]:
-        if chosen["raw"]:
+    def _prompt(self, sample: Any, chosen: _Options) -> tuple[list[int], list[str]]:
+        if chosen.raw:
             return self.tokens(sample), []
         if not self._template:
             return self.tokens(sample), ["this model has no chat template: it goes on with the prompt as it stands"]
         known = self._special_tokens()
-        prompt = render(str(self._template), _messages(sample, chosen["system"]), known)
+        prompt = render(str(self._template), _messages(sample, chosen.system), known)
         # A template may begin with the BOS token itself; it must not get a second.
         bos = False if known["bos_token"] and prompt.startswith(known["bos_token"]) else None
         return list(self.network.tokenize(prompt, special=True, bos=bos)), []
 
-    def _beginning(self, sample: Any, chosen: Mapping[str, Any], tokens: list[int]) -> list[int]:
+    def _beginning(self, sample: Any, chosen: _Options, tokens: list[int]) -> list[int]:
         """Those of the first `tokens` that every prompt with this system prompt begins with."""
-        system = chosen["system"]
+        system = chosen.system
         if isinstance(sample, (list, tuple)) and sample and sample[0].get("role") == "system":
             system = sample[0]["content"]
-        if not system or chosen["raw"] or not self._template:
+        if not system or chosen.raw or not self._template:
             raise BadInput(
                 "prompt_cache keeps a system prompt, and there is none.", hint='Give one: -o system="Answer briefly."'
             )
-        first, alone = {"role": "system", "content": str(system)}, {**chosen, "system": None}
+        first, alone = {"role": "system", "content": str(system)}, replace(chosen, system=None)
         others = [self._prompt([first, {"role": "user", "content": text}], alone)[0] for text in "ab"]
         rows = itertools.takewhile(lambda row: len(set(row)) == 1, zip(tokens, *others, strict=False))
         return [row[0] for row in rows]
@@ -213,17 +224,6 @@ class Writer(Predictor):
         return context
 
 
-def _add_json_value(details: dict[str, Any], text: str) -> None:
-    """Add what an answer in JSON says to its details, or a note that it was cut."""
-    try:
-        details["value"] = json.loads(text)
-    except ValueError:
-        details["notes"] = [
-            *details["notes"],
-            f"the answer was cut after {details['tokens']} tokens and is no whole JSON",
-        ]
-
-
 def _say(piece: str, text: list[str], stream: Callable[[str], None] | None) -> None:
     if piece:
         text.append(piece)
@@ -231,8 +231,11 @@ def _say(piece: str, text: list[str], stream: Callable[[str], None] | None) -> N
             stream(piece)
 
 
-def _validate_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    check_names(options, _OPTIONS)
+def _chosen_options(options: dict[str, Any]) -> _Options:
+    """`_Options` of what was given. Raises BadInput for an unknown name or value."""
+    switches = {field.name: isinstance(field.default, bool) for field in fields(_Options)}
+    check_names(options, switches)
+    chosen = _Options()
     for name, value in options.items():
         if name == "cache" and value not in _CACHES:
             raise BadInput(f"the cache is of the type {' or '.join(_CACHES)}, not {value!r}.")
@@ -241,7 +244,9 @@ def _validate_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
             kinds = (int, float) if isinstance(least, float) else (int,)
             if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= largest:
                 raise BadInput(f"{name} is a number from {least:g} to {largest:g}, not {value!r}.")
-    return {name: truth(name, value) if isinstance(_OPTIONS[name], bool) else value for name, value in options.items()}
+        checked: Any = truth(name, value) if switches[name] else value
+        chosen = replace(chosen, **{name: checked})
+    return chosen
 
 
 def _messages(sample: Any, system: str | None) -> list[dict[str, str]]:
@@ -264,7 +269,7 @@ def _text(sample: Any) -> str:
     return sample
 
 
-def schema_of(schema: Any) -> Mapping[str, Any] | None:
+def schema_of(schema: Facts | str | Path | None) -> Facts | None:
     """A JSON schema: a mapping, or the file that holds it. Raises BadInput where it is neither."""
     if schema is None or isinstance(schema, Mapping):
         return schema

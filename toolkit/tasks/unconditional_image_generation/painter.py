@@ -92,7 +92,7 @@ class Painter(Predictor):
         return np.concatenate(means).astype(np.float32)
 
 
-def _count(options: Mapping[str, Any]) -> int:
+def _count(options: Mapping[str, object]) -> int:
     check_names(options, ("count", "out"))
     count = options.get("count", _COUNT)
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= _MOST:

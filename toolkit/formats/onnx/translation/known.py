@@ -189,9 +189,10 @@ def _reduce(node: Node, array: Array, axes: Array | None = None) -> Array:
     places = axes_of(node, axes)
     if places is None and node.get("noop_with_empty_axes", 0):
         return array
-    each: dict[str, Any] = {"ReduceProd": np.prod, "ReduceSum": np.sum, "ReduceMax": np.max, "ReduceMin": np.min}
     axis = None if places is None else tuple(places)
-    out = each[node.kind](array, axis=axis, keepdims=bool(node.get("keepdims", 1)))
+    out = getattr(np, node.kind.removeprefix("Reduce").lower())(
+        array, axis=axis, keepdims=bool(node.get("keepdims", 1))
+    )
     return np.asarray(out, array.dtype)
 
 

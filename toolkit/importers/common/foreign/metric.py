@@ -6,14 +6,14 @@ import ast
 import math
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgekit.bench import metrics
 from edgekit.bench.metrics import Metric
-from edgekit.core import Evaluation
+from edgekit.core import Evaluation, Facts, Json
 from edgekit.errors import BadInput
 from edgekit.importers.common.foreign.imports import digest
 from edgekit.importers.common.foreign.process import Request, run
@@ -61,14 +61,14 @@ def declares(path: Path, name: str) -> bool:
     return {"better", "drop"} <= _read_declarations(path, name).keys()
 
 
-def _read_declarations(path: Path, name: str) -> dict[str, Any]:
+def _read_declarations(path: Path, name: str) -> dict[str, Json]:
     """``better``, ``worst`` and ``drop`` of the function, or else of the file. Raises BadInput without the function."""
     try:
         tree = ast.parse(path.read_bytes(), path.name)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
         raise BadInput(f"{path.name} is not Python: {exc}.") from exc
-    of_file: dict[str, Any] = {}
-    of_function: dict[str, Any] = {}
+    of_file: dict[str, Json] = {}
+    of_function: dict[str, Json] = {}
     known = False
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
@@ -119,7 +119,7 @@ def _score(
         scratch = Path(folder)
         save(outputs, scratch, ANSWERS)
         save(truths, scratch, TRUTHS)
-        answer: Mapping[str, Any] = run(
+        answer: Facts = run(
             Request(
                 function="edgekit.importers.common.foreign.scoring:score",
                 label=path.name,

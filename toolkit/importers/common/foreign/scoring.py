@@ -63,7 +63,7 @@ def _load(folder: Path, name: str) -> list[Any]:
         return [_decode_value(value, arrays) for value in json.loads((folder / f"{name}.json").read_bytes())]
 
 
-def _decode_value(value: Any, arrays: Mapping[str, Any]) -> Any:
+def _decode_value(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     kind, content = next(iter(value.items()))
     if kind == "array":
         return arrays[content]

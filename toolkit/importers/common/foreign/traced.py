@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgekit.common.files import hash_file
+from edgekit.core import Facts
 from edgekit.errors import BadInput
 from edgekit.formats import pt2
 from edgekit.formats.pt2 import Program
@@ -36,12 +37,10 @@ class Traced(NamedTuple):
 
     program: Program
     samples: Path
-    facts: Mapping[str, Any]
+    facts: Facts
 
 
-def trace_in_child(
-    function: str, label: str, folder: Path, arguments: Mapping[str, Any], *, clean: bool = False
-) -> Traced:
+def trace_in_child(function: str, label: str, folder: Path, arguments: Facts, *, clean: bool = False) -> Traced:
     """The program and the samples that a function of edgekit makes in the child; the arguments are a `Request`'s.
 
     Raises:
@@ -61,7 +60,7 @@ def trace_in_child(
     return Traced(pt2.read(place / _WEIGHTS / PROGRAM), place / SAMPLES, facts)
 
 
-def _validate_results(scratch: Path, facts: Mapping[str, Any], label: str) -> Path:
+def _validate_results(scratch: Path, facts: Facts, label: str) -> Path:
     """The folder of what the child wrote. Raises BadInput for anything else than it should be."""
     from edgekit.tasks.tensors.arrays import read
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.core import Axis, ImportOptions, TensorSpec
+from edgekit.core import Axis, Facts, ImportOptions, TensorSpec
 from edgekit.errors import Unsupported
 from edgekit.importers.hub.choosing import Choice
 from edgekit.importers.hub.kinds.common import axes_of, side_of
@@ -65,7 +65,7 @@ def inputs_of(repository: Repository, config: Mapping[str, Any]) -> tuple[tuple[
     )
 
 
-def _sides(repository: Repository, config: Mapping[str, Any]) -> tuple[int, int] | None:
+def _sides(repository: Repository, config: Facts) -> tuple[int, int] | None:
     stated = repository.json("preprocessor_config.json")
     stated = stated if isinstance(stated, dict) else {}
     cropped = side_of(stated.get("crop_size")) if stated.get("do_center_crop") else None

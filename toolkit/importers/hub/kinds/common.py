@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.core import Axis, ImportOptions
+from edgekit.core import Axis, Facts, ImportOptions
 from edgekit.errors import BadInput
 
 #: More classes than any classifier has.
@@ -40,7 +40,7 @@ def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str({str(key): value for key, value in named.items()}[str(i)]) for i in range(len(named)))
 
 
-def first(config: Mapping[str, Any], *names: str) -> int | str:
+def first(config: Facts, *names: str) -> int | str:
     """The first of these settings that is a positive number; "?" if none is."""
     for name in names:
         value = config.get(name)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from edgekit.core import ImportOptions, TensorSpec
+from edgekit.core import Facts, ImportOptions, Json, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.choosing import Choice
 from edgekit.importers.hub.kinds.common import axes_of, first, labels_of, side_of
@@ -33,13 +30,13 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     height, width = sides(repository)
     labels = labels_of(repository.config) if choice.task == "image-classification" else ()
     tower = repository.config.get("vision_config")
-    shape: Mapping[str, Any] = {**repository.config, **tower} if isinstance(tower, dict) else repository.config
+    shape: Facts = {**repository.config, **tower} if isinstance(tower, dict) else repository.config
     if labels:
         output = TensorSpec("logits", "float32", (1, len(labels)))
     else:
         names = ("projection_dim",) if choice.built in _OWN else ()
         output = TensorSpec("embedding", "float32", (1, first(shape, *names, "hidden_size")))
-    facts: dict[str, Any] = {"height": height, "width": width, "channels": "RGB"}
+    facts: dict[str, Json] = {"height": height, "width": width, "channels": "RGB"}
     if labels:
         facts |= {"labels": list(labels), "activation": "softmax"}
     part = PartPlan(

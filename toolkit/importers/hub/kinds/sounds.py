@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.core import Axis, ImportOptions, TensorSpec
+from edgekit.core import Axis, ImportOptions, Json, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.choosing import Choice
 from edgekit.importers.hub.kinds.common import axes_of, labels_of
@@ -35,7 +35,7 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     if not isinstance(rate, int) or not 1000 <= rate <= 200_000:
         raise BadInput(f"{repository.source} wants sounds at {rate!r} Hz.")
     labels = labels_of(repository.config) if choice.task == "audio-classification" else ()
-    facts: dict[str, Any] = {"sample_rate": rate}
+    facts: dict[str, Json] = {"sample_rate": rate}
     if labels:
         facts |= {"labels": list(labels), "activation": "softmax"}
     else:
@@ -114,7 +114,7 @@ def _spectrum(choice: Choice, stated: dict[str, Any], facts: dict[str, Any], lab
     return Plan(*choice, "sound", (frontend, network), labels=labels, facts=facts, notes=(note,))
 
 
-def _letters(repository: Repository) -> dict[str, Any]:
+def _letters(repository: Repository) -> dict[str, Json]:
     """The vocabulary of a CTC network (Wav2Vec2CTCTokenizer). Raises Unsupported for another tokenizer."""
     vocabulary = repository.json("vocab.json")
     stated = repository.json("tokenizer_config.json") or {}

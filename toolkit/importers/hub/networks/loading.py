@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgekit.core import Checkpoint
+from edgekit.core import Checkpoint, Facts
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.importers.hub.plan import Plan
 
@@ -18,7 +18,7 @@ _NAMED = 3
 _LAYERS = 1000
 
 
-def empty(plan: Plan, config: Mapping[str, Any]) -> Any:
+def empty(plan: Plan, config: Facts) -> Any:
     """The network of `plan` on torch's meta device, in evaluation mode.
 
     Raises:
@@ -92,7 +92,7 @@ def _join_names(names: Any) -> str:
     return ", ".join(ordered[:_NAMED]) + more
 
 
-def _class(plan: Plan, config: Mapping[str, Any]) -> tuple[Any, Any]:
+def _class(plan: Plan, config: Facts) -> tuple[Any, Any]:
     """The class to build, and its settings."""
     with need("hub", "Building a Hugging Face model"), quiet():
         import transformers
@@ -125,7 +125,7 @@ def _class(plan: Plan, config: Mapping[str, Any]) -> tuple[Any, Any]:
     return kind, settings
 
 
-def _check_layers(config: Mapping[str, Any]) -> None:
+def _check_layers(config: Facts) -> None:
     """Raise BadInput for a number of layers that would take minutes and gigabytes before any weight is looked at."""
     towers = [value for value in config.values() if isinstance(value, Mapping)]  # of text, of pictures
     for name, value in (stated for part in (config, *towers) for stated in part.items()):
