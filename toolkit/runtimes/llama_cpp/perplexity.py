@@ -54,6 +54,7 @@ class TextScore:
         squares: float64 [chunks], its squares, summed likewise. counts: int64 [chunks], scored tokens.
         kld: float64 [tokens], D(reference || model) in nats at each scored token, chunk after chunk; None without base.
         same_top: bool [tokens], whether the likeliest token is the reference's; None without base.
+        base_nll: float64 [chunks], `nll` of the reference; None without base.
     """
 
     nll: NDArray[np.float64]
@@ -61,6 +62,7 @@ class TextScore:
     counts: NDArray[np.int64]
     kld: NDArray[np.float64] | None = None
     same_top: NDArray[np.bool_] | None = None
+    base_nll: NDArray[np.float64] | None = None
 
     @property
     def perplexity(self) -> float:
@@ -107,7 +109,7 @@ def score(
     chunked = np.array(tokens[: count * context], np.int32).reshape(count, context)
     scored, half = context - 1 - context // 2, context - context // 2
     step = half if 4 * half * runner.vocabulary <= LOGITS_AT_ONCE else min(half, _ROWS)
-    nll, squares = np.zeros(count), np.zeros(count)
+    nll, squares, base_nll = np.zeros(count), np.zeros(count), np.zeros(count)
     kld, same = np.zeros((count, scored)), np.zeros((count, scored), bool)
     place = runner.context(context, outputs=step, batch=context, ubatch=min(512, context))
     tell = progress or (lambda what, done, total: None)
@@ -129,13 +131,14 @@ def score(
                         out.write(_pack(logp))
                     if known is not None:
                         reference = _unpack(known, len(logp), runner.vocabulary)
+                        base_nll[i] -= reference[np.arange(len(logp)), truth[rows]].sum(dtype=np.float64)
                         kld[i, rows], same[i, rows] = divergence(reference, logp)
     finally:
         place.close()
     counts = np.full(count, scored, np.int64)
     if base is None:
         return TextScore(nll, squares, counts)
-    return TextScore(nll, squares, counts, kld.reshape(-1), same.reshape(-1))
+    return TextScore(nll, squares, counts, kld.reshape(-1), same.reshape(-1), base_nll)
 
 
 def _logits(
