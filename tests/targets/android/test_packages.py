@@ -229,7 +229,6 @@ def test_the_demo_app_is_signed_aligned_and_the_same_bytes_again(app: Path, keyw
     facts = check_archive(app)
     assert list(facts.libraries) == ["arm64-v8a"]
     assert set(facts.libraries["arm64-v8a"]) == {"libonnxruntime.so", "libedgekit.so"}
-    assert (facts.permissions, facts.telemetry) == ([], [])
     assert {"assets/edgekit/network.onnx", "assets/edgekit/frontend.onnx"} <= set(facts.stored)
     assert content(app, "classes.dex").startswith(b"dex\n035\0")
     said = apk.inspect(app, "com.example.words")
@@ -265,7 +264,7 @@ def test_the_library_is_a_maven_repository(keywords: Path, tmp_path: Path) -> No
     ]  # fmt: skip
     library = folder / "words-1.2.0.aar"
     facts = check_archive(library)
-    assert (facts.libraries, facts.permissions, facts.telemetry) == ({}, [], [])
+    assert facts.libraries == {}
     assert "assets/edgekit/com.example.words/network.onnx" in facts.stored
     names = {entry.name for entry in entries(library)}
     assert {"AndroidManifest.xml", "R.txt", "classes.jar", "proguard.txt"} <= names
@@ -296,4 +295,3 @@ def test_published_libraries_pass_or_are_refused_by_name() -> None:
     tools()
     facts = check_archive(android_tools.runtime())
     assert sorted(facts.libraries) == ["arm64-v8a", "armeabi-v7a", "x86", "x86_64"]
-    assert (facts.permissions, facts.telemetry) == ([], [])
