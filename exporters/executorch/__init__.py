@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Facts, Feeds, Model, Progress, Recipe
 from edgekit.exporters.common import options
-from edgekit.quantization.plan import Wish
+from edgekit.exporters.executorch.wish import Wish
 
 __all__ = ["EXPORTER", "ExecutorchExporter"]
 
@@ -71,12 +71,10 @@ class ExecutorchExporter(Exporter):
             few or all the same. ExportFailed: a part cannot be exported, or the file is not what its precision says.
         """
         self.check_recipe(model, recipe)
-        asks = bool(recipe.options.get("partitioners"))
-        wish = Wish(**{name: value for name, value in recipe.options.items() if name != "partitioners"})
+        wish = Wish(**recipe.options)
         from edgekit.exporters.executorch import export as executorch_export
 
-        precision = recipe.precision
-        return executorch_export.export(model, checkpoint, precision, wish, asks, calibration, out, work, progress)
+        return executorch_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
 
     def defaults(self, model: Model, precision: str) -> Facts:
         """See `edgekit.core.Exporter`: of int8, layers that stay float."""

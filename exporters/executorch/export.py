@@ -12,8 +12,9 @@ from edgekit.errors import BadInput, ExportFailed
 from edgekit.exporters.executorch import census
 from edgekit.exporters.executorch import graph as executorch_graph
 from edgekit.exporters.executorch.candidates import ExecutorchCandidates
+from edgekit.exporters.executorch.wish import Wish
 from edgekit.quantization.choice import choose
-from edgekit.quantization.plan import LayerPlan, Plan, Wish
+from edgekit.quantization.plan import LayerPlan, Plan
 from edgekit.quantization.weights.streams import better
 from edgekit.runtimes.executorch.runner import describe
 
@@ -23,22 +24,21 @@ def export(
     checkpoint: Checkpoint,
     precision: str,
     wish: Wish,
-    asks: bool,
     calibration: Mapping[str, Sequence[Feeds]],
     out: Path,
     work: Path,
     progress: Progress,
 ) -> list[Artifact]:
-    """See `edgekit.exporters.executorch`. asks: whether partitioners for other units than XNNPACK are asked."""
+    """See `edgekit.exporters.executorch`."""
     artifacts = []
     for part in model.network.parts:
         kept_float = not part.quantize or part.name in wish.float_parts
         graph = _capture_part(part, checkpoint, progress)
-        said = executorch_graph.ask_partitioners(part, graph) if asks else {}
+        said = executorch_graph.ask_partitioners(part, graph) if wish.partitioners else {}
         chosen = "fp32" if kept_float else precision
         own, feeds = wish.of(part.name), calibration.get(part.name, ())
-        made = _write(part, graph, chosen, own, feeds, out, work, progress)
-        artifacts.append(replace(made, census={**made.census, **said}))
+        artifact = _write(part, graph, chosen, own, feeds, out, work, progress)
+        artifacts.append(replace(artifact, census={**artifact.census, **said}))
     if precision == "int8":
         wish.check_layers(model.name, sorted({name for artifact in artifacts for name in artifact.census["layers"]}))
     return artifacts

@@ -5,9 +5,7 @@ Apple's packages are asked: `make accelerator-tools` installs them.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.absence import skip_without
 from helpers.cases.litert_cases import ATTENTION, CHECKPOINT, IMAGE, calls, model, pictures, sentences
 from torch import Tensor, nn
 
@@ -27,8 +26,7 @@ from edgekit.numerics.parity import limit_of, part_error
 from edgekit.runtimes.coreai import RUNTIME
 
 pytestmark = pytest.mark.thorough
-if not os.environ.get("CI") and importlib.util.find_spec("coreai_torch") is None:
-    pytest.skip("Apple's packages are not installed; run: make accelerator-tools", allow_module_level=True)
+skip_without("coreai_torch", "Apple's packages are", "accelerator-tools")
 
 #: How far a small network may be from fp32 (fp16 has 11 bits).
 EXPECTED = {"fp32": 1e-5, "fp16": 5e-3, "int8": 3e-2}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.absence import skip_without
 from helpers.cases.executorch_cases import LONG, Sound, export, sounds
 from helpers.toys.tiny_vision import LAYERS, PART, SIZE, Tiny, pictures
 from torch import Tensor, nn
@@ -25,8 +24,7 @@ from edgekit.runtimes.torch.runner import TorchRunner
 
 pytestmark = pytest.mark.thorough
 
-if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"):  # there the tests fail without it
-    pytest.skip("executorch is not installed; run: make .venv/.wheel", allow_module_level=True)
+skip_without("executorch", "executorch is")
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from helpers.absence import skip_without
 from helpers.cases.executorch_cases import LONG, export, sounds
 
 from edgekit.errors import BadInput
@@ -18,8 +17,7 @@ from edgekit.runtimes.executorch import RUNTIME
 
 pytestmark = pytest.mark.thorough
 
-if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"):  # there the tests fail without it
-    pytest.skip("executorch is not installed; run: make .venv/.wheel", allow_module_level=True)
+skip_without("executorch", "executorch is")
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from pathlib import Path
 
 import pytest
 import torch
+from helpers.absence import skip_without
 from helpers.cases.executorch_cases import LONG, Sound, export
 from torch import Tensor, nn
 
@@ -17,8 +16,7 @@ from edgekit.errors import Unsupported
 
 pytestmark = pytest.mark.thorough
 
-if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"):  # there the tests fail without it
-    pytest.skip("executorch is not installed; run: make .venv/.wheel", allow_module_level=True)
+skip_without("executorch", "executorch is")
 
 
 class Torn(nn.Module):

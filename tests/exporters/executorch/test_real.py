@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from pathlib import Path
 
 import pytest
+from helpers.absence import skip_without
 from helpers.toys.references import floats
 
 import edgekit
@@ -16,8 +15,7 @@ from edgekit.tasks.resolved import samples_of
 
 pytestmark = pytest.mark.real
 
-if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"):  # there the tests fail without it
-    pytest.skip("executorch is not installed; run: make .venv/.wheel", allow_module_level=True)
+skip_without("executorch", "executorch is")
 
 #: Photos that calibrate, of the 500; photos that are classified, none of them among the former. (Few: fp32 is torch's.)
 CALIBRATION, PHOTOS = slice(0, 500, 25), slice(1, 500, 10)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import stat
 import sys
 from pathlib import Path
 
 import pytest
+from helpers.absence import skip_without
 from helpers.devices.swift import add_stubs, swift
 
 import edgekit
 
 pytestmark = pytest.mark.real
 
-if importlib.util.find_spec("coreai") is None and not os.environ.get("CI"):  # there the tests fail without it
-    pytest.skip("Apple's packages are not installed; run: make accelerator-tools", allow_module_level=True)
+skip_without("coreai", "Apple's packages are", "accelerator-tools")
 
 ANSWERS = Path(__file__).parents[1] / "coreai_answers.py"
 #: Identifiers of what our packages use, from Apple's pages on Core AI. Those with types that only Apple's systems have

@@ -51,9 +51,9 @@ def place_part(artifact: Artifact, folder: Path, about: Lowering) -> Artifact:
             f"are int8 in the file: {', '.join(wrong[:3])}.",
             hint="Report this with the version of OpenVINO: its rules for quantized graphs have changed.",
         )
-    there = {at for name in off for at in homes[name]}
-    runs = [at not in there for at, (_, kernel) in enumerate(kernels) if not kernel.startswith(_IDLE)]
-    taken = {name for name, places in homes.items() if places and not places & there}
+    slow = {at for name in off for at in homes[name]}
+    runs = [at not in slow for at, (_, kernel) in enumerate(kernels) if not kernel.startswith(_IDLE)]
+    taken = {name for name, places in homes.items() if places and not places & slow}
     pieces = sum(fast for fast, _ in groupby(runs))
     place = Placement(RUNTIME.places, f"openvino {version('openvino')}", "counted", None, None, pieces)
     return onnx_graphs.place_nodes(model, feeds, taken, off, place).note_in(artifact)

@@ -131,7 +131,7 @@ export class Files {
     }
 
     /** When all that was fetched is kept, as far as there is room. What comes next does not wait for it. */
-    async kept() {
+    async finishKeeping() {
         await Promise.all(this.#keeping);
     }
 

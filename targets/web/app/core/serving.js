@@ -72,7 +72,7 @@ class Service {
                 await this.#check(model, (done, total) => opened && report("test")(done, total), signal);
             }
             await model.opened;
-            await files.kept();
+            await model.files.finishKeeping();
         } catch (error) {
             model.close();
             throw error;

@@ -5,15 +5,14 @@ Apple's packages are asked: `make accelerator-tools` installs them.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.absence import skip_without
 from helpers.cases.litert_cases import ATTENTION, CHECKPOINT, calls, model, sentences
 
 from edgekit.core import Recipe
@@ -25,8 +24,7 @@ from edgekit.runtimes.coreai import description as coreai_description
 from edgekit.runtimes.coreai import runner as coreai_runner
 
 pytestmark = pytest.mark.thorough
-if not os.environ.get("CI") and importlib.util.find_spec("coreai_torch") is None:
-    pytest.skip("Apple's packages are not installed; run: make accelerator-tools", allow_module_level=True)
+skip_without("coreai_torch", "Apple's packages are", "accelerator-tools")
 
 
 @pytest.fixture(scope="module")

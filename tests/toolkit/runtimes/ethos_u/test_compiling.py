@@ -5,14 +5,13 @@ Arm's compiler is asked: `make accelerator-tools` installs it.
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.absence import skip_without
 from helpers.cases.tflite_models import Case, product, torn
 
 from edgekit.bundles.places import placement_of
@@ -22,8 +21,7 @@ from edgekit.formats import tflite
 from edgekit.registry import find
 from edgekit.runtimes.ethos_u import RUNTIME, compiling
 
-if not os.environ.get("CI") and importlib.util.find_spec("ethosu") is None:
-    pytest.skip("Arm's compiler is not installed; run: make accelerator-tools", allow_module_level=True)
+skip_without("ethosu", "Arm's compiler is", "accelerator-tools")
 
 TARGET = find("targets", "cortex-m55")
 BOARD = TARGET.boards["u55-128"]

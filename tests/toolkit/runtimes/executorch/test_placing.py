@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from helpers.absence import skip_without
 from helpers.cases.executorch_cases import export
 from helpers.toys.tiny_vision import PART, pictures
 from torch import Tensor, nn
@@ -19,8 +18,7 @@ from edgekit.runtimes.executorch import RUNTIME
 
 pytestmark = pytest.mark.thorough
 
-if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"):  # there the tests fail without it
-    pytest.skip("executorch is not installed; run: make .venv/.wheel", allow_module_level=True)
+skip_without("executorch", "executorch is")
 
 
 class Torn(nn.Module):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from pathlib import Path
 
 import pytest
+from helpers.absence import skip_without
 from helpers.cases.tflite_models import Case, product, torn
 
 from edgekit.bundles.places import describe, placement_of, warnings
@@ -16,8 +15,7 @@ from edgekit.formats.tflite import Operator, Subgraph
 from edgekit.runtimes.litert import RUNTIME
 from edgekit.runtimes.litert.placing import find_operators
 
-if not os.environ.get("CI") and importlib.util.find_spec("ai_edge_litert") is None:
-    pytest.skip("LiteRT is not installed; run: make .venv/.wheel", allow_module_level=True)
+skip_without("ai_edge_litert", "LiteRT is")
 
 ABOUT = Lowering(Part("network", (), (), {}, None), None, ())
 

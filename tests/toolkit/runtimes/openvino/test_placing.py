@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from helpers.absence import skip_without
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.bundles.places import describe, placement_of, warnings
@@ -20,8 +19,7 @@ from edgekit.gate.placing import check_placed
 from edgekit.runtimes.openvino import RUNTIME
 from edgekit.runtimes.openvino.placing import find_kernels
 
-if not os.environ.get("CI") and importlib.util.find_spec("openvino") is None:
-    pytest.skip("OpenVINO is not installed; run: make .venv/.wheel", allow_module_level=True)
+skip_without("openvino", "OpenVINO is")
 
 DRAWN = np.random.default_rng(0)
 WIDE, NARROW = DRAWN.standard_normal((8, 24)).astype(np.float32), DRAWN.standard_normal((24, 8)).astype(np.float32)

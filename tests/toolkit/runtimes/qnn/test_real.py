@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.absence import skip_without
 from helpers.devices import packaging
 
 import edgekit
@@ -19,8 +18,7 @@ from edgekit.runtimes.qnn.forms import FORMS
 
 pytestmark = pytest.mark.real
 
-if not os.environ.get("CI") and importlib.util.find_spec("onnxruntime_qnn") is None:
-    pytest.skip("Qualcomm's libraries are not installed; run: make accelerator-tools", allow_module_level=True)
+skip_without("onnxruntime_qnn", "Qualcomm's libraries are", "accelerator-tools")
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,7 @@ They ask Qualcomm's own libraries: `make accelerator-tools` installs them.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from helpers.absence import skip_without
 from onnx import TensorProto, helper, numpy_helper
 
 import edgekit
@@ -30,8 +29,7 @@ from edgekit.runtimes.qnn import RUNTIME, runner
 
 BOARD = find("targets", "android").boards["sm8650"]
 
-if not os.environ.get("CI") and importlib.util.find_spec("onnxruntime_qnn") is None:
-    pytest.skip("Qualcomm's libraries are not installed; run: make accelerator-tools", allow_module_level=True)
+skip_without("onnxruntime_qnn", "Qualcomm's libraries are", "accelerator-tools")
 
 
 def part(rows: int | str = 1, axis: Axis | None = None) -> Part:
