@@ -268,6 +268,7 @@ class OnnxExporter(Exporter):
             )
         from edgekit.exporters.onnx import finding, half, linear, products, recurrent
         from edgekit.exporters.onnx.choice import timed
+        from edgekit.exporters.onnx.choice.weights import Weights
         from edgekit.exporters.onnx.choice.widths import narrow_weights
         from edgekit.exporters.onnx.convolutions import matrices, places, rounding, static
         from edgekit.exporters.onnx.rewriting import repairs
@@ -302,7 +303,7 @@ class OnnxExporter(Exporter):
             return graph, {**planned, **tables}, facts
         graph, layers = recurrent.quantize(linear.with_products(graph), feeds)
         careful = part.name in recipe.options.get("careful_parts", ())
-        weights = products.Weights()
+        weights = Weights()
         graph, tables = (graph, {}) if careful else linear.with_tables(graph, float(bits or 0))
         graph, stored = linear.with_stored(graph, keep if isinstance(keep, tuple) else ())
         choice: dict[str, LayerPlan] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,13 @@ class Rows:
 
     Attributes:
         zero: the step of uint8 that stands for 0. single: whether all axes before the last two have the length 1.
+        outliers: channels that are multiplied in float, beside a product whose weights have a scale for each output
+            (`edgekit.quantization.weights.outliers`).
     """
 
     zero: int = MIDDLE
     single: bool = False
+    outliers: tuple[int, ...] = ()
 
 
 def blockwise(node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
@@ -186,6 +190,34 @@ def rows_alike(
         helper.make_node("MatMulIntegerToFloat", operands, [f"{name}.steps"], name=name, domain=CONTRIB),
         helper.make_node("Mul", [f"{name}.steps", f"{x}.rows.scales"], [out], name=f"{name}.back"),
     ]
+
+
+def split_outliers(
+    node: onnx.NodeProto, weight: Floats, outliers: Sequence[int], added: dict[str, NDArray[Any]]
+) -> tuple[onnx.NodeProto, list[onnx.NodeProto], list[onnx.NodeProto]]:
+    """The product without its outliers, which is still to be written in a form; the nodes before it, and those behind
+    it that multiply the outliers in float and add both."""
+    x, name, [out] = node.input[0], node.name, node.output
+    rest, few, before = f"{x}.rest", f"{x}.outliers", list[onnx.NodeProto]()
+    if f"{x}.mask" not in added:  # several products of one input cut it once
+        added[f"{x}.mask"], added[f"{x}.channels"] = np.ones(len(weight), np.float32), np.array(outliers, np.int64)
+        added[f"{x}.mask"][list(outliers)] = 0
+        before = [
+            helper.make_node("Mul", [x, f"{x}.mask"], [rest], name=rest),
+            helper.make_node("Gather", [x, f"{x}.channels"], [few], name=few, axis=-1),
+        ]
+    added[f"{name}.outliers"] = weight[list(outliers)]
+    main = onnx.NodeProto()
+    main.CopyFrom(node)
+    main.input[0], main.output[0] = rest, f"{name}.rest"
+    return (
+        main,
+        before,
+        [
+            helper.make_node("MatMul", [few, f"{name}.outliers"], [f"{name}.few"], name=f"{name}.few"),
+            helper.make_node("Add", [f"{name}.rest", f"{name}.few"], [out], name=f"{name}.whole"),
+        ],
+    )
 
 
 def _add_whole(name: str, made: Rounded, added: dict[str, NDArray[Any]]) -> None:

@@ -24,6 +24,9 @@ Three forms, all with int8 weights and activations quantized while running, so t
     (`edgekit.common.packed`). ``table``: blockwise, for an embedding that is the output projection, too. All its
     outputs have one step, because what they make is compared with one another.
 
+Where a few channels of an input would make the steps of all others wide, they are multiplied in float beside the rest
+(`edgekit.quantization.weights.outliers`), whose weights have a scale for every output.
+
 Where many rows meet a matrix, the residual stream is rotated first (`residual`), and weights are rounded by GPTQ
 (`edgekit.quantization.weights.gptq`), as they are for four bits.
 
@@ -36,62 +39,45 @@ than all others together.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import onnx
 
-from edgekit.common.lazy import Floats, NDArray, np
+from edgekit.common.lazy import NDArray
 from edgekit.core import Feeds
 from edgekit.errors import EdgekitError
 from edgekit.exporters.onnx import forms as written
 from edgekit.exporters.onnx import linear, residual
 from edgekit.exporters.onnx.choice.trials import Trials, calls_of
-from edgekit.exporters.onnx.finding import BLOCK, products, rows_of
+from edgekit.exporters.onnx.choice.weights import Weights, record_inputs
+from edgekit.exporters.onnx.finding import products, rows_of
 from edgekit.exporters.onnx.graph import rebuild, version_of
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.choice import Bounds, together
 from edgekit.quantization.latencies import Shape
 from edgekit.quantization.plan import ASKED, LayerPlan
-from edgekit.quantization.ranges import best_zero
-from edgekit.quantization.samples import subsample_evenly
-from edgekit.quantization.weights.gptq import Grid, Rounded, hessian, nearest, round_by_gptq, shrink_hessian
 from edgekit.quantization.weights.identifiers import STRANGE, is_strange
 from edgekit.runtimes.onnxruntime import Onnxruntime
-from edgekit.runtimes.onnxruntime.runner import evaluate, open_model
+from edgekit.runtimes.onnxruntime.runner import evaluate
 
-#: Where weights are coded or have 4 bits. Scales of coded weights repeat from block to block, and take nothing.
-SMALL_BLOCK = 32
-#: Weights of an output, by form; and the bits that coded ones may have.
-GRIDS = dict.fromkeys(("dynamic", "rows", "int16"), Grid(8))
-GRIDS |= {"blockwise": Grid(8, BLOCK), "four-bit": Grid(4, SMALL_BLOCK)}
-CODED = tuple(bits / 4 for bits in range(10, 29))
-GRIDS |= {f"{form}-{bits:g}": Grid(8, 0, bits) for form in ("dynamic", "rows") for bits in CODED}
-GRIDS |= {f"blockwise-{bits:g}": Grid(8, SMALL_BLOCK, bits) for bits in CODED}
-GRIDS |= {f"table-{bits:g}": Grid(8, SMALL_BLOCK, bits, even=True) for bits in CODED}
 #: At most so many rows count as few.
 FEW_ROWS = 16
 #: Products of many rows: a form is not for one that alone moves the part's outputs by more (relative root mean square).
-#: All may move them by 4 %, and by less where that takes little time. Blocks take too long to be among the forms.
+#: All may move them by 2.5 %, and by less where that takes little time. Blocks take too long to be among the forms.
 BOUNDS = Bounds(
     {"dynamic": 0.025, "rows": 0.03},
     Onnxruntime.costs["product"],
-    aim=0.04,
+    aim=0.025,
     near=0.015,
-    worth=2.0,
+    worth=3.0,
 )
 #: Of a part whose small errors others build on (an encoder that a decoder reads at every step): each decides alone.
 CAREFUL = Bounds({"dynamic": 0.006, "rows": 0.018, "blockwise": 0.018})
 #: A rotated graph computes what it did before, but for the last digits; by at most this.
 _SAME = 1e-4
-#: Inputs of products are recorded until there are so many rows, of at most so many calls. With too few, weights are
-#: rounded to nearest: by some twenty rows of one clip the decoder of whisper-base came out 40 % away in four bits.
-_ROWS, _CALLS, _TOO_FEW = 4000, 2048, 128
-#: Rows that are put into Hessians at once.
-_BATCH = 256
 #: Why a product is blockwise whatever else is true of it.
 TIED = "shares its weights with the embedding"
 
@@ -100,77 +86,6 @@ Moved = Callable[[str, str], float]
 #: (how far a layer moves the outputs, shapes of the layers that need a form, shapes of those that are blockwise) ->
 #: layer -> its form: for all layers that need one, and for those of the others that are better in float.
 Chooser = Callable[[Moved, Mapping[str, Shape], Mapping[str, Shape]], Mapping[str, LayerPlan]]
-
-
-class Weights:
-    """The weights of products, rounded once for every form: by the inputs that were recorded of a product, if any.
-
-    Args:
-        curvatures: node -> Hessian [K, K] of its inputs. inputs: node -> what else is known of these. rows: how many
-            were recorded.
-    """
-
-    def __init__(
-        self,
-        curvatures: Mapping[str, NDArray[np.float64]] | None = None,
-        inputs: Mapping[str, written.Rows] | None = None,
-        rows: int = 0,
-    ) -> None:
-        self._curvatures, self._made = dict(curvatures or {}), dict[tuple[str, Grid], Rounded]()
-        self._inputs, self._rows = dict(inputs or {}), rows
-
-    def inputs(self, node: str) -> written.Rows:
-        """What is known of the inputs of `node`."""
-        return self._inputs.get(node, written.Rows())
-
-    def of(self, node: str, weight: Floats, form: str) -> Rounded:
-        """Those of `node`, [K, N], as `form` has them."""
-        key = node, GRIDS[form]
-        if key not in self._made:
-            curvature = self._curvatures.get(node)
-            if curvature is not None:
-                curvature = shrink_hessian(curvature, self._rows)
-            made = nearest(weight, key[1]) if curvature is None else round_by_gptq(weight, curvature, key[1])
-            self._made[key] = made
-        return self._made[key]
-
-
-def record_inputs(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[Feeds]) -> Weights:
-    """Weights for `nodes` (products) by their inputs on some of `feeds`."""
-    inputs = {node.name: node.input[0] for node in model.graph.node if node.name in nodes}
-    curvatures: dict[str, NDArray[np.float64]] = {}
-    ends, waiting = (defaultdict[str, list[Floats]](list) for _ in range(2))
-    runner = open_model(model, dict.fromkeys(inputs.values()))
-    count = 0
-    for feed in subsample_evenly(feeds, _CALLS):
-        seen = {name: value.reshape(-1, value.shape[-1]) for name, value in runner(feed).items()}
-        for name, rows in seen.items():
-            ends[name].append(np.stack([rows.min(axis=1), rows.max(axis=1)]))
-            waiting[name].append(rows)
-            if sum(map(len, waiting[name])) >= _BATCH:
-                curvatures[name] = hessian(np.concatenate(waiting.pop(name)), curvatures.get(name))
-        count += max(map(len, seen.values()), default=0)
-        if count >= _ROWS:
-            break
-    if count < _TOO_FEW:
-        return Weights()
-    for name, left in waiting.items():
-        curvatures[name] = hessian(np.concatenate(left), curvatures.get(name))
-    tied = {product.node for product in products(model) if product.table}
-    found = {node: curvatures[name] for node, name in inputs.items()}
-    shapes = {spec.name: spec.shape for spec in runner.outputs}
-    known = {
-        name: written.Rows(best_zero(*np.concatenate(pairs, axis=1)), all(size == 1 for size in shapes[name][:-2]))
-        for name, pairs in ends.items()
-    }
-    # Of a table that is looked up, too, the rows themselves count as much as the products with them. By the products
-    # alone, what inputs rarely show is left to chance: whisper-base's embedding in 4 bits moves the next token by 0.030
-    # nats (KL divergence), as much as to nearest; with its rows by 0.013.
-    return Weights(
-        {node: shrink_hessian(curvature, share=1) if node in tied else curvature for node, curvature in found.items()},
-        {node: known[name] for node, name in inputs.items()},
-        count,
-    )
 
 
 def bounds_of(costs: Mapping[str, float], *, careful: bool, absent: Collection[str] = ()) -> Bounds:
@@ -296,17 +211,20 @@ def quantize(model: onnx.ModelProto, forms: Mapping[str, str], weights: Weights 
     quantized_inputs: set[str] = set()
     for node in model.graph.node:
         if node.name in chosen:
-            form = forms[node.name]
-            made = weights.of(node.name, chosen[node.name].weight, form)
+            form, weight, rows = forms[node.name], chosen[node.name].weight, weights.inputs(node.name)
+            made, behind = weights.of(node.name, weight, form), list[onnx.NodeProto]()
+            if rows.outliers and not made.grid.block:
+                node, before, behind = written.split_outliers(node, weight, rows.outliers, added)
+                nodes += before
             if made.grid.block:
                 nodes += written.blockwise(node, made, added)
             elif form == "int16":
                 nodes += written.int16(node, made, added, quantized_inputs, version_of(model))
             elif form.startswith("rows"):
-                rows = weights.inputs(node.name)
                 nodes += written.rows_alike(node, made, added, quantized_inputs, rows, version_of(model))
             else:
                 nodes += written.dynamic(node, made, added, quantized_inputs)
+            nodes += behind
         elif node.op_type == "Gather" and node.input[0] in shared:
             owner = shared[node.input[0]]
             made = weights.of(owner, chosen[owner].weight, forms[owner])

@@ -31,6 +31,7 @@ from edgekit.bundles.bundle import open_bundle  # noqa: E402
 from edgekit.bundles.opened import makers  # noqa: E402
 from edgekit.core import Feeds  # noqa: E402
 from edgekit.exporters.onnx import finding, linear, products, residual  # noqa: E402
+from edgekit.exporters.onnx.choice.weights import record_inputs  # noqa: E402
 from edgekit.exporters.onnx.convolutions import evened, places, qdq, rounding  # noqa: E402
 from edgekit.quantization.ranges import METHODS, Histograms  # noqa: E402
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner, open_model  # noqa: E402
@@ -51,7 +52,7 @@ def of_products(subject: Subject, forms: list[str]) -> Iterator[Variant]:
             continue
         nodes = [product.node for product in finding.products(model) if not product.node.endswith("/turn")]
         model = linear.equalize_inputs(model, nodes, subject.known) if equalized else model
-        by_inputs = products.record_inputs(model, nodes, subject.known)
+        by_inputs = record_inputs(model, nodes, subject.known)
         for compensated, form in itertools.product((False, True), forms):
             if equalized and form not in EQUALIZED:
                 continue

@@ -40,6 +40,7 @@ from edgekit.bundles.bundle import open_bundle  # noqa: E402
 from edgekit.bundles.opened import makers  # noqa: E402
 from edgekit.core import Feeds, Model  # noqa: E402
 from edgekit.exporters.onnx import finding, products  # noqa: E402
+from edgekit.exporters.onnx.choice.weights import record_inputs  # noqa: E402
 from edgekit.exporters.onnx.convolutions import places, qdq, rounding  # noqa: E402
 from edgekit.formats.checkpoint import read_checkpoint  # noqa: E402
 from edgekit.numerics.parity import spread  # noqa: E402
@@ -69,7 +70,7 @@ def layers_of(subject: Subject, forms: Sequence[str]) -> Layers:
     tensors = {node.name: node.output[0] for node in subject.graph.graph.node}
     if not subject.static:
         nodes = [product.node for product in finding.products(subject.graph)]
-        weights = products.record_inputs(subject.graph, nodes, subject.known)
+        weights = record_inputs(subject.graph, nodes, subject.known)
         return Layers({node: tensors[node] for node in nodes}, forms, partial(products.quantize, weights=weights))
     there = places.places(subject.graph)
     runner = open_model(subject.graph, there.tensors_to_calibrate, threads=1)

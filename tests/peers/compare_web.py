@@ -88,14 +88,23 @@ def main() -> None:
         print(f"{name:22} {statistics.median(seconds):7.2f} s {spread}, load {load:.2f} s, {peak:.0f} MB of memory,")
         print(f"{'':22} {megabytes:.1f} MB fetched; edgekit's time is ", end="")
         print(f"{statistics.median(shares):.2f} of it ({min(shares):.2f} to {max(shares):.2f})")
-        for said in rounds[0]["answers"] if isinstance(rounds[0]["answers"][0], str) else ():
-            print(f"{'':22} {said.strip()[:100]!r}")
+        if isinstance(rounds[0]["answers"][0], str):
+            for said in rounds[0]["answers"]:
+                print(f"{'':22} {said.strip()[:100]!r}")
+        else:
+            print(f"{'':22} least cosine with fp32's vectors: {least_cosine(rounds, found[CONTESTANTS[-1]]):.4f}")
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def total(round_: dict[str, Any]) -> float:
     return float(sum(round_["seconds"]))
+
+
+def least_cosine(rounds: list[dict[str, Any]], exact: list[dict[str, Any]]) -> float:
+    """Of all answers of the first rounds, vectors of length 1."""
+    pairs = zip(rounds[0]["answers"], exact[0]["answers"], strict=True)
+    return min(sum(a * b for a, b in zip(one, other, strict=True)) for one, other in pairs)
 
 
 def lay_out(options: argparse.Namespace, place: Path) -> list[str]:

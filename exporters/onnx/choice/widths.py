@@ -14,8 +14,9 @@ import onnx
 
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.choice.trials import Trials, calls_of
+from edgekit.exporters.onnx.choice.weights import CODED
 from edgekit.exporters.onnx.finding import Product, products, rows_of
-from edgekit.exporters.onnx.products import CODED, quantize
+from edgekit.exporters.onnx.products import quantize
 from edgekit.quantization.allocation import Choice, allocate
 from edgekit.quantization.plan import LayerPlan
 

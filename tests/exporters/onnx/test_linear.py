@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx import census, finding, linear, products
+from edgekit.exporters.onnx.choice.weights import record_inputs
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.weights import gptq
@@ -204,7 +205,7 @@ def test_rows_of_a_list_and_of_a_batch(single: bool) -> None:
     graph = onnx.helper.make_graph([node], "toy", ends[:1], ends[1:], [onnx.numpy_helper.from_array(weight, "w")])
     plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
     calls = [{"x": np.maximum(rng.standard_normal((1, 200, 64)), -0.2).astype(np.float32)}]
-    weights = products.record_inputs(plain, ["product"], calls)
+    weights = record_inputs(plain, ["product"], calls)
     assert weights.inputs("product").single == single
     assert weights.inputs("product").zero < 40
     made = products.quantize(plain, {"product": "rows"}, weights)
@@ -227,3 +228,28 @@ def test_products_of_one_input_in_unlike_forms() -> None:
     made = products.quantize(plain, {"product0": "dynamic", "product1": "rows"})
     answers = OnnxRunner(made.SerializeToString(), 1)({"x": x})
     assert relative_error([answers], [{f"y{i}": x @ weights[i] for i in (0, 1)}]) < 0.015
+
+
+@pytest.mark.parametrize("form", ["dynamic", "rows", "int16"])
+def test_outliers_are_multiplied_in_float(form: str) -> None:
+    """A large channel and a large weight, by which int8 alone loses the others' digits; two products read them."""
+    rng = np.random.default_rng(0)
+    weights = {name: rng.standard_normal((256, 32)).astype(np.float32) for name in ("one", "other")}
+    weights["one"][9, 5] = 300
+    nodes = [onnx.helper.make_node("MatMul", ["x", name], [f"{name}.y"], name=name) for name in weights]
+    sizes = (("x", 256), ("one.y", 32), ("other.y", 32))
+    ends = [onnx.helper.make_tensor_value_info(name, 1, [1, "n", size]) for name, size in sizes]
+    held = [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()]
+    graph = onnx.helper.make_graph(nodes, "toy", ends[:1], ends[1:], held)
+    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    x = rng.standard_normal((1, 300, 256)).astype(np.float32)
+    x[..., 3] *= 80
+    truth = [{f"{name}.y": x @ weight for name, weight in weights.items()}]
+    forms = dict.fromkeys(weights, form)
+    made = products.quantize(plain, forms, record_inputs(plain, list(weights), [{"x": x}]))
+    whole = products.quantize(plain, forms)
+    near, far = (relative_error([OnnxRunner(model.SerializeToString(), 1)({"x": x})], truth) for model in (made, whole))
+    assert near < 0.01 and far > 2 * near
+    assert Counter(node.op_type for node in made.graph.node)["Gather"] == 1  # both products read what was cut once
+    small = constants(made)["one.outliers"]
+    np.testing.assert_allclose(np.sort(np.abs(small).max(axis=1))[-1], 300)

@@ -23,10 +23,10 @@ from edgekit.common.packed import pack
 from edgekit.core import Artifact, Part, Recipe, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported
 from edgekit.exporters.onnx import EXPORTER, finding, products
+from edgekit.exporters.onnx.choice.weights import GRIDS, record_inputs
 from edgekit.exporters.onnx.finding import BLOCK
 from edgekit.exporters.onnx.forms import pack_steps
 from edgekit.exporters.onnx.graph import constants
-from edgekit.exporters.onnx.products import GRIDS
 from edgekit.numerics.parity import LIMITS, PARTLY_4_BITS, part_error, relative_error
 from edgekit.quantization.choice import Bounds
 from edgekit.quantization.latencies import Shape
@@ -149,7 +149,7 @@ def test_weights_are_rounded_by_inputs_where_these_are_enough(calls: int) -> Non
     basis = rng.standard_normal((16, 64))
     inputs = [{"x": (rng.standard_normal((1, 30, 16)) @ basis).astype(np.float32)} for _ in range(calls)]
     [product] = finding.products(plain)
-    made = products.record_inputs(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
+    made = record_inputs(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
     near = nearest(product.weight, GRIDS["four-bit"]).weights()
     assert (made == near).all() == (calls == 2)
 
@@ -184,7 +184,7 @@ def test_a_table_that_is_looked_up_too_keeps_its_rows() -> None:
     ]
     [product] = finding.products(plain)
     assert product.table == "table"
-    made = products.record_inputs(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
+    made = record_inputs(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
     near = nearest(product.weight, GRIDS["four-bit"]).weights()
     table_errors = [relative_error([{"w": one}], [{"w": product.weight}]) for one in (made, near)]
     x = np.concatenate([feed["x"][0] for feed in inputs])
@@ -200,7 +200,7 @@ def test_a_tied_table_in_fewer_bits(tmp_path: Path, form: str) -> None:
     model = products.quantize(onnx.load(tmp_path / "toy.onnx"), {"table:1": form})
     held = b"".join(array.tobytes() for name, array in constants(model).items() if name.startswith("MatMul."))
     pack(held, tmp_path / "held.gz")
-    bits = products.GRIDS[form].coded or products.GRIDS[form].bits
+    bits = GRIDS[form].coded or GRIDS[form].bits
     assert (tmp_path / "held.gz").stat().st_size <= VOCABULARY * WIDTH * (bits + 0.7) / 8
     calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
     assert part_error(OnnxRunner(model.SerializeToString(), 1), calls) < 2 * LIMITS["int8"]
@@ -209,7 +209,7 @@ def test_a_tied_table_in_fewer_bits(tmp_path: Path, form: str) -> None:
 def test_bits_that_a_recipe_asks_for(tmp_path: Path) -> None:
     artifact = export(tmp_path, "int8", options={"bits": {"toy": 4.5}})
     forms = {layer["form"] for layer in artifact.census["layers"].values()}
-    assert len(forms) > 1 and max(products.GRIDS[form].coded for form in forms) > 4
+    assert len(forms) > 1 and max(GRIDS[form].coded for form in forms) > 4
     assert artifact.file == "toy.onnx.gz" and not (tmp_path / "toy.onnx").exists()
     calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
     assert part_error(RUNTIME.load(tmp_path / "toy.onnx.gz", 1), calls) < LIMITS[PARTLY_4_BITS]

@@ -11,6 +11,7 @@ from onnx import helper, numpy_helper
 
 from edgekit.common.packed import pack
 from edgekit.exporters.onnx import half, products
+from edgekit.exporters.onnx.choice.weights import GRIDS
 from edgekit.exporters.onnx.choice.widths import narrow_weights
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.plan import LayerPlan
@@ -48,7 +49,7 @@ def planned(form: str, bits: float, floats: tuple[str, ...] = ()) -> tuple[onnx.
 
 
 def bits_of(form: str) -> float:
-    return products.GRIDS[form].coded or 8
+    return GRIDS[form].coded or 8
 
 
 @pytest.mark.parametrize("form", ["blockwise", "rows", "dynamic"])
