@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
 
-from edgekit.common.lazy import np
-from edgekit.exporters.onnx.graph import attribute, rebuild
+from edgekit.common.lazy import NDArray, np
+from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 
 #: A step: an operator and what it reads: the function's input (``"x"``), the result of a step by its place, a constant.
 _Step = tuple[str | int | float, ...]
@@ -105,3 +107,57 @@ def types_of(model: onnx.ModelProto) -> dict[str, int]:
     graph = onnx.shape_inference.infer_shapes(model).graph
     types = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.value_info, *graph.output)}
     return types | {tensor.name: tensor.data_type for tensor in graph.initializer}
+
+
+def put_leaks_first(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Leaky ReLUs right behind what they were limited in front of, a maximum pool at most between; the limits behind,
+    as the leaky ReLU makes them. A rising function may change places with limits and with a maximum."""
+    arrays = constants(model)
+    users = Counter(name for node in model.graph.node for name in node.input)
+    users.update(value.name for value in model.graph.output)
+    made = {output: node for node in model.graph.node for output in node.output}
+    leaks, renamed, added = dict[str, onnx.NodeProto](), dict[str, str](), dict[str, NDArray[Any]]()
+    for node in model.graph.node:
+        before = made.get(node.input[0]) if node.op_type == "LeakyRelu" and attribute(node, "alpha", 0.01) > 0 else None
+        between = before if before is not None and before.op_type == "MaxPool" and len(before.output) == 1 else None
+        clip = made.get(between.input[0]) if between is not None else before
+        if clip is None or clip.op_type != "Clip" or any(name and name not in arrays for name in clip.input[1:]):
+            continue
+        if all(users[one.output[0]] == 1 for one in (clip, before) if one is not None):
+            leaks[clip.output[0]], renamed[node.input[0]] = node, node.output[0]
+    nodes, gone = list[onnx.NodeProto](), {leak.output[0] for leak in leaks.values()}
+    for node in model.graph.node:
+        if node.op_type == "LeakyRelu" and node.output[0] in gone:
+            continue
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        if leak := leaks.get(node.output[0]):
+            slope, copy.input[0] = attribute(leak, "alpha", 0.01), f"{node.output[0]}.leaky"
+            nodes.append(helper.make_node("LeakyRelu", [node.input[0]], [copy.input[0]], name=leak.name, alpha=slope))
+            for place, name in enumerate(node.input[1:], 1):
+                if name:
+                    limit, copy.input[place] = arrays[name], f"{copy.input[0]}.{place}"
+                    added[copy.input[place]] = np.where(limit < 0, limit * slope, limit).astype(limit.dtype)
+        copy.output[0] = renamed.get(copy.output[0], copy.output[0])
+        nodes.append(copy)
+    return rebuild(model, nodes, added)
+
+
+def limit_by_extremes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Limits by maxima and minima, but right behind convolutions and products, which compute them on their way."""
+    by_weights = {output for node in model.graph.node if node.op_type in ("Conv", "Gemm") for output in node.output}
+    floats = {name for name, kind in types_of(model).items() if kind == TensorProto.FLOAT}
+    nodes = list[onnx.NodeProto]()
+    for node in model.graph.node:
+        if node.op_type != "Clip" or node.input[0] in by_weights or node.input[0] not in floats:
+            nodes.append(node)
+            continue
+        limits = [(operator, limit) for operator, limit in zip(("Max", "Min"), node.input[1:], strict=False) if limit]
+        x = node.input[0]
+        for number, (operator, limit) in enumerate(limits, 1):
+            out = node.output[0] if number == len(limits) else f"{node.output[0]}.{number}"
+            nodes.append(helper.make_node(operator, [x, limit], [out], name=f"{node.name}.{operator}"))
+            x = out
+        if not limits:
+            nodes.append(helper.make_node("Identity", [x], list(node.output), name=node.name))
+    return rebuild(model, nodes, {})

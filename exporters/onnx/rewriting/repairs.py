@@ -1,4 +1,4 @@
-"""Forms that a runtime computes wrongly, and what computes the same in their place: by the words of its constraints."""
+"""Forms that a runtime computes wrongly or slowly, and what computes the same: by the words of its constraints."""
 
 from __future__ import annotations
 
@@ -158,6 +158,8 @@ REPAIRS: Mapping[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
     "a sigmoid in coarse steps": functions.compute_answers,
     "a gelu in coarse steps": functions.compute_gelus,
     "an exponential far from 0": functions.bound_exponents,
+    "limits in front of a leaky ReLU": functions.put_leaks_first,
+    "a limit of its own": functions.limit_by_extremes,
     "a convolution of moved inputs": part_moved_inputs,
     "16-bit steps of a normalization": part_wide_steps,
     "int4 without a zero point": add_zero_points,

@@ -38,6 +38,16 @@ class OnnxruntimeWeb(Runtime):
             "weights cast to float",
             "in WebAssembly efficientnet-lite0 in static int8 takes 1.4 times as long as in float",
         ),
+        Constraint(
+            "limits in front of a leaky ReLU",
+            "a leaky ReLU right behind its convolution",
+            "in WebAssembly it is computed value by value, but as part of a convolution eight at once",
+        ),
+        Constraint(
+            "a limit of its own",
+            "a maximum and a minimum",
+            "in WebAssembly Clip takes seven times as long as Max: a fifth of openwakeword-hey-jarvis's time",
+        ),
     )
     #: Of the encoder of whisper-base in Chromium on one thread. What is computed in float is held in float, and counts
     #: for its memory as well: a page has a gigabyte at most, and gives none of it back.

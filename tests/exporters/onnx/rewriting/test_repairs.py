@@ -18,7 +18,7 @@ from onnx.helper import make_node
 from edgekit.exporters.onnx.graph import CONTRIB
 from edgekit.exporters.onnx.rewriting import repairs
 from edgekit.numerics.parity import relative_error
-from edgekit.registry import find
+from edgekit.registry import find, names
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 RNG = np.random.default_rng(0)
@@ -94,6 +94,25 @@ def function(name: str, x: Any) -> tuple[Any, onnx.ModelProto]:
     return x, graph(x, nodes, [numpy_helper.from_array(np.array(x.shape), "shape")])
 
 
+def leaky(pool: bool) -> tuple[Any, onnx.ModelProto]:
+    """A convolution, limits, a maximum pool if asked, and a leaky ReLU."""
+    x, w = (RNG.standard_normal(shape, np.float32) for shape in ((1, 3, 8, 8), (4, 3, 3, 3)))
+    nodes = [make_node("Conv", ["x", "w"], ["c"], name="conv"), make_node("Clip", ["c", "low", "high"], ["l"])]
+    nodes += [make_node("MaxPool", ["l"], ["p"], kernel_shape=(2, 2), pads=(1, 1, 1, 1))] if pool else []
+    nodes += [make_node("LeakyRelu", ["p" if pool else "l"], ["y"], name="leaky", alpha=0.2)]
+    limits = (numpy_helper.from_array(np.array(value, np.float32), name) for name, value in (("low", -2), ("high", 3)))
+    return x, graph(x, nodes, [numpy_helper.from_array(w, "w"), *limits])
+
+
+def limits(*kept: str) -> tuple[Any, onnx.ModelProto]:
+    """A sum between limits."""
+    held = [numpy_helper.from_array(np.array(value, np.float32), name) for name, value in (("low", -1), ("high", 2))]
+    ends = ["s", *(name if name in kept else "" for name in ("low", "high"))]
+    nodes = [make_node("Add", ["x", "x"], ["s"]), make_node("Clip", ends, ["y"], name="limits")]
+    x = below(-3, 3)
+    return x, graph(x, nodes, held)
+
+
 def below(most: float, least: float, *sizes: int) -> Any:
     return np.linspace(least, most, 512, dtype=np.float32).reshape(sizes or (1, 512))
 
@@ -105,6 +124,12 @@ FORMS: dict[str, tuple[str, Callable[[], tuple[Any, onnx.ModelProto]], float]] =
     "channels last, by shapes": ("a convolution of moved inputs", lambda: convolution("Reshape"), 0),
     "int4": ("int4 without a zero point", lambda: product(7, 1), 0),
     "depth": ("scales along the depth", lambda: product(127, 0), 0.02),  # rounded twice
+    "leaky ReLU": ("limits in front of a leaky ReLU", lambda: leaky(False), 1e-6),
+    "leaky ReLU of a pool": ("limits in front of a leaky ReLU", lambda: leaky(True), 1e-6),
+    "limits": ("a limit of its own", lambda: limits("low", "high"), 0),
+    "lower limit": ("a limit of its own", lambda: limits("low"), 0),
+    "upper limit": ("a limit of its own", lambda: limits("high"), 0),
+    "no limit": ("a limit of its own", limits, 0),
     "negation": ("a negation of five axes", lambda: function("Neg", below(1, -1, 1, 2, 4, 8, 8)), 0),
     "sigmoid": ("a sigmoid in coarse steps", lambda: function("Sigmoid", below(-7, -9)), 1e-4),
     "gelu": ("a gelu in coarse steps", lambda: function("Gelu", below(-1, -40)), 2e-3),
@@ -134,8 +159,15 @@ def test_what_no_runtime_rules_out_stays() -> None:
 
 
 def test_the_words_are_those_of_a_runtime() -> None:
-    assert set(repairs.REPAIRS) <= repairs.ruled_out("qnn")
+    assert set(repairs.REPAIRS) <= {word for runtime in names("runtimes") for word in repairs.ruled_out(runtime)}
     assert not find("runtimes", "qnn").contradictions()
+
+
+def test_limits_that_others_read_stay_in_front_of_a_leaky_relu() -> None:
+    x, model = leaky(False)
+    model.graph.output.append(helper.make_tensor_value_info("l", TensorProto.FLOAT, ["?"] * x.ndim))
+    repaired = repairs.repair(model, ["limits in front of a leaky ReLU"])
+    assert [node.op_type for node in repaired.graph.node] == ["Conv", "Clip", "LeakyRelu"]
 
 
 def test_a_reshaped_channels_last_picture_that_is_computed_with_first_stays() -> None:
