@@ -24,9 +24,9 @@ LINES = """
     models/vision 531, models/vits 469, models/whisper 1969
     targets 17, targets/android 2334, targets/common 663, targets/ios 216, targets/microcontroller 882,
     targets/web 784
-    toolkit 413, toolkit/benchmarking 985, toolkit/bundles 935, toolkit/cli 1581, toolkit/common 483,
+    toolkit 413, toolkit/benchmarking 985, toolkit/bundles 935, toolkit/cli 1581, toolkit/common 485,
     toolkit/core 817, toolkit/estimation 472, toolkit/formats 6550, toolkit/gate 1265, toolkit/importers 4573,
-    toolkit/llama 410, toolkit/numerics 324, toolkit/pipeline 2045, toolkit/pool 222, toolkit/quantization 1116,
+    toolkit/llama 410, toolkit/numerics 398, toolkit/pipeline 2048, toolkit/pool 222, toolkit/quantization 1117,
     toolkit/reports 1972, toolkit/runtimes 4030, toolkit/sources 990, toolkit/tasks 5348
 """
 PYTHON = {name: int(most) for name, most in re.findall(r"([a-z/]+) (\d+)", LINES)}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from edgekit.common.lazy import Floats, NDArray, np
@@ -33,11 +33,16 @@ _AXES = 3
 
 
 class Converted(NamedTuple):
-    """A layer as a converter made it: its weights, the axis of their outputs, and a name that tells of the source."""
+    """A layer as a converter made it: its weights, the axis of their outputs, and a name that tells of the source.
+
+    others: what else it multiplies, as a recurrent layer does its own state. The first weights name the layer; where the
+    others are those of nobody, neither is the layer the source's.
+    """
 
     weights: NDArray[Any]
     axis: int
     hint: str = ""
+    others: Sequence[NDArray[Any]] = ()
 
 
 class Identifiers:
