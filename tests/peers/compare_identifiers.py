@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import shorten
 from typing import Any
 from unittest import mock
 
@@ -50,6 +51,10 @@ PRODUCTS = {
 _COMPUTED = re.compile(r"\.parametrizations\.(\w+)\.original\d*$")
 #: Cells below this tell what is absent.
 _ENOUGH = 0.99
+#: Bytes that a device has: whether a model in float fits one is not asked.
+_ROOM = 1 << 40
+#: Letters of a reason.
+_SHORT = 90
 
 
 class Multiplied(TorchDispatchMode):
@@ -166,9 +171,21 @@ def counting() -> Iterator[Counted]:
 
 def share(model: str, target: str, runtime: str, *, why: bool) -> str:
     """A cell of the table."""
-    with TemporaryDirectory() as folder, counting() as counted:
+    with (
+        TemporaryDirectory() as folder,
+        mock.patch("edgekit.pipeline.artifacts.cache_folder", lambda: Path(folder)),  # no file of an earlier export
+        counting() as counted,
+    ):
+        room = {} if target == "laptop" else {"ram": _ROOM, "download": _ROOM}
         edgekit.export(
-            model, target, runtime=runtime, precision="fp32", evidence=False, fallback=False, out=Path(folder) / "made"
+            model,
+            target,
+            runtime=runtime,
+            precision="fp32",
+            evidence=False,
+            fallback=False,
+            out=Path(folder) / "made",
+            **room,
         )
     whole = sum(size for sizes in counted.multiplied.values() for size in sizes.values())
     if not whole:
@@ -186,12 +203,15 @@ def share(model: str, target: str, runtime: str, *, why: bool) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", nargs="+", help="default: all but language models, which are files of GGUF")
+    parser.add_argument("--models", nargs="+", help="default: all but language models, which are files of GGUF, and ready int8 files")
     parser.add_argument("--formats", nargs="+", default=list(FORMATS))
     parser.add_argument("--why", action="store_true", help="all that is absent, and layers with weights of nobody")
     asked: Any = parser.parse_args()
     models = asked.models or [
-        name for name in names("models") if find("models", name).task.name != "text-generation"
+        name
+        for name, model in ((name, find("models", name)) for name in names("models"))
+        if model.task.name != "text-generation"
+        and not any(spec.dtype == "int8" for part in model.network.parts for spec in part.inputs)
     ]
     print(f"| model | {' | '.join(asked.formats)} |\n|{'---|' * (1 + len(asked.formats))}", flush=True)
     for model in models:
@@ -200,7 +220,8 @@ def main() -> None:
             try:
                 cells.append(share(model, *FORMATS[name], why=asked.why))
             except EdgekitError as exc:
-                cells.append(exc.message.splitlines()[0][:160])
+                reason = exc.message.splitlines()[0].removeprefix(f"{model} on {FORMATS[name][0]}: ")
+                cells.append(reason if asked.why else shorten(reason, _SHORT, placeholder=" ..."))
         print(f"| {model} | {' | '.join(cells)} |", flush=True)
 
 

@@ -69,6 +69,8 @@ class Identifiers:
         found, lost, seen = dict[str, str](), dict[str, int](), Counter[str]()
         for own, layer in layers.items():
             name = self._find(layer)
+            if not all(self._find(Converted(other, layer.axis)) for other in layer.others):
+                name = ""
             if not name and layer.weights.size == layer.weights.shape[layer.axis]:
                 name = layer.hint or own
             elif not name:
