@@ -203,7 +203,9 @@ def share(model: str, target: str, runtime: str, *, why: bool) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", nargs="+", help="default: all but language models, which are files of GGUF, and ready int8 files")
+    parser.add_argument(
+        "--models", nargs="+", help="default: all but language models, which are files of GGUF, and ready int8 files"
+    )
     parser.add_argument("--formats", nargs="+", default=list(FORMATS))
     parser.add_argument("--why", action="store_true", help="all that is absent, and layers with weights of nobody")
     asked: Any = parser.parse_args()
