@@ -35,8 +35,8 @@ _AXES = 3
 class Converted(NamedTuple):
     """A layer as a converter made it: its weights, the axis of their outputs, and a name that tells of the source.
 
-    others: what else it multiplies, as a recurrent layer does its own state. The first weights name the layer; where the
-    others are those of nobody, neither is the layer the source's.
+    others: weights of what else it multiplies, as a recurrent layer does its own state. The first weights name the
+    layer; where the others are those of nobody, neither is the layer the source's.
     """
 
     weights: NDArray[Any]
