@@ -36,6 +36,8 @@ from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD, WEIGHTED, axis_of_
 _DAY = "com.github.apple.coremltools.conversion_date"
 #: From so many inputs on, half of them are held out to choose by them which layers keep more bits.
 _ENOUGH = 16
+#: What an LSTM holds beside the weights of its inputs.
+_OTHERS = ("weight_hh", "weight_ih_back", "weight_hh_back")
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,9 @@ def identifiers(program: Any, module: Any) -> dict[str, str]:
     for op in operations(function_of(program)):
         held = op.inputs.get(WEIGHTED.get(op.op_type, ""))
         if held is not None and held.val is not None and held.val.ndim > 1:
-            layers[op.name] = Converted(held.val, axis_of_outputs(op), held.name)
+            more = [op.inputs.get(name) for name in _OTHERS] if op.op_type == "lstm" else []
+            others = [other.val for other in more if other is not None and other.val is not None]
+            layers[op.name] = Converted(held.val, axis_of_outputs(op), held.name, others)
     return Identifiers(weights_of(module)).names(layers)[0]
 
 

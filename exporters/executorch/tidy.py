@@ -86,10 +86,16 @@ def name_layers(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> dict[str, 
     nodes, layers = {node.name: node for node in graph.graph.nodes if node.target in _HOLDERS}, dict[str, Converted]()
     for own, node in nodes.items():
         place, axis = _HOLDERS[node.target]
-        holder = node.args[2][0] if node.target is _aten.lstm.input else node.args[place]
+        holder, *others = node.args[2] if node.target is _aten.lstm.input else [node.args[place]]
         if holder.op == "get_attr" and constant_of(graph, holder).ndim > 1:
             turned = node.target is _aten.convolution.default and node.args[6]
-            layers[own] = Converted(constant_of(graph, holder).numpy(), 1 if turned else axis, name_of(node))
+            more = [constant_of(graph, other).numpy() for other in others if other.op == "get_attr"]
+            layers[own] = Converted(
+                constant_of(graph, holder).numpy(),
+                1 if turned else axis,
+                name_of(node),
+                [held for held in more if held.ndim > 1],
+            )
     names, lost = Identifiers(weights).names(layers)
     for own, name in names.items():
         nodes[own].meta["custom"] = {**nodes[own].meta.get("custom", {}), _LAYER: name}

@@ -5,8 +5,9 @@ Parts made of convolutions get static int8 (`static`), the others a form for eve
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -113,14 +114,14 @@ class OnnxExporter(Exporter):
         artifacts = []
         for part in model.network.parts:
             precision = "fp32" if model.network.precision else recipe.precision
-            graph = self._reference(part, checkpoint, precision, work, progress)
+            read = partial(self._reference, part, checkpoint, precision, work, progress)
             if model.network.precision:
-                artifacts.append(_copy_ready_model(model, part, graph, recipe, out))
+                artifacts.append(_copy_ready_model(model, part, read(), recipe, out))
                 continue
             float_part = not part.quantize or part.name in recipe.options.get("float_parts", ())
             precision = "fp32" if float_part else recipe.precision
-            artifacts.append(self._write(part, graph, precision, recipe, calibration.get(part.name, ()), out, progress))
-            del graph
+            artifacts.append(self._write(part, read, precision, recipe, calibration.get(part.name, ()), out, progress))
+            gc.collect()  # a trace and a choice refer to themselves
             give_back()
         return artifacts
 
@@ -207,17 +208,23 @@ class OnnxExporter(Exporter):
             ready = built.model if isinstance(built, OnnxGraph) else None
             if ready is None:
                 traced = without_needless(from_torch(part, built))
+                gc.collect()  # what torch traced refers to itself
                 give_back()
                 name_layers(traced, built)
-            onnx.save(ready or traced, file)
-            if ready and precision != "fp32":
-                onnx.save(without_needless(simplify_graph(ready)), simple)
+                del built
+                onnx.save(traced, file)
+                del traced
+            else:
+                onnx.save(ready, file)
+                if precision != "fp32":
+                    onnx.save(without_needless(simplify_graph(ready)), simple)
+            give_back()
         return onnx.load(simple if simple.exists() and precision != "fp32" else file)
 
     def _write(
         self,
         part: Part,
-        graph: onnx.ModelProto,
+        read: Callable[[], onnx.ModelProto],
         precision: str,
         recipe: Recipe,
         feeds: Sequence[Feeds],
@@ -229,14 +236,13 @@ class OnnxExporter(Exporter):
         from edgekit.exporters.onnx.rewriting import repairs, scalars
 
         ruled_out = repairs.ruled_out(recipe.runtime)
-        if precision != "int8" and SCALARS in ruled_out:
-            graph = scalars.fold_scalars(graph)
         choice: dict[str, LayerPlan] = {}
         calibrated: Facts = {}
-        if precision == "fp16":
-            graph = half.store_in_half(graph)
-        elif precision == "int8":
-            graph, choice, calibrated = self._int8(part, graph, recipe, feeds, progress)
+        if precision == "int8":  # the float graph is let go of as soon as it has been rewritten
+            graph, choice, calibrated = self._int8(part, read(), recipe, feeds, progress)
+        else:
+            graph = scalars.fold_scalars(read()) if SCALARS in ruled_out else read()
+            graph = half.store_in_half(graph) if precision == "fp16" else graph
         graph = repairs.repair(graph, ruled_out)
         share(graph)
         facts = census.census(graph)

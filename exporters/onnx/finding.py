@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from edgekit.common.lazy import Floats, np
 from edgekit.core import Feeds
-from edgekit.exporters.onnx.graph import constants
 from edgekit.quantization.samples import subsample_evenly
 from edgekit.runtimes.onnxruntime.runner import evaluate
 
@@ -22,34 +21,45 @@ BLOCK = 64
 
 @dataclass(frozen=True)
 class Product:
-    """A MatMul with a constant right side: node name, weights [K, N], and the table it shares with a Gather, if any."""
+    """A MatMul with a constant right side.
+
+    Attributes:
+        node: its name. shape: of its weights, (K, N). table: that it shares with a Gather, if any.
+        tensor: of the weights. turned: whether it has them as [N, K].
+    """
 
     node: str
-    weight: Floats
+    shape: tuple[int, int]
     table: str | None
+    tensor: onnx.TensorProto
+    turned: bool
+
+    @property
+    def weight(self) -> Floats:
+        """The weights, float32 [K, N]: a copy each time, since those of all products are as large as the graph."""
+        array: Floats = numpy_helper.to_array(self.tensor)
+        return array.T if self.turned else array
 
 
 def products(model: onnx.ModelProto) -> list[Product]:
     """All products with constant weights, in graph order."""
-    arrays = constants(model)
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     made = {output: node for node in model.graph.node for output in node.output}
-    tables = {node.input[0] for node in model.graph.node if node.op_type == "Gather" and node.input[0] in arrays}
+    tables = {node.input[0] for node in model.graph.node if node.op_type == "Gather" and node.input[0] in tensors}
     found = []
     for node in model.graph.node:
         if node.op_type != "MatMul":
             continue
         right, table = node.input[1], None
         source = made.get(right)
-        if right in arrays:
-            weight = arrays[right]
-        elif source is not None and source.op_type == "Transpose" and source.input[0] in arrays:
-            weight = arrays[source.input[0]].T
-            whole = weight.shape[0] % BLOCK == 0  # padded blocks would end up in the embedding
-            table = source.input[0] if source.input[0] in tables and whole else None
-        else:
+        turned = right not in tensors and source is not None and source.op_type == "Transpose"
+        tensor = tensors.get(source.input[0] if turned and source is not None else right)
+        if tensor is None or len(tensor.dims) != 2 or tensor.data_type != onnx.TensorProto.FLOAT:
             continue
-        if weight.ndim == 2 and weight.dtype == np.float32:
-            found.append(Product(node.name, weight, table))
+        inputs, outputs = tensor.dims[::-1] if turned else tensor.dims
+        if turned and tensor.name in tables and inputs % BLOCK == 0:  # padded blocks would end up in the embedding
+            table = tensor.name
+        found.append(Product(node.name, (inputs, outputs), table, tensor, turned))
     return found
 
 
@@ -63,6 +73,6 @@ def rows_of(model: onnx.ModelProto, found: Sequence[Product], feeds: Sequence[Fe
     chosen = subsample_evenly(feeds, 9)
     kinds = [tuple(value.shape for value in feed.values()) for feed in chosen]
     alike = dict(zip(kinds, chosen, strict=True))
-    ran = dict(zip(alike, evaluate(model, list(alike.values()), shapes.values(), nodes), strict=True))
+    ran = dict(zip(alike, evaluate(model, list(alike.values()), shapes.values(), nodes, hasty=True), strict=True))
     outs = [ran[kind] for kind in kinds]
     return {p.node: int(np.median([out[shapes[p.node]][:-1].prod() for out in outs])) for p in found}

@@ -30,8 +30,9 @@ _OUTPUTS = {"Conv": [0], "ConvTranspose": [1]}
 
 
 def with_products(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Every Gemm with constant weights as a product and a sum."""
-    arrays, nodes, added = constants(model), list[onnx.NodeProto](), dict[str, NDArray[Any]]()
+    """Every Gemm with constant weights as a product and a sum; the graph itself where it has none."""
+    held = any(node.op_type == "Gemm" for node in model.graph.node)
+    arrays, nodes, added = constants(model) if held else {}, list[onnx.NodeProto](), dict[str, NDArray[Any]]()
     seen = set[str]()
     for i, node in enumerate(model.graph.node):  # graphs from elsewhere may have nodes without a name, or of the same
         node.name = f"{node.name}/{node.op_type}_{i}" if not node.name or node.name in seen else node.name
@@ -48,7 +49,7 @@ def with_products(model: onnx.ModelProto) -> onnx.ModelProto:
         nodes.append(helper.make_node("MatMul", [node.input[0], weight], [made], name=node.name))
         if biased:
             nodes.append(helper.make_node("Add", [made, node.input[2]], [out], name=f"{node.name}.bias"))
-    return rebuild(model, nodes, added)
+    return rebuild(model, nodes, added) if held else model
 
 
 def with_tables(model: onnx.ModelProto, bits: float = 0) -> tuple[onnx.ModelProto, dict[str, LayerPlan]]:
@@ -81,7 +82,7 @@ def with_tables(model: onnx.ModelProto, bits: float = 0) -> tuple[onnx.ModelProt
             helper.make_node("Unsqueeze", [f"{name}.scale", last], [f"{name}.column"], name=f"{name}.unsqueeze"),
             helper.make_node("Mul", [f"{name}.float", f"{name}.column"], [out], name=f"{name}.mul"),
         ]
-    return rebuild(model, nodes, added), choice
+    return rebuild(model, nodes, added) if choice else model, choice
 
 
 def with_stored(

@@ -13,8 +13,8 @@ from edgekit.exporters.onnx.graph import attribute
 from edgekit.exporters.onnx.recurrent import with_folded
 from edgekit.quantization.weights.identifiers import Converted, Identifiers
 
-#: Operators with weights -> the input that may hold them, and the axis of their outputs. Of a recurrent layer, the
-#: weights of its inputs.
+#: Operators with weights -> the input that may hold them, and the axis of their outputs. A recurrent layer is named by
+#: the weights of its inputs.
 _WEIGHTED = {
     "Conv": (1, 0), "ConvTranspose": (1, 1), "MatMul": (1, -1), "Gemm": (1, 1), "Gather": (0, 0), "LSTM": (1, 0),
     "GRU": (1, 0), "RNN": (1, 0), "Einsum": (1, 0),
@@ -38,8 +38,10 @@ def _read_layer(node: onnx.NodeProto, arrays: dict[str, NDArray[Any]]) -> Conver
     held = arrays.get(node.input[place]) if node.op_type in _WEIGHTED and len(node.input) > place else None
     if held is None or held.ndim < 2 or held.dtype.kind != "f":
         return None
-    if node.op_type in ("LSTM", "GRU", "RNN"):
-        held = held[0]  # the first direction
+    hint = node.name.rpartition("/")[0]
+    if node.op_type in ("LSTM", "GRU", "RNN"):  # in each direction
+        own, *others = [*held, *arrays.get(node.input[2], ())]
+        return Converted(own, axis, hint, others)
     if node.op_type == "Gemm" and attribute(node, "transB", 0):
         axis = 0
-    return Converted(held, axis, node.name.rpartition("/")[0])
+    return Converted(held, axis, hint)

@@ -133,7 +133,7 @@ def choose(
     counts = rows_of(model, found, feeds) if found else {}
     many, few = (dict[str, Shape]() for _ in range(2))
     for product in found:
-        rows, shape = counts[product.node], Shape(max(counts[product.node], FEW_ROWS), *product.weight.shape)
+        rows, shape = counts[product.node], Shape(max(counts[product.node], FEW_ROWS), *product.shape)
         if is_strange(product.node):
             choice[product.node] = LayerPlan("float", STRANGE)
         elif product.table:

@@ -68,6 +68,8 @@ def _describe_content(value: Any, known: dict[tuple[Any, ...], tuple[Any, str]])
     calls share what the encoder said, each as an array of its own, and it is large."""
     if isinstance(value, (str, Path)) and os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
         return hash_file(Path(value))
+    if hasattr(value, "describe"):  # calls in a file
+        return str(value.describe())
     if hasattr(value, "ctypes"):
         where = (value.ctypes.data, value.shape, value.strides, value.dtype.str)
         if where not in known:

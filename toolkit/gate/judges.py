@@ -152,7 +152,7 @@ class AnswerJudge(Judge):
     ) -> Mapping[str, Sequence[Feeds]]:
         for sample in samples:
             predictor.predict(sample.input)
-        return {name: [feeds for feeds, _ in recorder.calls] for name, recorder in recorders.items()}
+        return {name: recorder.feeds for name, recorder in recorders.items()}
 
     def scores(self, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Scores:
         return Scores(*verdicts.answers(predictor, samples, lambda i, n: looks.tell(looks.what, i, n)))
@@ -233,7 +233,7 @@ class ProbabilityJudge(Judge):
     ) -> Mapping[str, Sequence[Feeds]]:
         """Only the tokens of texts: an importance matrix needs no more, and logits would not fit in memory."""
         more = texts.feeds(predictor, samples)
-        return {name: [*(feeds for feeds, _ in recorder.calls), *more] for name, recorder in recorders.items()}
+        return {name: [*recorder.feeds, *more] for name, recorder in recorders.items()}
 
     def scores(self, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Scores:
         if questions.are_questions(samples):

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import Facts, Feeds, Runner, TensorSpec
 from edgekit.numerics.narrow import narrow_bits
+from edgekit.numerics.stored import StoredFeeds
 
 Outputs: TypeAlias = "Mapping[str, NDArray[Any]]"
 
@@ -68,9 +69,16 @@ class Recorder(Runner):
     Args:
         runner: what does the work. keep: how many calls to remember in full, the first ones.
         evenly: remember `keep` calls or up to twice as many, evenly spaced; of a runner with state, the first ones.
+        store: gets the inputs of all calls that are remembered, too.
+
+    Attributes:
+        calls: inputs and outputs of those that are remembered in full.
     """
 
-    def __init__(self, runner: Runner, keep: int = 1_000_000, *, evenly: bool = False) -> None:
+    def __init__(
+        self, runner: Runner, keep: int = 1_000_000, *, evenly: bool = False, store: StoredFeeds | None = None
+    ) -> None:
+        self._store, self._whole = store, True
         self._runner, self._keep, self._made, self._step = runner, keep, 0, 1
         self._evenly = evenly and not runner.stateful
         if evenly and runner.stateful:
@@ -83,7 +91,10 @@ class Recorder(Runner):
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         outputs = self._runner(feeds)
         if self._made % self._step == 0 and (self._evenly or len(self.calls) < self._keep) and self._keep:
-            self.calls.append((dict(feeds), outputs))
+            if self._whole:
+                self.calls.append((dict(feeds), outputs))
+            if self._store is not None:
+                self._store.append(feeds)
         self._made += 1
         if self._evenly and len(self.calls) > 2 * self._keep > 0:
             self.calls, self._step = self.calls[::2], 2 * self._step
@@ -93,20 +104,32 @@ class Recorder(Runner):
         """What else the runner can do (a language model's tokenizer and sampler) it does without us."""
         return getattr(self._runner, name)
 
+    @property
+    def feeds(self) -> Sequence[Feeds]:
+        """The inputs of all calls that are remembered."""
+        return [feeds for feeds, _ in self.calls] if self._store is None else self._store
+
+    def keep_feeds(self) -> None:
+        """Remember the inputs alone of calls to come, where there is a store for them."""
+        self._whole = self._store is None
+
     def close(self) -> None:
         """Remember no more calls."""
         self._keep = 0
+        if self._store is not None:
+            self._store.close()
 
     def release(self) -> None:
         """Let go of the runner and its memory: from now on only the calls are wanted."""
         gone: Any = None
-        self._keep, self._runner = 0, gone
+        self._runner = gone
+        self.close()
 
     def reset(self) -> None:
         """Forget the runner's state. Only the first stream is remembered: its calls make sense from the start only."""
         self._runner.reset()
         if self.calls:
-            self._keep = 0
+            self.close()
 
 
 def relative_error(outputs: Sequence[Outputs], reference: Sequence[Outputs]) -> float:

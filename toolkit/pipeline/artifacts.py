@@ -118,12 +118,11 @@ def _key(run: Run, reference: Reference, recipe: Recipe) -> str:
     """
     network, machine = run.job.model.network, host.describe()
     parts = [(p.name, p.inputs, p.outputs, p.axes, p.quantize, p.kind, dict(p.settings)) for p in network.parts]
-    calibration = {part: list(feeds) for part, feeds in reference.calibration.items()}
     lines = [
         *decides(run.job, run.checkpoint.path),
         repr((run.job.model.name, network.precision, parts, recipe, run.job.board)),
         f"outputs {describe_content(reference.golden)}",
-        f"calibration {describe_content(calibration)}",
+        f"calibration {describe_content(reference.calibration)}",
         repr([machine[name] for name in host.IDENTITY]),
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]

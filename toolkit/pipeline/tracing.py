@@ -15,6 +15,7 @@ from edgekit.gate.judges import Scores
 from edgekit.gate.positions import Kept
 from edgekit.numerics.finite import not_numbers
 from edgekit.numerics.parity import Recorder
+from edgekit.numerics.stored import StoredFeeds
 from edgekit.pipeline.answering import answer_evidence, has_user_evidence, unfit
 from edgekit.pipeline.evidence import Samples, facts, gather_samples
 from edgekit.pipeline.job import Job, Run
@@ -76,7 +77,9 @@ def trace(run: Run) -> Reference:
     run.tell("running the fp32 reference", 0, 0)
     job = run.job
     references = _references(run)
-    recorders = {name: Recorder(runner) for name, runner in references.items()}
+    recorders = {
+        name: Recorder(runner, store=StoredFeeds(run.work / f"{name}.calls")) for name, runner in references.items()
+    }
     predictor = run.predictor(recorders)
     output = golden.answer(predictor, run.stage / run.golden_input)
     for name, recorder in recorders.items():
@@ -85,6 +88,7 @@ def trace(run: Run) -> Reference:
                 f"{job.model.name}: the golden input never reaches the part {name!r}; it proves nothing."
             )
         _check_answers(job, name, recorder)
+        recorder.keep_feeds()
     of_golden = golden.reference_of(recorders)
     samples, calibrating, calibration = _record_calibration(run, predictor, recorders)
     for recorder in recorders.values():

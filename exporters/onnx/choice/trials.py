@@ -5,6 +5,7 @@ Only what stands behind a product is computed again; what it reads was recorded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ _TRIAL, _MOST = 4e9, 16
 
 def calls_of(found: Sequence[Product], rows: Mapping[str, int], feeds: Sequence[Feeds]) -> Sequence[Feeds]:
     """Those of `feeds` that trials of products are measured on. rows: of each product, as `finding.rows_of` counts."""
-    work = sum(rows[product.node] * product.weight.size for product in found)
+    work = sum(rows[product.node] * math.prod(product.shape) for product in found)
     return subsample_evenly(feeds, min(max(int(_TRIAL // max(work, 1)), 1), _MOST))
 
 

@@ -9,7 +9,7 @@ import onnx
 
 from edgekit.common.lazy import Doubles, Floats, np
 from edgekit.core import Feeds
-from edgekit.exporters.onnx.finding import BLOCK, products
+from edgekit.exporters.onnx.finding import BLOCK, Product, products
 from edgekit.exporters.onnx.forms import Rows
 from edgekit.quantization.ranges import best_zero
 from edgekit.quantization.samples import subsample_evenly
@@ -75,12 +75,12 @@ class _Recorder:
     """Rows of an input, of which only sums and ends are kept.
 
     Args:
-        weights: of the products that it is the input of, each [K, N], with a scale for each output.
+        readers: the products that it is the input of, whose weights may have a scale for each output.
     """
 
-    def __init__(self, weights: Sequence[Floats]) -> None:
+    def __init__(self, readers: Sequence[Product]) -> None:
         self.curvature: Doubles | None = None
-        self._weights, self._waiting, self._ends = weights, list[Floats](), list[Floats]()
+        self._readers, self._waiting, self._ends = readers, list[Floats](), list[Floats]()
         self._outliers: tuple[int, ...] | None = None
 
     def add(self, rows: Floats) -> None:
@@ -101,7 +101,7 @@ class _Recorder:
         self._waiting.clear()
         self.curvature = hessian(rows, self.curvature)
         if self._outliers is None:
-            found = [find_outliers(np.abs(rows).max(axis=0), weight) for weight in self._weights]
+            found = [find_outliers(np.abs(rows).max(axis=0), one.weight) for one in self._readers]
             self._outliers = tuple(np.unique(np.concatenate(found)).tolist()) if found else ()
         if self._outliers:
             rows[:, list(self._outliers)] = 0
@@ -115,7 +115,7 @@ def record_inputs(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[
     # What shares its weights with a table is multiplied by all of them.
     whole = {node for node in inputs if node not in found or found[node].table}
     recorders = {
-        name: _Recorder([found[node].weight for node, read in inputs.items() if read == name and node not in whole])
+        name: _Recorder([found[node] for node, read in inputs.items() if read == name and node not in whole])
         for name in inputs.values()
     }
     runner, count = open_model(model, dict.fromkeys(inputs.values())), 0

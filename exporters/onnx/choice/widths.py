@@ -6,6 +6,7 @@ bits then go where they take most squared error away for a byte (`edgekit.quanti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -55,7 +56,7 @@ def narrow_weights(
             Choice(_narrow(form, product, width), errors[node] ** 2 * 4.0 ** (_TRIED - width), _bytes(product, width))
             for width in _WIDTHS
         ]
-    chosen = allocate(choices, int(bits / 8 * sum(one.weight.size for one in found.values())))
+    chosen = allocate(choices, int(bits / 8 * sum(math.prod(one.shape) for one in found.values())))
     return {
         node: _with(plan, chosen[node].kind, errors[node]) if node in chosen else plan for node, plan in choice.items()
     }
@@ -68,7 +69,7 @@ def _narrow(form: str, product: Product, bits: float) -> str:
 
 def _bytes(product: Product, bits: float) -> int:
     """Of weights and scales in the file."""
-    return int(product.weight.size * bits / 8) + _SCALE * int(product.weight.shape[1])
+    return int(math.prod(product.shape) * bits / 8) + _SCALE * product.shape[1]
 
 
 def _with(plan: LayerPlan, form: str, error: float) -> LayerPlan:

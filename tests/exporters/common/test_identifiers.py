@@ -114,6 +114,15 @@ def test_weights_that_the_source_has_not_are_nobodys() -> None:
     assert lost == {"b": other.size}
 
 
+def test_a_recurrent_layer_is_known_by_all_its_weights() -> None:
+    rng = np.random.default_rng(0)
+    inputs, states, other = (rng.standard_normal((24, 6)).astype(np.float32) for _ in range(3))
+    source = Identifiers({"lstm.weight_ih_l0": inputs, "lstm.weight_hh_l0": states})
+    gates = np.concatenate([states[12:], states[:12]])  # which a format has in another order
+    layers = {"a": Converted(inputs, 0, "lstm", [gates]), "b": Converted(inputs, 0, "lstm", [other])}
+    assert source.names(layers) == ({"a": "lstm.weight_ih_l0", "b": "unknown/b"}, {"b": inputs.size})
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 def test_what_is_folded_in_from_either_side_changes_no_name(axis: int) -> None:
     """A normalization behind a layer scales its outputs, one before it its inputs."""

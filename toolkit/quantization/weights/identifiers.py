@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from edgekit.common.lazy import Floats, NDArray, np
@@ -33,11 +33,16 @@ _AXES = 3
 
 
 class Converted(NamedTuple):
-    """A layer as a converter made it: its weights, the axis of their outputs, and a name that tells of the source."""
+    """A layer as a converter made it: its weights, the axis of their outputs, and a name that tells of the source.
+
+    others: weights of what else it multiplies, as a recurrent layer does its own state. The first weights name the
+    layer; where the others are those of nobody, neither is the layer the source's.
+    """
 
     weights: NDArray[Any]
     axis: int
     hint: str = ""
+    others: Sequence[NDArray[Any]] = ()
 
 
 class Identifiers:
@@ -64,6 +69,8 @@ class Identifiers:
         found, lost, seen = dict[str, str](), dict[str, int](), Counter[str]()
         for own, layer in layers.items():
             name = self._find(layer)
+            if not all(self._find(Converted(other, layer.axis)) for other in layer.others):
+                name = ""
             if not name and layer.weights.size == layer.weights.shape[layer.axis]:
                 name = layer.hint or own
             elif not name:

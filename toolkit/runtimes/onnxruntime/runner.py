@@ -37,14 +37,22 @@ class OnnxRunner(Runner):
 
     Args:
         model: a file, packed or not, or the bytes of a model. threads: within an operator. constants: initializers of
-            the model that are not in its bytes, by name.
+            the model that are not in its bytes, by name. hasty: for few calls. The graph is run as it is, and no
+            weights are put in another order, which takes their memory again.
 
     Raises:
         BadInput: onnxruntime refuses the model.
         MissingExtra: onnxruntime is absent.
     """
 
-    def __init__(self, model: Path | bytes, threads: int, constants: Mapping[str, NDArray[Any]] | None = None) -> None:
+    def __init__(
+        self,
+        model: Path | bytes,
+        threads: int,
+        constants: Mapping[str, NDArray[Any]] | None = None,
+        *,
+        hasty: bool = False,
+    ) -> None:
         without_telemetry()
         with need("run", "Running an ONNX model"):
             import onnxruntime
@@ -61,6 +69,9 @@ class OnnxRunner(Runner):
         else:
             # A model in memory is of an export: what it answers is large, and an arena would keep as much for good.
             options.enable_cpu_mem_arena = False
+        if hasty:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.add_session_config_entry("session.disable_prepacking", "1")
         if constants:
             self._constants = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in constants.values()]
             options.add_external_initializers(list(constants), self._constants)
@@ -112,13 +123,18 @@ class OnnxRunner(Runner):
 
 
 def open_model(
-    model: Any, outputs: Iterable[str] | None = None, more: Iterable[Any] = (), *, threads: int = 0
+    model: Any,
+    outputs: Iterable[str] | None = None,
+    more: Iterable[Any] = (),
+    *,
+    threads: int = 0,
+    hasty: bool = False,
 ) -> OnnxRunner:
     """A session of a model in memory (onnx.ModelProto).
 
     Args:
         outputs: names of tensors that it gives in place of the graph's own. more: nodes behind the graph's. threads:
-            0: all processors.
+            0: all processors. hasty: see `OnnxRunner`.
 
     Raises:
         CannotRun: onnxruntime refuses the model.
@@ -130,14 +146,19 @@ def open_model(
         del lean.graph.output[:]
         lean.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in outputs)
     lean.graph.node.extend(more)
-    return OnnxRunner(lean.SerializeToString(), threads or usable_processors(), constants)
+    return OnnxRunner(lean.SerializeToString(), threads or usable_processors(), constants, hasty=hasty)
 
 
 def evaluate(
-    model: Any, feeds: Sequence[Feeds], outputs: Iterable[str] | None = None, more: Iterable[Any] = ()
+    model: Any,
+    feeds: Sequence[Feeds],
+    outputs: Iterable[str] | None = None,
+    more: Iterable[Any] = (),
+    *,
+    hasty: bool = False,
 ) -> list[dict[str, NDArray[Any]]]:
     """What a model in memory answers to every call (see `open_model`)."""
-    return list(map(open_model(model, outputs, more), feeds))
+    return list(map(open_model(model, outputs, more, hasty=hasty), feeds))
 
 
 def _without_constants(model: Any) -> tuple[Any, dict[str, NDArray[Any]]]:
