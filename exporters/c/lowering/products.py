@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.c.layouts import layout
-from edgekit.exporters.c.layouts.dsp import Requantization
-from edgekit.exporters.c.layouts.helium import Axis
-from edgekit.exporters.c.layouts.layout import Convolution
+from edgekit.exporters.c.layouts.convolution import Axis, Convolution
+from edgekit.exporters.c.layouts.requantize import Requantization
 from edgekit.exporters.c.lowering.layers import Array, Step, multiplier_of, scale_of, scales_of, zero_of
 from edgekit.formats.tflite import Operator
 
