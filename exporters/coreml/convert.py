@@ -23,7 +23,6 @@ from edgekit.exporters.coreml.census import census
 from edgekit.exporters.coreml.compress import FEW, compress_weights
 from edgekit.exporters.coreml.ends import with_plain_ends
 from edgekit.exporters.coreml.grids import BITS, grid_of
-from edgekit.exporters.coreml.torch_operators import has_constant_outputs, patch_coremltools
 from edgekit.quantization.bits import with_more_bits
 from edgekit.quantization.plan import LayerPlan, Plan
 from edgekit.quantization.weights.gptq import Grid
@@ -175,22 +174,25 @@ def convert_part(part: Part, module: Any, wish: Wish) -> Any:
     trace: Any = torch.jit.trace
     module.eval()
     examples = tuple(torch.ones(_example(part, spec), dtype=getattr(torch, spec.dtype)) for spec in part.inputs)
-    # What is computed of constants is exact: positions in half precision would be others.
-    half = ct.transform.FP16ComputePrecision(op_selector=lambda op: not has_constant_outputs(op))
     said: list[str] = []
     try:
         with torch.inference_mode():
             traced = trace(with_plain_ends(module, examples), examples, check_trace=False)
-        with quiet() as said, patch_coremltools():
-            return ct.convert(
-                traced,
-                inputs=[_input(part, spec, _sizes(part, wish)) for spec in part.inputs],
-                outputs=[_output(spec) for spec in part.outputs],
-                minimum_deployment_target=getattr(ct.target, f"iOS{wish.system}"),
-                compute_precision=ct.precision.FLOAT32 if wish.precision == "fp32" else half,
-                convert_to="mlprogram",
-                skip_model_load=True,
-            )
+        with quiet() as said:
+            from edgekit.exporters.coreml.torch_operators import has_constant_outputs, patch_coremltools
+
+            # What is computed of constants is exact: positions in half precision would be others.
+            half = ct.transform.FP16ComputePrecision(op_selector=lambda op: not has_constant_outputs(op))
+            with patch_coremltools():
+                return ct.convert(
+                    traced,
+                    inputs=[_input(part, spec, _sizes(part, wish)) for spec in part.inputs],
+                    outputs=[_output(spec) for spec in part.outputs],
+                    minimum_deployment_target=getattr(ct.target, f"iOS{wish.system}"),
+                    compute_precision=ct.precision.FLOAT32 if wish.precision == "fp32" else half,
+                    convert_to="mlprogram",
+                    skip_model_load=True,
+                )
     except Exception as exc:  # torch and coremltools raise whatever went wrong, of any kind
         reason, hint = reason_of(exc, said)
         raise ExportFailed(f"the part {part.name!r} cannot become a Core ML program: {reason}", hint=hint) from exc

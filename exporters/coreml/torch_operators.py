@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from edgekit.common.lazy import np, torch
+import torch
+from coremltools.converters.mil.frontend.torch import ops
+from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
+from coremltools.converters.mil.mil import Builder, Var, types
+
+from edgekit.common.lazy import np
 
 #: Values of a constant from which on its size matters, and how many times those that it is computed from it may be.
 _LARGE, _GROWN = 1 << 14, 4
@@ -16,10 +21,6 @@ _LARGE, _GROWN = 1 << 14, 4
 @contextlib.contextmanager
 def patch_coremltools() -> Iterator[None]:
     """Inside, coremltools (9.0) translates the operators below, and computes no large constants ahead."""
-    from coremltools.converters.mil.frontend.torch import ops
-    from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
-    from coremltools.converters.mil.mil import Var
-
     known = _TORCH_OPS_REGISTRY.name_to_func_mapping
     before, cast, foldable = dict(known), ops._cast, Var.can_be_folded_to_const
     known.update({name: function for name, function in _LACKING.items() if name not in known} | _WRONG)
@@ -53,10 +54,7 @@ def _scalar(context: Any, node: Any, dtype: Any, name: str) -> None:
 
     coremltools' own asks Python to convert arrays such as ``[3]``, which numpy has refused since 2.0.
     """
-    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
-    from coremltools.converters.mil.mil import Builder
-
-    [x] = _get_inputs(context, node, expected=1)
+    [x] = ops._get_inputs(context, node, expected=1)
     if any(size != 1 for size in x.shape):
         raise ValueError("input to cast must be either a scalar or a length 1 tensor")
     if x.can_be_folded_to_const():
@@ -67,42 +65,41 @@ def _scalar(context: Any, node: Any, dtype: Any, name: str) -> None:
     context.add(made, node.name)
 
 
-def _new_ones(context: Any, node: Any) -> None:
-    """``x.new_ones(size, dtype)``: the masks of transformers begin so."""
-    from coremltools.converters.mil.frontend.torch.ops import NUM_TO_DTYPE_STRING, _get_inputs
-    from coremltools.converters.mil.mil import Builder, types
+def _translation(compute: Callable[..., Any], otherwise: Callable[[Any, Any], None] | None = None) -> Any:
+    """A translation as coremltools has them: `compute` takes the operator's inputs and the name of what it makes. Where
+    it makes nothing (None), coremltools' own does: `otherwise`."""
 
-    inputs = [*_get_inputs(context, node, min_expected=2), None]
-    like, size, dtype = inputs[:3]
-    kind = types.builtin_to_string(like.dtype) if dtype is None else NUM_TO_DTYPE_STRING[int(dtype.val)]
-    one = {"bool": True, "int32": 1}.get(kind, 1.0)
+    def translate(context: Any, node: Any) -> None:
+        made = compute(*ops._get_inputs(context, node), name=node.name)
+        if made is not None:
+            context.add(made, node.name)
+        elif otherwise is not None:
+            otherwise(context, node)
+
+    return translate
+
+
+def _one_of(like: Any, dtype: Any) -> Any:
+    """The number one, of the type of `like` if `dtype` is absent."""
+    kind = types.builtin_to_string(like.dtype) if dtype is None else ops.NUM_TO_DTYPE_STRING[int(dtype.val)]
+    return {"bool": True, "int32": 1}.get(kind, 1.0)
+
+
+def _new_ones(like: Any, size: Any, dtype: Any = None, *_: Any, name: str) -> Any:
+    """``x.new_ones(size, dtype)``: the masks of transformers begin so."""
+    one = _one_of(like, dtype)
     if isinstance(size, list):
         size = Builder.concat(values=size, axis=0)
-    if size.shape == (0,):
-        made = Builder.const(val=one, name=node.name)
-    else:
-        made = Builder.fill(shape=size, value=one, name=node.name)
-    context.add(made)
+    return Builder.const(val=one, name=name) if size.shape == (0,) else Builder.fill(shape=size, value=one, name=name)
 
 
-def _ones_like(context: Any, node: Any) -> None:
+def _ones_like(like: Any, dtype: Any = None, *_: Any, name: str) -> Any:
     """``torch.ones_like(x)``, of the type of `x`: coremltools' own are floats, which no mask can be."""
-    from coremltools.converters.mil.frontend.torch.ops import NUM_TO_DTYPE_STRING, _get_inputs
-    from coremltools.converters.mil.mil import Builder, types
-
-    inputs = [*_get_inputs(context, node, min_expected=1), None]
-    like, dtype = inputs[0], inputs[1]
-    kind = types.builtin_to_string(like.dtype) if dtype is None else NUM_TO_DTYPE_STRING[int(dtype.val)]
-    one = {"bool": True, "int32": 1}.get(kind, 1.0)
-    context.add(Builder.fill(shape=Builder.shape(x=like), value=one, name=node.name))
+    return Builder.fill(shape=Builder.shape(x=like), value=_one_of(like, dtype), name=name)
 
 
-def _bicubic(context: Any, node: Any) -> None:
+def _bicubic(x: Any, size: Any, aligned: Any, *factors: Any, name: str) -> Any:
     """Resizing an image between known sizes is a product of matrices on each side of it."""
-    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
-    from coremltools.converters.mil.mil import Builder
-
-    x, size, aligned, *factors = _get_inputs(context, node, min_expected=3)
     scales = [None if one is None else one.val for one in factors]
     scales = list(scales[0]) if len(scales) == 1 and scales[0] is not None else [*scales, None, None][:2]
     whole = x.shape[-2:]
@@ -114,26 +111,17 @@ def _bicubic(context: Any, node: Any) -> None:
         unit = torch.eye(int(old)).reshape(1, int(old), int(old), 1)
         made = torch.ops.aten.upsample_bicubic2d(unit, [new, 1], bool(aligned.val), scale, None)[0, :, :, 0]
         matrix = (made.T if axis == 0 else made)[None, None].contiguous().numpy()
-        last = {"name": node.name} if axis else {}
-        x = Builder.matmul(x=x, y=matrix, **last) if axis else Builder.matmul(x=matrix, y=x)
-    context.add(x)
+        x = Builder.matmul(x=x, y=matrix, name=name) if axis else Builder.matmul(x=matrix, y=x)
+    return x
 
 
-def _chunk(context: Any, node: Any) -> None:
+def _chunk(x: Any, count: Any, dim: Any, *, name: str) -> Any:
     """``x.unsafe_chunk(count, dim)``, which cells of recurrent networks are made of: parts of equal length."""
-    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
-    from coremltools.converters.mil.mil import Builder
-
-    x, count, dim = _get_inputs(context, node, expected=3)
-    context.add(Builder.split(x=x, num_splits=int(count.val), axis=int(dim.val), name=node.name), node.name)
+    return Builder.split(x=x, num_splits=int(count.val), axis=int(dim.val), name=name)
 
 
-def _diff(context: Any, node: Any) -> None:
+def _diff(x: Any, times: Any = None, axis: Any = None, before: Any = None, after: Any = None, *, name: str) -> Any:
     """``torch.diff``: each value of an axis less the one before it."""
-    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
-    from coremltools.converters.mil.mil import Builder
-
-    x, times, axis, before, after = [*_get_inputs(context, node, min_expected=1), *[None] * 4][:5]
     at = -1 if axis is None else int(axis.val)
     whole = [part for part in (before, x, after) if part is not None]
     x = Builder.concat(values=whole, axis=at) if len(whole) > 1 else x
@@ -145,59 +133,43 @@ def _diff(context: Any, node: Any) -> None:
         high[at] = 1
         x = Builder.sub(x=Builder.slice_by_size(x=x, begin=high, size=size),
                         y=Builder.slice_by_size(x=x, begin=low, size=size))  # fmt: skip
-    context.add(x, node.name)
+    return x
 
 
-def _unfold(context: Any, node: Any) -> None:
+def _unfold(x: Any, axis: Any, size: Any, step: Any, *, name: str) -> Any:
     """``x.unfold(axis, size, step)``: windows of an axis, as a last axis."""
-    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
-    from coremltools.converters.mil.mil import Builder
-
-    x, axis, size, step = _get_inputs(context, node, expected=4)
     rank, at = len(x.shape), int(axis.val) % len(x.shape)
     windows = Builder.sliding_windows(x=x, axis=at, size=int(size.val), stride=int(step.val))
     order = [one for one in range(rank + 1) if one != at + 1]
-    context.add(Builder.transpose(x=windows, perm=[*order, at + 1], name=node.name))
+    return Builder.transpose(x=windows, perm=[*order, at + 1], name=name)
 
 
-def _isfinite(context: Any, node: Any) -> None:
+def _isfinite(x: Any, *, name: str) -> Any:
     """``torch.isfinite``: below infinity on either side, which what is no number is not."""
-    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
-    from coremltools.converters.mil.mil import Builder, types
-
-    [x] = _get_inputs(context, node, expected=1)
     if not types.is_float(x.dtype):
-        context.add(Builder.equal(x=x, y=x, name=node.name))
-        return
-    context.add(Builder.less(x=Builder.abs(x=x), y=types.nptype_from_builtin(x.dtype)(np.inf), name=node.name))
+        return Builder.equal(x=x, y=x, name=name)
+    return Builder.less(x=Builder.abs(x=x), y=types.nptype_from_builtin(x.dtype)(np.inf), name=name)
 
 
-def _isnan(context: Any, node: Any) -> None:
+def _isnan(x: Any, *, name: str) -> Any:
     """``torch.isnan``: what is not equal to itself."""
-    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
-    from coremltools.converters.mil.mil import Builder
-
-    [x] = _get_inputs(context, node, expected=1)
-    context.add(Builder.not_equal(x=x, y=x, name=node.name))
+    return Builder.not_equal(x=x, y=x, name=name)
 
 
 #: Operator of torch -> its translation.
 _LACKING = {
-    "new_ones": _new_ones,
-    "unsafe_chunk": _chunk,
-    "upsample_bicubic2d": _bicubic,
-    "diff": _diff,
-    "unfold": _unfold,
-    "isfinite": _isfinite,
-    "isnan": _isnan,
+    "new_ones": _translation(_new_ones),
+    "unsafe_chunk": _translation(_chunk),
+    "upsample_bicubic2d": _translation(_bicubic),
+    "diff": _translation(_diff),
+    "unfold": _translation(_unfold),
+    "isfinite": _translation(_isfinite),
+    "isnan": _translation(_isnan),
 }
 
 
 def _slice_scatter(context: Any, node: Any) -> None:
     """``torch.slice_scatter``, also of masks: Core ML writes numbers into a tensor, but no truths."""
-    from coremltools.converters.mil.frontend.torch import ops
-    from coremltools.converters.mil.mil import Builder, types
-
     if not types.is_bool(context[node.inputs[0]].dtype):
         ops.slice_scatter(context, node)
         return
@@ -211,24 +183,16 @@ def _slice_scatter(context: Any, node: Any) -> None:
     context.add(Builder.cast(x=context[numbers.name], dtype="bool", name=node.name))
 
 
-def _and(context: Any, node: Any) -> None:
+def _and(a: Any, b: Any, *, name: str) -> Any:
     """``a & b`` of masks; coremltools has lost the type of some, which are floats to it, as torch's never are."""
-    from coremltools.converters.mil.frontend.torch import ops
-    from coremltools.converters.mil.mil import Builder, types
-
-    a, b = ops._get_inputs(context, node, expected=2)
     if any(types.is_int(one.dtype) for one in (a, b)):
-        ops.bitwise_and(context, node)  # which refuses bits of whole numbers
-        return
+        return None  # coremltools' own refuses bits of whole numbers
     masks = [one if types.is_bool(one.dtype) else Builder.cast(x=one, dtype="bool") for one in (a, b)]
-    context.add(Builder.logical_and(x=masks[0], y=masks[1], name=node.name))
+    return Builder.logical_and(x=masks[0], y=masks[1], name=name)
 
 
 def _clamp(context: Any, node: Any) -> None:
     """``torch.clamp``, of whole numbers too: coremltools makes floats of those, which are no indices."""
-    from coremltools.converters.mil.frontend.torch import ops
-    from coremltools.converters.mil.mil import Builder, types
-
     x = context[node.inputs[0]]
     ends = [None if name is None else context[name] for name in [*node.inputs[1:3], None, None][:2]]
     whole = all(end is None or (end.val is not None and end.val == int(end.val)) for end in ends)
@@ -240,38 +204,29 @@ def _clamp(context: Any, node: Any) -> None:
     context.add(Builder.identity(x=x, name=node.name))
 
 
-def _copy(context: Any, node: Any) -> None:
+def _copy(x: Any, source: Any, *_: Any, name: str) -> Any:
     """``aten.copy``, which writes nothing: the second tensor, in the shape of the first."""
-    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
-    from coremltools.converters.mil.mil import Builder
-
-    x, source, *_ = _get_inputs(context, node, min_expected=2)
     if x.shape != source.shape:
         source = Builder.add(x=Builder.mul(x=x, y=0.0), y=source)
-    context.add(Builder.identity(x=source, name=node.name))
+    return Builder.identity(x=source, name=name)
 
 
-def _prelu(context: Any, node: Any) -> None:
+def _prelu(x: Any, slope: Any, *, name: str) -> Any:
     """``torch.prelu``, also of what is no image: there Core ML's own has one slope for all channels."""
-    from coremltools.converters.mil.frontend.torch import ops
-    from coremltools.converters.mil.mil import Builder
-
-    x, slope = ops._get_inputs(context, node, expected=2)
     if len(x.shape) == 4 or slope.val is None or slope.val.size == 1:
-        ops.prelu(context, node)
-        return
+        return None
     slope = np.reshape(slope.val, (-1, *[1] * (len(x.shape) - 2)))
     below = Builder.mul(x=Builder.minimum(x=x, y=0.0), y=slope)
-    context.add(Builder.add(x=Builder.maximum(x=x, y=0.0), y=below, name=node.name))
+    return Builder.add(x=Builder.maximum(x=x, y=0.0), y=below, name=name)
 
 
 #: The same for what coremltools translates otherwise than torch means it.
 _WRONG = {
-    "ones_like": _ones_like,
+    "ones_like": _translation(_ones_like),
     "slice_scatter": _slice_scatter,
-    "bitwise_and": _and,
-    "and": _and,
-    "copy": _copy,
+    "bitwise_and": _translation(_and, ops.bitwise_and),
+    "and": _translation(_and, ops.bitwise_and),
+    "copy": _translation(_copy),
     "clamp": _clamp,
-    "prelu": _prelu,
+    "prelu": _translation(_prelu, ops.prelu),
 }

@@ -14,13 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
+from edgekit.exporters.c.layouts.convolution import Axis, Convolution
 from edgekit.exporters.c.layouts.requantize import NOTHING, SHIFT_MARK, Channel, Requantization, constants
-
-__all__ = [
-    "Requantization", "has_planes", "in_place_conv_2d", "in_place_depthwise_conv_2d", "pack_conv_2d",
-    "pack_depthwise_conv_2d", "pack_fully_connected", "scratch_conv_2d", "scratch_depthwise_conv_2d",
-    "scratch_fully_connected", "strip_columns", "ways_conv_2d", "ways_depthwise_conv_2d", "ways_fully_connected",
-]  # fmt: skip
 
 _KIND_FAST, _KIND_GENERAL = 1, 0  # conv_2d, fully_connected
 _KIND_TAPS, _KIND_PLAIN, _KIND_PLANES = 0, 1, 2  # depthwise_conv_2d
@@ -63,53 +58,35 @@ def pack_fully_connected(weights: NDArray[Any], requantization: Requantization) 
     return np.concatenate(words)
 
 
-def pack_depthwise_conv_2d(
-    weights: NDArray[Any],
-    depth_multiplier: int,
-    requantization: Requantization,
-    strides: tuple[int, int],
-    dilations: tuple[int, int],
-) -> NDArray[Any]:
+def pack_depthwise_conv_2d(weights: NDArray[Any], requantization: Requantization, shape: Convolution) -> NDArray[Any]:
     """int8 [height, width, channels] -> int32 words, one of three layouts."""
     taps = weights.reshape(-1, weights.shape[2])
     channels = [constants(taps[:, c], requantization, c) for c in range(taps.shape[1])]
     taps = np.where([channel.constant for channel in channels], np.int8(0), taps)
-    if has_planes(weights.shape[0], weights.shape[1], depth_multiplier, strides, dilations):
+    if has_planes(shape):
         return _planes(taps.reshape(weights.shape), channels)
-    return _taps(taps, channels) if depth_multiplier == 1 else _plain(taps, channels)
+    return _taps(taps, channels) if shape.outputs == 1 else _plain(taps, channels)
 
 
-def has_planes(
-    kernel_height: int, kernel_width: int, depth_multiplier: int, strides: tuple[int, int], dilations: tuple[int, int]
-) -> bool:
+def has_planes(shape: Convolution) -> bool:
     """Whether a depthwise convolution is computed channel by channel, from a copy of the channel as 16-bit values."""
-    return (
-        (kernel_height, kernel_width, depth_multiplier) == (3, 3, 1)
-        and tuple(strides) in ((1, 1), (2, 2))
-        and tuple(dilations) == (1, 1)
-    )
+    size, strides = (*shape.kernel, shape.outputs), shape.strides
+    return size == (3, 3, 1) and strides in ((1, 1), (2, 2)) and shape.dilations == (1, 1)
 
 
-def scratch_conv_2d(kernel_height: int, kernel_width: int, input_channels: int) -> int:
+def scratch_conv_2d(shape: Convolution) -> int:
     """Bytes: the patches of a block of pixels as 16-bit values, and as bytes where they are not already in a row."""
-    patch = _up(kernel_height * kernel_width * input_channels, 4)
-    direct = kernel_height == kernel_width == 1 and input_channels % 4 == 0
+    patch = _up(shape.taps * shape.channels, 4)
+    direct = shape.taps == 1 and shape.channels % 4 == 0
     return _PIXELS * patch * (2 if direct else 3) + (0 if direct else 4)
 
 
-def scratch_depthwise_conv_2d(
-    kernel_size: tuple[int, int],
-    input_channels: int,
-    depth_multiplier: int,
-    output_size: tuple[int, int],
-    strides: tuple[int, int],
-    dilations: tuple[int, int],
-) -> int:
+def scratch_depthwise_conv_2d(shape: Convolution) -> int:
     """Bytes: two channels, padded, as 16-bit values; or a row of padding and the place of every tap."""
-    if has_planes(*kernel_size, depth_multiplier, strides, dilations):
-        height, width = ((size - 1) * stride + 3 for size, stride in zip(output_size, strides, strict=True))
+    if has_planes(shape):
+        height, width = ((axis.output - 1) * axis.stride + 3 for axis in (shape.height, shape.width))
         return 2 * 2 * height * _up(width, 2)
-    return 4 * _up(kernel_size[0] * kernel_size[1], 2) + _up(input_channels, 4) if depth_multiplier == 1 else 0
+    return 4 * _up(shape.taps, 2) + _up(shape.channels, 4) if shape.outputs == 1 else 0
 
 
 def scratch_fully_connected(inputs: int) -> int:
@@ -117,37 +94,22 @@ def scratch_fully_connected(inputs: int) -> int:
     return 2 * _up(inputs, 8)
 
 
-def in_place_conv_2d(
-    kernel_height: int, kernel_width: int, input_channels: int, output_channels: int, pixels: int
-) -> bool:
+def in_place_conv_2d(shape: Convolution) -> bool:
     """Whether the output may take the input's place: a block of pixels is read before any of it is written."""
-    pointwise = kernel_height == kernel_width == 1 and output_channels <= input_channels
-    return pointwise or pixels <= _PIXELS
+    pointwise = shape.taps == 1 and shape.outputs <= shape.channels
+    few = shape.height.output * shape.width.output <= _PIXELS
+    return shape.strides == (1, 1) and (pointwise or few)
 
 
-def in_place_depthwise_conv_2d(
-    kernel_size: tuple[int, int],
-    depth_multiplier: int,
-    output_size: tuple[int, int],
-    strides: tuple[int, int],
-    dilations: tuple[int, int],
-) -> bool:
+def in_place_depthwise_conv_2d(shape: Convolution) -> bool:
     """Likewise: a channel is read before any of it is written, and its outputs are at its own addresses."""
-    planes = has_planes(*kernel_size, depth_multiplier, strides, dilations)
-    return planes or (depth_multiplier == 1 and tuple(output_size) == (1, 1))
+    return has_planes(shape) or (shape.outputs == 1 and shape.output == (1, 1))
 
 
-def ways_conv_2d(
-    packed: NDArray[Any],
-    kernel_height: int,
-    kernel_width: int,
-    input_channels: int,
-    output_channels: int,
-    strides: tuple[int, int],
-) -> int:
+def ways_conv_2d(packed: NDArray[Any], shape: Convolution) -> int:
     """Which ways through the kernel a layer takes; all layers' together are ``EK_DSP_WAYS`` of layout.h."""
-    in_a_row = (kernel_height, kernel_width, *strides) == (1, 1, 1, 1) and input_channels % 4 == 0
-    plain = packed[0] != _KIND_FAST or output_channels % 2
+    in_a_row = shape.taps == 1 and shape.strides == (1, 1) and shape.channels % 4 == 0
+    plain = packed[0] != _KIND_FAST or shape.outputs % 2
     return (0 if in_a_row else _WAY_CONV_GATHER) | (_WAY_CONV_PLAIN if plain else 0)
 
 
@@ -155,15 +117,15 @@ def ways_fully_connected(packed: NDArray[Any], outputs: int) -> int:
     return _WAY_FULLY_CONNECTED_PLAIN if packed[0] != _KIND_FAST or outputs % 4 else 0
 
 
-def ways_depthwise_conv_2d(packed: NDArray[Any], output_width: int, stride: int) -> int:
+def ways_depthwise_conv_2d(packed: NDArray[Any], width: Axis) -> int:
     kind = int(packed[0])
     if kind != _KIND_PLANES:
         return _WAY_TAPS if kind == _KIND_TAPS else _WAY_PLAIN
     general = ((packed[1:].reshape(-1, 5)[:, 2] >> 16) & 0xFF) == 0
-    ways, left = _WAY_PLANES | (_WAY_STRIP_PLAIN if general.any() else 0), output_width
+    ways, left = _WAY_PLANES | (_WAY_STRIP_PLAIN if general.any() else 0), width.output
     while left:
-        columns = strip_columns(stride, left)
-        ways |= _WAY_STRIP << (8 * stride + columns - 8)
+        columns = strip_columns(width.stride, left)
+        ways |= _WAY_STRIP << (8 * width.stride + columns - 8)
         left -= columns
     return ways
 

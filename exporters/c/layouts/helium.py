@@ -5,9 +5,10 @@ Every number here is what the kernel of the same name takes; it counts in the sa
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from edgekit.common.lazy import NDArray
+from edgekit.exporters.c.layouts.convolution import Axis, Convolution
 
 # conv_2d_mve.c
 _CHANNELS, _WIDE, _FEW_PIXELS, _MANY_PIXELS, _MANY_TAPS, _COPY_BYTES = 3, 32, 48, 80, 64, 4096
@@ -20,26 +21,11 @@ _WAY_LEFT, _WAY_NARROW, _WAY_FAR, _WAY_SQUARE, _WAY_LINE, _WAY_TAPS = (1 << i fo
 _FAR = 65535 // 7
 
 
-class Axis(NamedTuple):
-    """A convolution along its height or its width."""
-
-    input: int
-    output: int
-    kernel: int
-    stride: int = 1
-    dilation: int = 1
-
-    @property
-    def has_padding(self) -> bool:
-        """Whether some tap falls outside of the input."""
-        return (self.output - 1) * self.stride + (self.kernel - 1) * self.dilation >= self.input
-
-
-def scratch_conv_2d(height: Axis, width: Axis, input_channels: int) -> int:
+def scratch_conv_2d(shape: Convolution) -> int:
     """Bytes: the sums of a block of pixels, and a copy of its input rows or columns where the kernel needs it."""
-    taps = height.kernel * width.kernel * input_channels
-    one_tap = height.kernel == width.kernel == 1
-    if not one_tap and (width.dilation != 1 or width.kernel * input_channels < _WIDE):
+    height, width, input_channels = shape.height, shape.width, shape.channels
+    taps = shape.taps * input_channels
+    if shape.taps != 1 and (width.dilation != 1 or width.kernel * input_channels < _WIDE):
         column = _up(taps, 16)
         most = min(max(_COPY_BYTES // column // 2 * 2, 2), _MANY_PIXELS)
         pixels = width.output if width.output <= most else _share(width.output, most)
@@ -65,10 +51,11 @@ def scratch_conv_2d(height: Axis, width: Axis, input_channels: int) -> int:
     return _up(sums + input_region_size(min(lines, height.output), pixels) + _WIDE, 16)
 
 
-def scratch_depthwise_conv_2d(height: Axis, width: Axis, depth_multiplier: int) -> int:
+def scratch_depthwise_conv_2d(shape: Convolution) -> int:
     """Bytes: the kernel and a strip of the input, of 16 channels, interleaved."""
-    if depth_multiplier != 1 or height.kernel > _TILE or width.kernel > _TILE:
+    if shape.outputs != 1 or max(shape.kernel) > _TILE:
         return 0
+    height, width = shape.height, shape.width
     outputs = min(width.output, _TILE_COLUMNS)
     if _is_dense(height, width):
         columns = _up(outputs, 2) + 2
@@ -87,12 +74,12 @@ def ways_conv_2d(shifts: NDArray[Any], saturates: bool, outputs: int) -> int:
     return left | (0 if saturates else _WAY_NARROW) | (_WAY_FAR if outputs > _FAR else 0)
 
 
-def ways_depthwise_conv_2d(shifts: NDArray[Any], height: Axis, width: Axis, depth_multiplier: int) -> int:
+def ways_depthwise_conv_2d(shifts: NDArray[Any], shape: Convolution) -> int:
     """Likewise."""
-    if depth_multiplier != 1 or height.kernel > _TILE or width.kernel > _TILE:
+    if shape.outputs != 1 or max(shape.kernel) > _TILE:
         return _WAY_TAPS
     left = _WAY_LEFT if shifts.max() >= 0 else 0
-    return left | (_WAY_SQUARE if _is_dense(height, width) else _WAY_LINE)
+    return left | (_WAY_SQUARE if _is_dense(shape.height, shape.width) else _WAY_LINE)
 
 
 def _is_dense(height: Axis, width: Axis) -> bool:

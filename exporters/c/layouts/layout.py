@@ -13,41 +13,12 @@ from edgekit.common.lazy import NDArray
 from edgekit.errors import Unsupported
 from edgekit.exporters.c.layouts import LAYOUTS, dsp
 from edgekit.exporters.c.layouts import helium as mve
-from edgekit.exporters.c.layouts.dsp import Requantization
-from edgekit.exporters.c.layouts.helium import Axis
+from edgekit.exporters.c.layouts.convolution import Convolution
+from edgekit.exporters.c.layouts.requantize import Requantization
 
 #: What the generated layout.h defines.
 DEFINES = {"plain": "", "dsp": "EK_LAYOUT_DSP", "helium": "EK_LAYOUT_HELIUM"}
 WAYS = {"dsp": "EK_DSP_WAYS", "helium": "EK_HELIUM_WAYS"}
-
-
-class Convolution(NamedTuple):
-    """The shape of a convolution, depthwise too (`outputs` is then its depth multiplier)."""
-
-    height: Axis
-    width: Axis
-    channels: int
-    outputs: int
-
-    @property
-    def taps(self) -> int:
-        return self.height.kernel * self.width.kernel
-
-    @property
-    def strides(self) -> tuple[int, int]:
-        return self.height.stride, self.width.stride
-
-    @property
-    def dilations(self) -> tuple[int, int]:
-        return self.height.dilation, self.width.dilation
-
-    @property
-    def kernel(self) -> tuple[int, int]:
-        return self.height.kernel, self.width.kernel
-
-    @property
-    def output(self) -> tuple[int, int]:
-        return self.height.output, self.width.output
 
 
 class Packed(NamedTuple):
@@ -80,17 +51,13 @@ def conv_2d(
     layout: str, weights: NDArray[Any], requantization: Requantization, shape: Convolution, saturates: bool
 ) -> Packed:
     """For weights int8 [outputs, height, width, channels]; `saturates`: outputs are held to all of int8, no less."""
-    height, width = shape.kernel
     if layout == "dsp":
-        pixels = shape.output[0] * shape.output[1]
-        place = dsp.in_place_conv_2d(height, width, shape.channels, shape.outputs, pixels) and shape.strides == (1, 1)
-        scratch = dsp.scratch_conv_2d(height, width, shape.channels)
         packed = dsp.pack_conv_2d(weights, requantization)
-        ways = dsp.ways_conv_2d(packed, height, width, shape.channels, shape.outputs, shape.strides)
-        return Packed(packed, scratch, place, False, ways)
+        ways = dsp.ways_conv_2d(packed, shape)
+        return Packed(packed, dsp.scratch_conv_2d(shape), dsp.in_place_conv_2d(shape), False, ways)
     direct = shape.taps == 1 and shape.strides == (1, 1)
     portable = 0 if direct else shape.taps * shape.channels
-    helium = mve.scratch_conv_2d(shape.height, shape.width, shape.channels) if layout == "helium" else 0
+    helium = mve.scratch_conv_2d(shape) if layout == "helium" else 0
     ways = mve.ways_conv_2d(requantization.shift, saturates, shape.outputs)
     return Packed(weights.reshape(-1), max(portable, helium), False, True, ways)
 
@@ -98,17 +65,11 @@ def conv_2d(
 def depthwise_conv_2d(layout: str, weights: NDArray[Any], requantization: Requantization, shape: Convolution) -> Packed:
     """For weights int8 [height, width, channels * depth multiplier]."""
     if layout == "dsp":
-        packed = dsp.pack_depthwise_conv_2d(weights, shape.outputs, requantization, shape.strides, shape.dilations)
-        scratch = dsp.scratch_depthwise_conv_2d(
-            shape.kernel, shape.channels, shape.outputs, shape.output, shape.strides, shape.dilations
-        )
-        place = dsp.in_place_depthwise_conv_2d(
-            shape.kernel, shape.outputs, shape.output, shape.strides, shape.dilations
-        )
-        ways = dsp.ways_depthwise_conv_2d(packed, shape.width.output, shape.width.stride)
-        return Packed(packed, scratch, place, False, ways)
-    helium = mve.scratch_depthwise_conv_2d(shape.height, shape.width, shape.outputs) if layout == "helium" else 0
-    ways = mve.ways_depthwise_conv_2d(requantization.shift, shape.height, shape.width, shape.outputs)
+        packed = dsp.pack_depthwise_conv_2d(weights, requantization, shape)
+        scratch, place = dsp.scratch_depthwise_conv_2d(shape), dsp.in_place_depthwise_conv_2d(shape)
+        return Packed(packed, scratch, place, False, dsp.ways_depthwise_conv_2d(packed, shape.width))
+    helium = mve.scratch_depthwise_conv_2d(shape) if layout == "helium" else 0
+    ways = mve.ways_depthwise_conv_2d(requantization.shift, shape)
     return Packed(weights.reshape(-1), max(shape.channels, helium), False, True, ways)
 
 

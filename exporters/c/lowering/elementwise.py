@@ -8,108 +8,84 @@ from typing import Any
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.c.lowering import fixed_point
-from edgekit.exporters.c.lowering.layers import (
-    Array,
-    Layer,
-    Lowering,
-    clamp_of,
-    float32,
-    int8,
-    multiplier_of,
-    refuse,
-    scale_of,
-    suffix_of,
-    title_of,
-    zero_of,
-)
+from edgekit.exporters.c.lowering.layers import Array, Step, float32, multiplier_of, scale_of, zero_of
 from edgekit.exporters.c.lowering.products import outputs_of, pad_before
-from edgekit.formats.tflite import Operator, Tensor
+from edgekit.formats.tflite import Tensor
 
 _SAME = 0
 
 
-def pool(lowering: Lowering, operator: Operator) -> None:
-    index, source = lowering.activation(operator, 0)
-    output = lowering.tensors[operator.outputs[0]]
-    suffix = suffix_of(lowering, operator, index, operator.outputs[0])
-    same_scale(lowering, operator, source, output)
+def pool(step: Step) -> None:
+    source, suffix = step.source, step.suffix()
+    step.check_same_scale()
     if len(source.shape) != 4:
-        raise refuse(operator, lowering.tensors, f"an input of shape {list(source.shape)}")
-    options, same = operator.options, operator.options["padding"] == _SAME
-    members = {"channels": str(source.shape[3])}
+        raise step.refusal(f"an input of shape {list(source.shape)}")
+    options, same = step.options, step.options["padding"] == _SAME
+    fields: dict[str, object] = {"channels": source.shape[3]}
     for side, axis, pad in (("height", 1, "pad_top"), ("width", 2, "pad_left")):
-        kernel, stride = options[f"filter_{side}"], options[f"stride_{side}"]
+        kernel, stride, size = options[f"filter_{side}"], options[f"stride_{side}"], step.output.shape[axis]
         fits = kernel >= 1 and stride >= 1 and outputs_of(source.shape[axis], kernel, stride, 1, same)
-        if not fits or fits != output.shape[axis]:
-            raise refuse(operator, lowering.tensors, f"its output {side} {output.shape[axis]} is not what it computes")
-        members |= {
-            f"input_{side}": str(source.shape[axis]),
-            f"output_{side}": str(output.shape[axis]),
-            f"kernel_{side}": str(kernel),
-            f"stride_{side}": str(stride),
-            pad: str(pad_before(source.shape[axis], kernel, stride, 1, same)),
+        if not fits or fits != size:
+            raise step.refusal(f"its output {side} {size} is not what it computes")
+        fields |= {
+            f"input_{side}": source.shape[axis],
+            f"output_{side}": size,
+            f"kernel_{side}": kernel,
+            f"stride_{side}": stride,
+            pad: pad_before(source.shape[axis], kernel, stride, 1, same),
         }
-    low, high = clamp_of(lowering, operator, output)
-    members |= {"low": str(low), "high": str(high)}
-    call = f"ek_{operator.name.lower()}{suffix}(&{{layer}}, {{in0}}, {{out0}});"
-    title = title_of(operator, lowering.tensors, [index])
-    lowering.add(Layer(operator, title, (index,), operator.outputs, call, "ek_pool_layer", members))
+    low, high = step.clamp()
+    step.add(f"{step.name.lower()}{suffix}", "ek_pool_layer", {**fields, "low": low, "high": high})
 
 
-def mean(lowering: Lowering, operator: Operator) -> None:
-    index, source = lowering.activation(operator, 0)
-    output = lowering.tensors[operator.outputs[0]]
-    suffix = suffix_of(lowering, operator, index, operator.outputs[0])
-    axes = sorted(int(axis) % len(source.shape) for axis in lowering.value(operator, 1, "axes").reshape(-1))
+def mean(step: Step) -> None:
+    source, output, suffix = step.source, step.output, step.suffix()
+    axes = sorted(int(axis) % len(source.shape) for axis in step.constant(1, "axes").reshape(-1))
     first, last = axes[0], axes[-1]
     if axes != list(range(first, last + 1)) or math.prod(source.shape[:first]) != 1:
-        raise refuse(operator, lowering.tensors, f"a mean over axes {axes}; over height and width is what is built")
-    if math.prod(source.shape[last + 1 :]) != output.count:
-        raise refuse(operator, lowering.tensors, f"its output is {list(output.shape)}")
+        raise step.refusal(f"a mean over axes {axes}; over height and width is what is built")
+    channels = math.prod(source.shape[last + 1 :])
+    if channels != output.count:
+        raise step.refusal(f"its output is {list(output.shape)}")
     positions = math.prod(source.shape[first : last + 1])
     multiplier, shift = multiplier_of(scale_of(source) / scale_of(output))
     # The division by the number of positions goes into the multiplier (QuantizedMeanOrSum of TensorFlow Lite).
     shared = min(positions.bit_length() - 1, 32, 31 + shift)
-    multiplier, shift = (multiplier << shared) // positions, shift - shared
-    members = {
-        "positions": str(positions),
-        "channels": str(math.prod(source.shape[last + 1 :])),
-        "input_zero_point": str(zero_of(source)),
-        "output_zero_point": str(zero_of(output)),
-        "multiplier": str(multiplier),
-        "shift": str(shift),
+    fields = {
+        "positions": positions,
+        "channels": channels,
+        "input_zero_point": zero_of(source),
+        "output_zero_point": zero_of(output),
+        "multiplier": (multiplier << shared) // positions,
+        "shift": shift - shared,
     }
-    title = title_of(operator, lowering.tensors, [index])
-    call = f"ek_mean{suffix}(&{{layer}}, {{in0}}, {{out0}});"
-    lowering.add(Layer(operator, title, (index,), operator.outputs, call, "ek_mean_layer", members))
+    step.add(f"mean{suffix}", "ek_mean_layer", fields)
 
 
-def binary(lowering: Lowering, operator: Operator) -> None:
+def binary(step: Step) -> None:
     """ADD, SUB and MUL. A constant operand becomes a table in flash, read like an activation."""
-    indices = [lowering.activation(operator, i)[0] for i in (0, 1)]
-    a, b = (lowering.tensors[index] for index in indices)
-    output = lowering.tensors[operator.outputs[0]]
-    suffix = suffix_of(lowering, operator, *indices, operator.outputs[0])
-    count, steps = _grid(lowering, operator, a, b, output)
-    if operator.name == "MUL":
+    indices = [step.computed_input(i) for i in (0, 1)]
+    a, b = (step.tensors[index] for index in indices)
+    output, suffix = step.output, step.suffix(*indices, step.target)
+    count, steps = _grid(step, a, b)
+    if step.name == "MUL":
         scales = [(0, 0), (0, 0), multiplier_of(scale_of(a) * scale_of(b) / scale_of(output))]
     else:
         twice = 2 * max(scale_of(a), scale_of(b))
         result = twice / ((1 << (15 if suffix else 20)) * scale_of(output))
         if result >= 1:
-            why = f"its output's scale {scale_of(output)} is too fine for its inputs"
-            raise refuse(operator, lowering.tensors, why)
+            raise step.refusal(f"its output's scale {scale_of(output)} is too fine for its inputs")
         scales = [multiplier_of(scale_of(a) / twice), multiplier_of(scale_of(b) / twice), multiplier_of(result)]
-    low, high = clamp_of(lowering, operator, output)
-    members = {
+    low, high = step.clamp()
+    fields = {
         "count": _braces(count),
         "a": f"{{{{{-zero_of(a)}, {scales[0][0]}, {scales[0][1]}, {_braces(steps[0])}}}}}",
         "b": f"{{{{{-zero_of(b)}, {scales[1][0]}, {scales[1][1]}, {_braces(steps[1])}}}}}",
-        "zero_point": str(zero_of(output)),
-        "multiplier": str(scales[2][0]),
-        "shift": str(scales[2][1]),
-        "low": str(low),
-        "high": str(high),
+        "zero_point": zero_of(output),
+        "multiplier": scales[2][0],
+        "shift": scales[2][1],
+        "low": low,
+        "high": high,
     }
     arrays, names = [], []
     for name, tensor in zip("ab", (a, b), strict=True):
@@ -118,71 +94,48 @@ def binary(lowering: Lowering, operator: Operator) -> None:
             names.append(f"{{{name}}}")
         else:
             names.append(f"{{in{sum(text.startswith('{in') for text in names)}}}")
-    computed = tuple(index for index in indices if lowering.tensors[index].data is None)
-    lowering.add(
-        Layer(
-            operator,
-            title_of(operator, lowering.tensors, indices),
-            computed,
-            operator.outputs,
-            f"ek_{operator.name.lower()}{suffix}(&{{layer}}, {', '.join(names)}, {{out0}});",
-            "ek_binary_layer",
-            members,
-            tuple(arrays),
-            overlay=next((i for i, k in enumerate(computed) if lowering.tensors[k].shape == output.shape), None),
-        )
+    computed = tuple(index for index in indices if step.tensors[index].data is None)
+    step.add(
+        f"{step.name.lower()}{suffix}",
+        "ek_binary_layer",
+        fields,
+        arguments=f"&{{layer}}, {', '.join(names)}, {{out0}}",
+        inputs=indices,
+        computed=computed,
+        arrays=tuple(arrays),
+        overlay=next((i for i, k in enumerate(computed) if step.tensors[k].shape == output.shape), None),
     )
 
 
-def softmax(lowering: Lowering, operator: Operator) -> None:
-    index, source = lowering.activation(operator, 0)
-    output = lowering.tensors[operator.outputs[0]]
-    int8(lowering, operator, index, operator.outputs[0])
+def softmax(step: Step) -> None:
+    source, output = step.source, step.output
+    step.check_int8()
     if zero_of(output) != -128 or abs(scale_of(output) - 1 / 256) > 1e-6:
-        raise refuse(operator, lowering.tensors, "its output is not scaled by 1/256 from -128, as int8 softmax must be")
+        raise step.refusal("its output is not scaled by 1/256 from -128, as int8 softmax must be")
     integer_bits = 5
-    beta = float32(operator.options["beta"]) or 1.0
+    beta = float32(step.options["beta"]) or 1.0
     real = min(beta * scale_of(source) * (1 << (31 - integer_bits)), float((1 << 31) - 1))
     multiplier, shift = multiplier_of(real)
     if real <= 1 or shift < 0:
-        raise refuse(operator, lowering.tensors, f"an input scale of {scale_of(source)} is too small for int8 softmax")
+        raise step.refusal(f"an input scale of {scale_of(source)} is too small for int8 softmax")
     radius = math.floor(((1 << integer_bits) - 1) * (1 << (31 - integer_bits)) / (1 << shift))
     depth = source.shape[-1]
-    members = {
-        "rows": str(source.count // depth),
-        "depth": str(depth),
-        "multiplier": str(multiplier),
-        "shift": str(shift),
-        "least_difference": str(-radius),
-    }
-    title = title_of(operator, lowering.tensors, [index])
-    call = "ek_softmax(&{layer}, {in0}, {out0});"
-    lowering.add(Layer(operator, title, (index,), operator.outputs, call, "ek_softmax_layer", members, overlay=None))
+    fields = {"rows": source.count // depth, "depth": depth, "multiplier": multiplier, "shift": shift}
+    step.add("softmax", "ek_softmax_layer", {**fields, "least_difference": -radius})
 
 
-def unary(lowering: Lowering, operator: Operator) -> None:
+def unary(step: Step) -> None:
     """LOGISTIC, TANH, RELU, RELU6 and QUANTIZE from one byte to another: a table of 256 entries."""
-    index, source = lowering.activation(operator, 0)
-    output = lowering.tensors[operator.outputs[0]]
+    source, output = step.source, step.output
     for tensor in (source, output):
         if tensor.dtype not in ("int8", "uint8") or tensor.quantization is None or len(tensor.quantization.scale) != 1:
-            raise refuse(operator, lowering.tensors, f"{tensor.name!r} is {tensor.dtype}; only int8 is built")
-    if operator.name != "QUANTIZE":
-        int8(lowering, operator, index, operator.outputs[0])
-    if operator.name.startswith("RELU6"):
-        same_scale(lowering, operator, source, output)
-    table = _TABLES[operator.name](source, output)
-    lowering.add(
-        Layer(
-            operator,
-            title_of(operator, lowering.tensors, [index]),
-            (index,),
-            operator.outputs,
-            f"ek_lookup({{table}}, {source.count}, {{in0}}, {{out0}});",
-            arrays=(Array("table", "uint8_t", table),),
-            overlay=0,
-        )
-    )
+            raise step.refusal(f"{tensor.name!r} is {tensor.dtype}; only int8 is built")
+    if step.name != "QUANTIZE":
+        step.check_int8()
+    if step.name.startswith("RELU6"):
+        step.check_same_scale()
+    table = Array("table", "uint8_t", _TABLES[step.name](source, output))
+    step.add("lookup", arguments=f"{{table}}, {source.count}, {{in0}}, {{out0}}", arrays=(table,), overlay=0)
 
 
 def _patterns(tensor: Tensor) -> NDArray[Any]:
@@ -230,27 +183,21 @@ _TABLES: dict[str, Callable[[Tensor, Tensor], NDArray[Any]]] = {
 }
 
 
-def same_scale(lowering: Lowering, operator: Operator, a: Tensor, b: Tensor) -> None:
-    if (scale_of(a), zero_of(a)) != (scale_of(b), zero_of(b)):
-        raise refuse(operator, lowering.tensors, "its input and output have different scales")
-
-
-def _grid(
-    lowering: Lowering, operator: Operator, a: Tensor, b: Tensor, output: Tensor
-) -> tuple[list[int], list[list[int]]]:
+def _grid(step: Step, a: Tensor, b: Tensor) -> tuple[list[int], list[list[int]]]:
     """Counts along the output's (up to four) axes, and each operand's steps; one axis where nothing is broadcast."""
+    output = step.output
     if a.shape == b.shape == output.shape:
         return [1, 1, 1, output.count], [[0, 0, 0, 1], [0, 0, 0, 1]]
     if len(output.shape) > 4:
-        raise refuse(operator, lowering.tensors, "broadcasting over more than four axes is not built")
+        raise step.refusal("broadcasting over more than four axes is not built")
     count = [1] * (4 - len(output.shape)) + list(output.shape)
     steps = []
     for tensor in (a, b):
         shape = [1] * (4 - len(tensor.shape)) + list(tensor.shape)
-        step = [math.prod(shape[i + 1 :]) if shape[i] > 1 else 0 for i in range(4)]
+        stride = [math.prod(shape[i + 1 :]) if shape[i] > 1 else 0 for i in range(4)]
         if any(size not in (1, whole) for size, whole in zip(shape, count, strict=True)):
-            raise refuse(operator, lowering.tensors, f"{list(tensor.shape)} does not broadcast to {list(output.shape)}")
-        steps.append(step)
+            raise step.refusal(f"{list(tensor.shape)} does not broadcast to {list(output.shape)}")
+        steps.append(stride)
     return count, steps
 
 

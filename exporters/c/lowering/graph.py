@@ -10,18 +10,17 @@ from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import elementwise, int16, moves, products, shapes
-from edgekit.exporters.c.lowering.layers import QUANTIZE_HINT, SIZES, Layer, Lowering, refuse
+from edgekit.exporters.c.lowering.layers import QUANTIZE_HINT, SIZES, Layer, Lowering, Step, refuse
 from edgekit.exporters.c.lowering.prune import prune
 from edgekit.formats.tflite import Graph, Operator, Subgraph, Tensor
 
 
-def _quantize(lowering: Lowering, operator: Operator) -> None:
-    _, source = lowering.activation(operator, 0)
-    (moves.quantize if source.dtype == "float32" else elementwise.unary)(lowering, operator)
+def _quantize(step: Step) -> None:
+    (moves.quantize if step.source.dtype == "float32" else elementwise.unary)(step)
 
 
 #: Every operator that can be translated, and what does it.
-OPERATORS: Mapping[str, Callable[[Lowering, Operator], None]] = {
+OPERATORS: Mapping[str, Callable[[Step], None]] = {
     "ADD": elementwise.binary,
     "ASSIGN_VARIABLE": moves.assign_variable,
     "AVERAGE_POOL_2D": elementwise.pool,
@@ -100,8 +99,9 @@ def _lower(graph: Graph, layout: str) -> Program:
         if not operator.outputs and operator.name not in ("CALL_ONCE", "ASSIGN_VARIABLE"):
             raise BadInput(f"the .tflite is damaged: operator {operator.index} ({operator.name}) has no output.")
         try:
-            shapes.check(lowering, operator)
-            _translation(lowering, operator)(lowering, operator)
+            step = Step(lowering, operator)
+            shapes.check(step)
+            _translation(step)(step)
         except (IndexError, ZeroDivisionError) as exc:
             raise BadInput(
                 f"the .tflite is damaged: operator {operator.index} ({operator.name}) lacks inputs or axes."
@@ -116,11 +116,12 @@ def _lower(graph: Graph, layout: str) -> Program:
     return Program(lowering.tensors, main.inputs, main.outputs, lowering.layers, states, lowering.root, lowering.layout)
 
 
-def _translation(lowering: Lowering, operator: Operator) -> Callable[[Lowering, Operator], None]:
+def _translation(step: Step) -> Callable[[Step], None]:
     """What translates the operator: int16 activations have translations of their own where the arithmetic differs."""
-    held = (lowering.tensors[index].dtype for index in (*operator.inputs[:1], *operator.outputs[:1]) if index >= 0)
-    usual = OPERATORS[operator.name]
-    return int16.OPERATORS.get(operator.name, usual) if "int16" in held else usual
+    used = (*step.operator.inputs[:1], *step.operator.outputs[:1])
+    usual = OPERATORS[step.name]
+    is_int16 = "int16" in (step.tensors[index].dtype for index in used if index >= 0)
+    return int16.OPERATORS.get(step.name, usual) if is_int16 else usual
 
 
 def _hint(operator: Operator) -> str:

@@ -78,23 +78,133 @@ class Lowering:
             index = self.alias[index]
         return index
 
-    def add(self, layer: Layer) -> None:
-        self.layers.append(layer)
 
-    def value(self, operator: Operator, position: int, what: str) -> NDArray[Any]:
-        """A constant input."""
-        index = operator.inputs[position] if position < len(operator.inputs) else -1
+class Step:
+    """An operator while it is lowered: its tensors, what it refuses, and the layers that it becomes."""
+
+    def __init__(self, lowering: Lowering, operator: Operator) -> None:
+        self.lowering, self.operator = lowering, operator
+        self.name, self.options, self.tensors = operator.name, operator.options, lowering.tensors
+
+    def computed_input(self, position: int) -> int:
+        """The index of an input that must be there."""
+        index = self.operator.inputs[position]
+        if index < 0:
+            raise self.refusal("an input is absent")
+        return index
+
+    def constant(self, position: int, what: str) -> NDArray[Any]:
+        """The values of a constant input."""
+        index = self.operator.inputs[position] if position < len(self.operator.inputs) else -1
         data = self.tensors[index].data if index >= 0 else None
         if data is None:
-            raise refuse(operator, self.tensors, f"its {what} is computed, not constant")
+            raise self.refusal(f"its {what} is computed, not constant")
         return data
 
-    def activation(self, operator: Operator, position: int) -> tuple[int, Tensor]:
-        """An input that is computed: its index and what it is."""
-        index = operator.inputs[position]
-        if index < 0:
-            raise refuse(operator, self.tensors, "an input is absent")
-        return index, self.tensors[index]
+    @property
+    def source(self) -> Tensor:
+        return self.tensors[self.computed_input(0)]
+
+    @property
+    def target(self) -> int:
+        """The index of the output."""
+        return self.operator.outputs[0]
+
+    @property
+    def output(self) -> Tensor:
+        return self.tensors[self.target]
+
+    def refusal(self, why: str, hint: str = "") -> Unsupported:
+        """The error for an operator that cannot be translated, naming it and the layer."""
+        return refuse(self.operator, self.tensors, why, hint)
+
+    def check_int8(self, *indices: int) -> None:
+        """Refuse tensors (by default the first input and the output) that are not int8 with one scale."""
+        for tensor in self._tensors_at(indices):
+            if tensor.dtype != "int8":
+                kind = "a float network" if tensor.dtype.startswith("float") else f"{tensor.dtype} activations"
+                raise self.refusal(f"{kind} ({tensor.name!r} is {tensor.dtype}); int8 is what is built")
+            self._check_scale(tensor)
+
+    def suffix(self, *indices: int) -> str:
+        """What ends the names of the kernels for these tensors (by default the first input and the output):
+        "" for int8, "_s16" for symmetric int16; refuse others."""
+        tensors = self._tensors_at(indices)
+        if not any(tensor.dtype == "int16" for tensor in tensors):
+            self.check_int8(*indices)
+            return ""
+        for tensor in tensors:
+            if tensor.dtype != "int16":
+                raise self.refusal(f"it mixes int16 with {tensor.dtype} ({tensor.name!r})")
+            self.check_symmetric(tensor)
+        return "_s16"
+
+    def check_symmetric(self, tensor: Tensor) -> None:
+        """Refuse an int16 tensor that does not have one scale and the zero point 0."""
+        self._check_scale(tensor)
+        if zero_of(tensor):
+            why = f"{tensor.name!r} has the zero point {zero_of(tensor)}, and int16 activations are symmetric"
+            raise self.refusal(why, "Quantize it as TensorFlow Lite does for 16x8: zero point 0.")
+
+    def check_same_scale(self) -> None:
+        a, b = self.source, self.output
+        if (scale_of(a), zero_of(a)) != (scale_of(b), zero_of(b)):
+            raise self.refusal("its input and output have different scales")
+
+    def clamp(self) -> tuple[int, int]:
+        """The fused activation as a range of output values (CalculateActivationRangeQuantized)."""
+        kind = self.options.get("activation", 0)
+        scale, zero = float32(scale_of(self.output)), zero_of(self.output)
+        least, most = (-32768, 32767) if self.output.dtype == "int16" else (-128, 127)
+
+        def value(real: float) -> int:
+            return zero + _round_half_away(float32(float32(real) / scale))
+
+        if kind == 0:
+            return least, most
+        if kind == 1:
+            return max(least, value(0.0)), most
+        if kind == 2:
+            return max(least, value(-1.0)), min(most, value(1.0))
+        if kind == 3:
+            return max(least, value(0.0)), min(most, value(6.0))
+        raise self.refusal(f"fused activation {ACTIVATIONS.get(kind, kind)} is not built")
+
+    def add(
+        self,
+        kernel: str,
+        struct: str = "",
+        fields: Mapping[str, object] | None = None,
+        *,
+        arguments: str = "&{layer}, {in0}, {out0}",
+        inputs: Sequence[int] = (),
+        computed: Sequence[int] | None = None,
+        note: str = "",
+        **rest: Any,
+    ) -> None:
+        """Add the call of a kernel.
+
+        Args:
+            fields: members of `struct`. inputs: by default the first. computed: those of them that lie in the arena, by
+                default all. note: for the comment in C. rest: what else a `Layer` says.
+        """
+        inputs = inputs or [self.computed_input(0)]
+        title = title_of(self.operator, self.tensors, inputs, note)
+        members = {name: str(value) for name, value in (fields or {}).items()}
+        call = f"ek_{kernel}({arguments});"
+        read = tuple(inputs if computed is None else computed)
+        self.lowering.layers.append(
+            Layer(self.operator, title, read, self.operator.outputs, call, struct, members, **rest)
+        )
+
+    def _tensors_at(self, indices: Sequence[int]) -> list[Tensor]:
+        return [self.tensors[index] for index in indices or (self.computed_input(0), self.target)]
+
+    def _check_scale(self, tensor: Tensor) -> None:
+        if tensor.quantization is None:
+            raise self.refusal(f"{tensor.name!r} has no scale")
+        if len(tensor.quantization.scale) != 1:
+            raise self.refusal(f"the activation {tensor.name!r} has a scale per channel")
 
 
 def refuse(operator: Operator, tensors: Sequence[Tensor], why: str, hint: str = "") -> Unsupported:
@@ -108,45 +218,6 @@ QUANTIZE_HINT = (
     "The C exporter takes networks of fixed shape with int8 weights and int8 or int16 activations: quantize it, with "
     "float input and output at most at the edges; docs/microcontrollers.md lists the operators."
 )
-
-
-def int8(lowering: Lowering, operator: Operator, *indices: int) -> None:
-    """Refuse tensors that are not int8 with one scale."""
-    for index in indices:
-        tensor = lowering.tensors[index]
-        if tensor.dtype != "int8":
-            kind = "a float network" if tensor.dtype.startswith("float") else f"{tensor.dtype} activations"
-            raise refuse(
-                operator, lowering.tensors, f"{kind} ({tensor.name!r} is {tensor.dtype}); int8 is what is built"
-            )
-        if tensor.quantization is None:
-            raise refuse(operator, lowering.tensors, f"{tensor.name!r} has no scale")
-        if len(tensor.quantization.scale) != 1:
-            raise refuse(operator, lowering.tensors, f"the activation {tensor.name!r} has a scale per channel")
-
-
-def suffix_of(lowering: Lowering, operator: Operator, *indices: int) -> str:
-    """What ends the names of the kernels for these tensors: "" for int8, "_s16" for symmetric int16; refuse others."""
-    tensors = [lowering.tensors[index] for index in indices]
-    if not any(tensor.dtype == "int16" for tensor in tensors):
-        int8(lowering, operator, *indices)
-        return ""
-    for tensor in tensors:
-        if tensor.dtype != "int16":
-            raise refuse(operator, lowering.tensors, f"it mixes int16 with {tensor.dtype} ({tensor.name!r})")
-        symmetric(lowering, operator, tensor)
-    return "_s16"
-
-
-def symmetric(lowering: Lowering, operator: Operator, tensor: Tensor) -> None:
-    """Refuse an int16 tensor that does not have one scale and the zero point 0."""
-    if tensor.quantization is None:
-        raise refuse(operator, lowering.tensors, f"{tensor.name!r} has no scale")
-    if len(tensor.quantization.scale) != 1:
-        raise refuse(operator, lowering.tensors, f"the activation {tensor.name!r} has a scale per channel")
-    if zero_of(tensor):
-        why = f"{tensor.name!r} has the zero point {zero_of(tensor)}, and int16 activations are symmetric"
-        raise refuse(operator, lowering.tensors, why, "Quantize it as TensorFlow Lite does for 16x8: zero point 0.")
 
 
 def scale_of(tensor: Tensor) -> float:
@@ -184,26 +255,6 @@ def _round_half_away(value: float) -> int:
 
 def float32(value: float) -> float:
     return float(np.float32(value))
-
-
-def clamp_of(lowering: Lowering, operator: Operator, output: Tensor) -> tuple[int, int]:
-    """The fused activation as a range of output values (CalculateActivationRangeQuantized)."""
-    kind = operator.options.get("activation", 0)
-    scale, zero = float32(scale_of(output)), zero_of(output)
-    least, most = (-32768, 32767) if output.dtype == "int16" else (-128, 127)
-
-    def value(real: float) -> int:
-        return zero + _round_half_away(float32(float32(real) / scale))
-
-    if kind == 0:
-        return least, most
-    if kind == 1:
-        return max(least, value(0.0)), most
-    if kind == 2:
-        return max(least, value(-1.0)), min(most, value(1.0))
-    if kind == 3:
-        return max(least, value(0.0)), min(most, value(6.0))
-    raise refuse(operator, lowering.tensors, f"fused activation {ACTIVATIONS.get(kind, kind)} is not built")
 
 
 def shape_text(shape: Sequence[int]) -> str:

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgekit.exporters.c.lowering.layers import Lowering, refuse
+from edgekit.exporters.c.lowering.layers import Step
 from edgekit.formats.tflite import Operator, Tensor
 
 _ALIKE = ("DEQUANTIZE", "LOGISTIC", "QUANTIZE", "RELU", "RELU6", "SOFTMAX", "TANH")
 _IMAGES = ("AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D")
 
 
-def check(lowering: Lowering, operator: Operator) -> None:
-    """Raise Unsupported where the tensors of `operator` do not fit together."""
-    tensors = [lowering.tensors[index] if index >= 0 else None for index in operator.inputs]
-    outputs = [lowering.tensors[index] for index in operator.outputs]
-    wrong = _wrong(operator, tensors, outputs)
+def check(step: Step) -> None:
+    """Raise Unsupported where the tensors of the operator do not fit together."""
+    tensors = [step.tensors[index] if index >= 0 else None for index in step.operator.inputs]
+    wrong = _wrong(step.operator, tensors, [step.tensors[index] for index in step.operator.outputs])
     if wrong:
-        raise refuse(operator, lowering.tensors, wrong, "Convert the model again; its shapes do not fit together.")
+        raise step.refusal(wrong, "Convert the model again; its shapes do not fit together.")
 
 
 def _wrong(operator: Operator, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor]) -> str:

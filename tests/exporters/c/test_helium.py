@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import edgekit.exporters.c as c_exporter
-from edgekit.exporters.c.layouts.helium import Axis, scratch_conv_2d, scratch_depthwise_conv_2d
+from edgekit.exporters.c.layouts.convolution import Axis, Convolution
+from edgekit.exporters.c.layouts.helium import scratch_conv_2d, scratch_depthwise_conv_2d
 from edgekit.targets.microcontroller.emulator.qemu import run
 from edgekit.targets.microcontroller.emulator.toolchain import MACHINES, compiler_of
 from edgekit.targets.microcontroller.firmware import SOURCES
@@ -59,7 +60,7 @@ def convolution(rng: random.Random) -> tuple[dict[str, int], int]:
     height, top = axis(rng, kernels[0], rng.randint(1, 9))
     width, left = axis(rng, kernels[1], rng.choice([rng.randint(1, 17), rng.randint(1, 17), rng.randint(18, 90)]))
     outputs = rng.randint(1, 70)
-    scratch = scratch_conv_2d(height, width, channels)
+    scratch = scratch_conv_2d(Convolution(height, width, channels, outputs))
     sizes = (
         height.input * width.input * channels,
         height.output * width.output * outputs,
@@ -76,7 +77,7 @@ def depthwise(rng: random.Random) -> tuple[dict[str, int], int]:
     height, top = axis(rng, kernels[0], rng.randint(1, 9))
     width, left = axis(rng, kernels[1], rng.choice([rng.randint(1, 13), rng.randint(14, 50)]))
     channels = rng.choice([rng.randint(1, 20), rng.randint(1, 70), 16])
-    scratch = scratch_depthwise_conv_2d(height, width, multiplier)
+    scratch = scratch_depthwise_conv_2d(Convolution(height, width, channels, multiplier))
     sizes = (height.input * width.input * channels, height.output * width.output * channels * multiplier)
     if max(sizes) > _MOST or scratch > _MOST_SCRATCH:
         return depthwise(rng)
@@ -91,7 +92,7 @@ def far(outputs: int) -> tuple[dict[str, int], int]:
     """A convolution whose pixels lie further apart than 16-bit offsets reach."""
     height, width = Axis(1, 1, 1), Axis(19, 19, 1)
     members = {**geometry(height, width, 0, 0, 2), "output_channels": outputs}
-    return members, scratch_conv_2d(height, width, 2)
+    return members, scratch_conv_2d(Convolution(height, width, 2, outputs))
 
 
 def header(rng: random.Random) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgekit.exporters.c.layouts import dsp
+from edgekit.exporters.c.layouts.convolution import Axis, Convolution
 from edgekit.exporters.c.layouts.requantize import Channel, Requantization, constants
 from edgekit.exporters.c.lowering.fixed_point import scale
 
@@ -96,11 +97,13 @@ def test_strips_cover_a_row_and_begin_at_even_places(stride: int) -> None:
 def test_ways_tell_what_a_layer_takes() -> None:
     plain = requantization(*[(0, 1 << 30, -5)] * 4)
     weights = np.ones((4, 1, 1, 8), np.int8)
-    assert dsp.ways_conv_2d(dsp.pack_conv_2d(weights, plain), 1, 1, 8, 4, (1, 1)) == 0
-    assert dsp.ways_conv_2d(dsp.pack_conv_2d(weights, plain), 1, 1, 8, 4, (2, 2)) == 0x1
+    point, far = (Convolution(*[Axis(9, 9, 1, stride)] * 2, channels=8, outputs=4) for stride in (1, 2))
+    assert dsp.ways_conv_2d(dsp.pack_conv_2d(weights, plain), point) == 0
+    assert dsp.ways_conv_2d(dsp.pack_conv_2d(weights, plain), far) == 0x1
     general = requantization(*[(0, 1 << 30, 1)] * 4)
-    assert dsp.ways_conv_2d(dsp.pack_conv_2d(weights, general), 1, 1, 8, 4, (1, 1)) == 0x2
+    assert dsp.ways_conv_2d(dsp.pack_conv_2d(weights, general), point) == 0x2
     taps = np.ones((3, 3, 4), np.int8)
-    planes = dsp.pack_depthwise_conv_2d(taps, 1, plain, (1, 1), (1, 1))
-    assert dsp.ways_depthwise_conv_2d(planes, 7, 1) == 0x20 | 0x80 << 6 | 0x80 << 1
-    assert dsp.ways_depthwise_conv_2d(dsp.pack_depthwise_conv_2d(taps, 1, plain, (1, 1), (2, 2)), 7, 1) == 0x8
+    near, spread = (Convolution(*[Axis(9, 7, 3, 1, d)] * 2, channels=4, outputs=1) for d in (1, 2))
+    planes = dsp.pack_depthwise_conv_2d(taps, plain, near)
+    assert dsp.ways_depthwise_conv_2d(planes, near.width) == 0x20 | 0x80 << 6 | 0x80 << 1
+    assert dsp.ways_depthwise_conv_2d(dsp.pack_depthwise_conv_2d(taps, plain, spread), spread.width) == 0x8

@@ -130,6 +130,7 @@ def test_no_column_mixes_fidelities() -> None:
     page = document.render([make(), firmware(), make(threads=2)])
     tables = re.findall(r"<table><caption>Cells: .*?</table>", page)
     assert len(tables) == 2
+    assert [table.count("<svg") for table in tables] == [2, 0], "bars stand side by side, or not at all"
     assert ["#cell-2" in table for table in tables] == [False, True]
 
 
@@ -156,6 +157,11 @@ def test_layers_and_estimates_are_shown_apart_from_what_was_measured() -> None:
     assert "CONV_2D 0 &lt;3x3&gt;" in page and "32.4%" in page
     assert page.index("Measured: ") < page.index("Estimated, not measured")
     assert "30 ms" in page and "rss.peak" not in page
+    (layers,) = re.findall(r"<table><caption>Layers: .*?</table>", page)
+    widths = [float(width) for width in re.findall(r'"M0 0H([0-9.]+)V8H0z"', layers)]
+    assert max(widths) == widths[2] == 100.0 and widths[1] == widths[3] == pytest.approx(
+        100 * 146_716 / 432_606, abs=0.1
+    )
 
 
 number = st.floats(min_value=0.0, allow_nan=False, allow_infinity=False)
@@ -175,8 +181,10 @@ def test_whatever_a_report_may_hold_is_drawn_inside_the_figure(
     report = make(bundle={"size": data.draw(junk), "model": data.draw(junk), "gate": gate}, measurements=(item,))
     page = document.render([report, replace(report, threads=2)])
     Tags(page)
-    for place in re.findall(r' (?:cx|cy|x|y|width)="([^"]*)"', page):
+    for place in re.findall(r' (?:cx|cy|x|y)="([^"]*)"', page):
         assert -1.0 <= float(place) <= 400.0
+    for end in re.findall(r'="M[0-9.]+ [04]H([^V"]*)', page):
+        assert 0.0 <= float(end) <= 100.0
 
 
 def test_axes_hold_their_values_and_say_round_numbers() -> None:
@@ -224,7 +232,9 @@ def test_contrast_is_enough_on_every_ground(theme: int) -> None:
 def test_a_cell_alone_has_its_figures() -> None:
     page = document.render([cell("wake-word", "int8", 1, random.Random(1))])
     titles = re.findall(r"<figcaption>(.*?)<small>", page)
-    assert titles == ["end_to_end.latency", "part.a.latency", "part.b.latency", "Memory"]
+    assert titles == ["end_to_end.latency", "part.a.latency", "part.b.latency"]
+    (sizes,) = re.findall(r"<table><caption>Memory: .*?</table>", page)
+    assert sizes.count("<svg") == 3 and "rss.anonymous" in sizes
     assert page.count("3 up to ") == 9  # the warm-ups, nearly twice as slow, in a lane of their own
 
 

@@ -22,8 +22,8 @@ from edgekit.reports.page.entries import Entry
 #: figures of a cell, lanes of a figure, values of a figure.
 _FIGURES, _LANES, _VALUES = (150, 1, 12), (450, 3, 12), (5_000, 30, 400)
 
-#: Bars of layers or sizes, likewise. With more cells than `_CELLS`, each gets proportionally less.
-_BARS, _CELLS = (300, 8, 30), 50
+#: With more cells, each gets proportionally less.
+_CELLS = 50
 
 _LEFT, _RIGHT, _TOP = 62.0, WIDTH - 18.0, LINE + 6.0
 _LANE, _WARM, _GAP = 26.0, 13.0, 6.0
@@ -45,13 +45,11 @@ def repeated_timings(entry: Entry) -> list[Measurement]:
 
 
 class Density(NamedTuple):
-    """Most distributions of a cell; most lanes and values (about) of a distribution; most bars of a figure of layers
-    or sizes."""
+    """Most distributions of a cell; most lanes and values (about) of a distribution."""
 
     figures: int
     lanes: int
     values: int
-    bars: int
 
 
 def density(entries: Sequence[Entry]) -> Density:
@@ -60,8 +58,7 @@ def density(entries: Sequence[Entry]) -> Density:
     crowd = max(1.0, len(entries) / _CELLS)
     figures = _share(_FIGURES, len(entries), crowd)
     count = sum(min(figures, number) for number in wanted)
-    barred = sum(bool(entry.report.layers) for entry in entries)
-    return Density(figures, _share(_LANES, count, crowd), _share(_VALUES, count, crowd), _share(_BARS, barred, crowd))
+    return Density(figures, _share(_LANES, count, crowd), _share(_VALUES, count, crowd))
 
 
 def _share(bounds: tuple[int, int, int], count: int, crowd: float) -> int:

@@ -57,35 +57,34 @@ def overview(page: Page, entries: Sequence[Entry]) -> str:
 
 def _machine(page: Page, group: Sequence[Entry]) -> str:
     first = group[0]
-    costs = list(dict.fromkeys(item.name for entry in group if (item := entry.cost)))
     tables = [_table(page, entries) for entries in group_cells(group, lambda entry: entry.cost and entry.cost.name)]
-    plots = [bars.medians(page, group, name) for name in costs] + [bars.memory(page, group) if len(group) > 1 else ""]
-    drawn = f'<div class="plots">{"".join(plots)}</div>' if any(plots) else ""
     return (
         f"<h3>{text(machine_name(first))} {first.badge}</h3>"
-        f'<p class="dim">{text(MEANING[first.report.fidelity])}</p>{"".join(tables)}{drawn}'
+        f'<p class="dim">{text(MEANING[first.report.fidelity])}</p>{"".join(tables)}{bars.memory(page, group)}'
     )
 
 
 def _table(page: Page, group: Sequence[Entry]) -> str:
-    """The table of cells whose cost is the same measurement."""
+    """The table of cells whose cost is the same measurement, with bars of the cost and its interval."""
     cost = group[0].cost
-    header = ["cell", "gate", "accuracy", cost.name if cost else "latency", "95 % interval"]
     processes = any("rss.peak" in entry.measurements_by_name for entry in group)
     memory = "rss.peak" if processes else "footprint.ram"
-    header += ["peak memory" if processes else "RAM", "bundle", "warnings"]
+    header = ("cell", "gate", "accuracy", cost.name if cost else "latency", "95 % interval")
+    costs = [entry.summary(item) if (item := entry.cost) else None for entry in group]
+    axis = bars.fit_bars([end for stats in costs if stats for end in (stats.median, stats.high)])
+    rows = []
+    for entry, stats in zip(group, costs, strict=True):
+        middle, ends = with_interval(entry, entry.cost) if entry.cost else (NOT_MEASURED, "-")
+        shown = bars.bar(middle, axis, stats if len(group) > 1 else None)
+        sizes = (figure(entry.median(memory), "B"), figure(entry.size, "B"))
+        doubts = str(len(entry.report.warnings) or "none")
+        rows.append((entry.link(), verdict(entry), accuracy(entry), shown, ends, *sizes, doubts))
     return page.table(
         f"Cells: {machine_name(group[0])} ({group[0].report.fidelity})",
-        header,
-        (_row(entry, memory) for entry in group),
-        raw=(0, 1),
+        (*header, "peak memory" if processes else "RAM", "bundle", "warnings"),
+        rows,
+        raw=(0, 1, 3),
     )
-
-
-def _row(entry: Entry, memory: str) -> Sequence[str]:
-    cost = with_interval(entry, entry.cost) if entry.cost else (NOT_MEASURED, "-")
-    sizes = (figure(entry.median(memory), "B"), figure(entry.size, "B"))
-    return (entry.link(), verdict(entry), accuracy(entry), *cost, *sizes, str(len(entry.report.warnings) or "none"))
 
 
 def not_measured(page: Page, cells: Sequence[Cell]) -> str:

@@ -7,7 +7,7 @@ better in one. A cell without a measured accuracy is drawn below the axis; it is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ class _Quantity:
 
     name: str
     unit: str
+    value: Callable[[Entry], float | None]
     higher: bool = False
 
     def format_value(self, value: float | None) -> str:
@@ -41,8 +42,9 @@ class _Quantity:
 
 @dataclass(frozen=True)
 class _Point:
-    """A cell in a plot; `y` is None if it was not measured, `leads` is True on the frontier."""
+    """A cell (`at` as in its entry) in a plot; `y` is None if it was not measured, `leads` is True on the frontier."""
 
+    at: int
     name: str
     x: float
     y: float | None
@@ -75,75 +77,65 @@ def _describe_metric(entry: Entry) -> str:
 
 
 def _group(page: Page, group: Sequence[Entry]) -> str:
-    first = group[0]
+    first, names = group[0], labels(group)
     cost = first.cost
     assert cost is not None, "frontiers() leaves out cells that cost nothing"
-    speed, size = _Quantity(cost.name, cost.unit, cost.better == "higher"), _Quantity("size of the bundle", "B")
+    speed = _Quantity(cost.name, cost.unit, lambda entry: entry.median(cost.name), cost.better == "higher")
+    size = _Quantity("size of the bundle", "B", lambda entry: entry.size)
+    pairs, basis = [(speed, size)], f"accuracy: {NOT_MEASURED}"
     judge = next((entry for entry in group if entry.accuracy is not None), None)
-    rows = [
-        _Cells(entry, name, entry.median(cost.name), entry.size, entry.accuracy)
-        for entry, name in zip(group, labels(group), strict=True)
-    ]
-    plots = []
     if judge is not None:
         known = metrics.METRICS.get(judge.metric)
-        quality = _Quantity(judge.metric, "", higher=known is None or known.better == "higher")
-        plots += [_plot(page, rows, speed, quality), _plot(page, rows, size, quality)]
-    plots.append(_plot(page, rows, speed, size))
-    title = f"{', '.join(dict.fromkeys(entry.model for entry in group))}"
-    basis = _describe_metric(judge) if judge is not None else f"accuracy: {NOT_MEASURED}"
+        higher = known is None or known.better == "higher"
+        quality = _Quantity(judge.metric, "", lambda entry: entry.accuracy, higher)
+        pairs, basis = [(speed, quality), (size, quality), (speed, size)], _describe_metric(judge)
+    plots = "".join(_plot(page, group, names, x, y) for x, y in pairs)
+    title = ", ".join(dict.fromkeys(entry.model for entry in group))
     return (
         f"<h3>{text(title)} {first.badge}</h3>"
-        f'<p class="dim">{text(basis)}; on {text(machine_name(first))}.</p><div class="plots">{"".join(plots)}</div>'
+        f'<p class="dim">{text(basis)}; on {text(machine_name(first))}.</p><div class="plots">{plots}</div>'
     )
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """The values of a cell in the plots of its group."""
-
-    entry: Entry
-    name: str
-    speed: float | None
-    size: float | None
-    quality: float | None
-
-    def value(self, quantity: _Quantity) -> float | None:
-        if quantity.unit == "":
-            return self.quality
-        return self.size if quantity.name == "size of the bundle" else self.speed
-
-
-def _plot(page: Page, cells: Sequence[_Cells], x: _Quantity, y: _Quantity) -> str:
+def _plot(page: Page, cells: Sequence[Entry], names: Sequence[str], x: _Quantity, y: _Quantity) -> str:
     """The plot of a pair of quantities; a cell without an x value is in the table only."""
-    rows = [(cell, cell.value(x), cell.value(y)) for cell in cells]
-    points = _leading([_Point(c.name, across, up) for c, across, up in rows if across is not None], x.higher, y.higher)
+    places = ((entry, name, x.value(entry)) for entry, name in zip(cells, names, strict=True))
+    measured = [_Point(entry.at, name, across, y.value(entry)) for entry, name, across in places if across is not None]
+    points = _leading(measured, x.higher, y.higher)
     known = [point for point in points if point.y is not None]
     if not known:
         return ""
     axis = fit_axis([point.x for point in points], _LEFT + 8, _RIGHT - 8)
     up = fit_axis([point.y for point in known if point.y is not None], _BOTTOM - 8, _TOP + 6)
-    unknown = any(point.y is None for point in points)
-    bottom = _BOTTOM + (_BAND if unknown else 0.0)
-    drawing = [across(axis, x.unit, _TOP, bottom), _upwards(up, y), _line(known, axis, up, x.higher)]
-    if unknown:
+    bottom = _BOTTOM
+    drawing = [_upwards(up, y), _line(known, axis, up, x.higher)]
+    if len(known) < len(points):
         words = f"{y.name}: {NOT_MEASURED}"
         drawing.append(f'<path class="g" d="M{_LEFT:g} {_BOTTOM:g}H{_RIGHT:g}"/>')
         drawing.append(f'<text class="q" x="{_LEFT + 4:g}" y="{_BOTTOM + LINE:g}">{text(cut(words, 200))}</text>')
-    names, left_out = _marks(points, axis, up)
+        bottom += _BAND
+    marks, left_out = _marks(points, axis, up)
     ways = ("higher" if y.higher else "lower", "right" if x.higher else "left")
     note = f"{ways[0]} and further {ways[1]} is better; the line joins the frontier"
     logs = [quantity.name for quantity, scale in ((x, axis), (y, up)) if scale.log]
     note += f"; logarithmic: {', '.join(logs)}" if logs else ""
     note += f"; {left_out} points have no label, the table names them" if left_out else ""
+    front = {point.at for point in points if point.leads}
     return page.figure(
         f"{y.name} against {x.name}",
-        "".join(drawing) + names,
+        across(axis, x.unit, _TOP, bottom) + "".join(drawing) + marks,
         bottom + LINE + 3,
         description=_description(points, x, y),
         note=note,
         header=("cell", x.name, y.name, "on the frontier"),
-        rows=_rows(rows, points, x, y),
+        rows=(
+            (
+                entry.name,
+                *(quantity.format_value(quantity.value(entry)) for quantity in (x, y)),
+                "yes" if entry.at in front else "no",
+            )
+            for entry in cells
+        ),
     )
 
 
@@ -215,13 +207,3 @@ def _description(points: Sequence[_Point], x: _Quantity, y: _Quantity) -> str:
         f"{p.name} ({x.format_value(p.x)}, {y.format_value(p.y)})" for p in sorted(points, key=lambda p: p.x) if p.leads
     ]
     return f"{len(points)} cells; on the frontier: {', '.join(front)}."
-
-
-def _rows(
-    values: Sequence[tuple[_Cells, float | None, float | None]], points: Sequence[_Point], x: _Quantity, y: _Quantity
-) -> list[Sequence[str]]:
-    leads: Mapping[str, bool] = {point.name: point.leads for point in points}
-    return [
-        (cell.entry.name, x.format_value(across), y.format_value(up), "yes" if leads.get(cell.name) else "no")
-        for cell, across, up in values
-    ]

@@ -26,12 +26,7 @@ def section(page: Page, entry: Entry, base: Entry | None, most: Density) -> str:
     report = entry.report
     how = f"{title(report)} on {machine_name(entry)}: {MEANING[report.fidelity]}."
     measured = ((name, *cells) for name, cells in rows(report, entry.summary))
-    plots = [
-        *distributions(page, entry, most),
-        bars.memory(page, [entry]),
-        bars.sizes(page, entry, most.bars),
-        bars.layers(page, entry, most.bars),
-    ]
+    plots = distributions(page, entry, most)
     return "\n".join(
         (
             f'<article id="cell-{entry.at}" aria-labelledby="name-{entry.at}">',
@@ -40,7 +35,9 @@ def section(page: Page, entry: Entry, base: Entry | None, most: Density) -> str:
             _warnings(report.warnings),
             _verdict(page, entry),
             page.table(f"Measured: {entry.name}", _FIGURES, measured),
-            f'<div class="plots">{"".join(plots)}</div>' if any(plots) else "",
+            f'<div class="plots">{"".join(plots)}</div>' if plots else "",
+            bars.sizes(page, entry),
+            bars.layers(page, entry),
             page.table(
                 "Estimated, not measured",
                 ESTIMATED,
