@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 import torch
 
-from edgekit.common.lazy import NDArray
+from edgekit.common.lazy import NDArray, np
 from edgekit.exporters.common.torch_export import weights_of
 from edgekit.exporters.onnx.graph import attribute
 from edgekit.exporters.onnx.recurrent import with_folded
@@ -40,7 +40,7 @@ def _read_layer(node: onnx.NodeProto, arrays: dict[str, NDArray[Any]]) -> Conver
         return None
     hint = node.name.rpartition("/")[0]
     if node.op_type in ("LSTM", "GRU", "RNN"):  # in each direction
-        own, *others = [*held, *(arrays[node.input[2]] if node.input[2] in arrays else [])]
+        own, *others = [*held, *arrays.get(node.input[2], np.empty(0))]
         return Converted(own, axis, hint, others)
     if node.op_type == "Gemm" and attribute(node, "transB", 0):
         axis = 0
