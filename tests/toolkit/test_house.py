@@ -24,7 +24,7 @@ LINES = """
     models/vision 531, models/vits 469, models/whisper 1969
     targets 17, targets/android 2334, targets/common 663, targets/ios 216, targets/microcontroller 882,
     targets/web 784
-    toolkit 413, toolkit/benchmarking 985, toolkit/bundles 935, toolkit/cli 1581, toolkit/common 485,
+    toolkit 413, toolkit/benchmarking 985, toolkit/bundles 935, toolkit/cli 1583, toolkit/common 485,
     toolkit/core 817, toolkit/estimation 472, toolkit/formats 6550, toolkit/gate 1265, toolkit/importers 4573,
     toolkit/llama 410, toolkit/numerics 398, toolkit/pipeline 2048, toolkit/pool 222, toolkit/quantization 1135,
     toolkit/reports 1864, toolkit/runtimes 4060, toolkit/sources 990, toolkit/tasks 5348

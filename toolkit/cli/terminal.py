@@ -57,12 +57,15 @@ def say(text: str, style: str = "") -> None:
 
 
 def show_json(value: Any) -> None:
-    """Print the JSON document of a command."""
+    """Print the JSON document of a command. Numbers that JSON lacks (infinity, NaN) are null."""
     import json
 
+    import msgspec
+
+    value = json.loads(msgspec.json.encode(value, enc_hook=_plain))
     # Non-ASCII letters as they are if the stream's encoding has them, else as JSON escapes.
     escaped = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
-    print(json.dumps(value, indent=1, ensure_ascii=escaped, default=_plain))
+    print(json.dumps(value, indent=1, ensure_ascii=escaped))
 
 
 def error_facts(exc: EdgekitError) -> Facts:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from edgekit.cli.terminal import show_table
+from edgekit.cli.terminal import show_json, show_table
 
 COLUMNS = ("model", "task", "parameters")
 ROWS = (("a-long-name", "text-generation", "1.24 B"), ("b", "image-classification", ""))
@@ -38,3 +41,11 @@ def test_a_narrow_terminal_breaks_no_word(width: int, together: bool, monkeypatc
     assert any("a-long-name" in line and "text-generation" in line for line in lines) == together
     assert together or lines[-2:] == ["b", "  task: image-classification"]
     assert all(word in output.getvalue() for row in ROWS for word in row)
+
+
+def test_json_has_no_numbers_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    """`bench --json` printed Infinity, which `report` refused to read."""
+    show_json({"steps": float("inf"), "drop": float("nan"), "away": np.float32(0.5), "file": Path("é")})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {
+        "steps": None, "drop": None, "away": 0.5, "file": "é",
+    }  # fmt: skip
