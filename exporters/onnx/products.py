@@ -66,11 +66,11 @@ from edgekit.runtimes.onnxruntime.runner import evaluate
 #: At most so many rows count as few.
 FEW_ROWS = 16
 #: Products of many rows: a form is not for one that alone moves the part's outputs by more (relative root mean square).
-#: All may move them by 2.5 %, and by less where that takes little time. Blocks take too long to be among the forms.
+#: All may move them by 3 %, and by less where that takes little time. Blocks take too long to be among the forms.
 BOUNDS = Bounds(
     {"dynamic": 0.025, "rows": 0.03},
     Onnxruntime.costs["product"],
-    aim=0.025,
+    aim=0.03,
     near=0.015,
     worth=3.0,
 )
@@ -125,7 +125,8 @@ def choose(
     residual stream rotated where it has one, and inputs equalized where it helps; and rounded weights.
 
     Args:
-        chooser: of forms for products with many rows.
+        chooser: of forms for products with many rows. equalize: whether inputs may be equalized, and their outliers be
+            multiplied in float.
         narrow: whether weights may get fewer bits, so that all are rounded by inputs. absent: forms that the runtime
             does not have; without blockwise, products with few rows are chosen as the others are.
     """
@@ -150,7 +151,7 @@ def choose(
     model, unrotated = _try_rotation(model, calls[0], reference[:1])
     model = linear.equalize_inputs(model, list(many), feeds) if equalize else model
     by_inputs = [*many, *choice] if narrow or blocks == "int16" else list(many)
-    weights = record_inputs(model, by_inputs, feeds)
+    weights = record_inputs(model, by_inputs, feeds, split=equalize)
     asked, trials = set[str](), Trials(model, [*many, *few], calls, Truth(reference))
 
     def measure_error(node: str, form: str) -> float:

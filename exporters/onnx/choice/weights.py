@@ -108,14 +108,17 @@ class _Recorder:
         self._ends.append(np.stack([rows.min(axis=1), rows.max(axis=1)]))
 
 
-def record_inputs(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[Feeds]) -> Weights:
-    """Weights for `nodes` (products) by their inputs on some of `feeds`."""
+def record_inputs(
+    model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[Feeds], *, split: bool = True
+) -> Weights:
+    """Weights for `nodes` (products) by their inputs on some of `feeds`. split: whether outliers may be in float."""
     inputs = {node.name: node.input[0] for node in model.graph.node if node.name in nodes}
     found = {product.node: product for product in products(model)}
     # What shares its weights with a table is multiplied by all of them.
     whole = {node for node in inputs if node not in found or found[node].table}
+    kept = whole if split else set(inputs)
     recorders = {
-        name: _Recorder([found[node] for node, read in inputs.items() if read == name and node not in whole])
+        name: _Recorder([found[node] for node, read in inputs.items() if read == name and node not in kept])
         for name in inputs.values()
     }
     runner, count = open_model(model, dict.fromkeys(inputs.values())), 0
