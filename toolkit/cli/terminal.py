@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from edgekit.core import Facts
@@ -60,12 +61,9 @@ def show_json(value: Any) -> None:
     """Print the JSON document of a command. Numbers that JSON lacks (infinity, NaN) are null."""
     import json
 
-    import msgspec
-
-    value = json.loads(msgspec.json.encode(value, enc_hook=_plain))
     # Non-ASCII letters as they are if the stream's encoding has them, else as JSON escapes.
     escaped = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
-    print(json.dumps(value, indent=1, ensure_ascii=escaped))
+    print(json.dumps(_plain(value), indent=1, ensure_ascii=escaped, default=str))
 
 
 def error_facts(exc: EdgekitError) -> Facts:
@@ -74,7 +72,12 @@ def error_facts(exc: EdgekitError) -> Facts:
 
 
 def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
