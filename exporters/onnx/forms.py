@@ -210,14 +210,11 @@ def split_outliers(
     main = onnx.NodeProto()
     main.CopyFrom(node)
     main.input[0], main.output[0] = rest, f"{name}.rest"
-    return (
-        main,
-        before,
-        [
-            helper.make_node("MatMul", [few, f"{name}.outliers"], [f"{name}.few"], name=f"{name}.few"),
-            helper.make_node("Add", [f"{name}.rest", f"{name}.few"], [out], name=f"{name}.whole"),
-        ],
-    )
+    behind = [
+        helper.make_node("MatMul", [few, f"{name}.outliers"], [f"{name}.few"], name=f"{name}.few"),
+        helper.make_node("Add", [f"{name}.rest", f"{name}.few"], [out], name=f"{name}.whole"),
+    ]
+    return main, before, behind
 
 
 def _add_whole(name: str, made: Rounded, added: dict[str, NDArray[Any]]) -> None:

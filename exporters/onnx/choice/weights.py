@@ -116,9 +116,9 @@ def record_inputs(
     found = {product.node: product for product in products(model)}
     # What shares its weights with a table is multiplied by all of them.
     whole = {node for node in inputs if node not in found or found[node].table}
-    kept = whole if split else set(inputs)
+    uncut = whole if split else set(inputs)
     recorders = {
-        name: _Recorder([found[node] for node, read in inputs.items() if read == name and node not in kept])
+        name: _Recorder([found[node] for node, read in inputs.items() if read == name and node not in uncut])
         for name in inputs.values()
     }
     runner, count = open_model(model, dict.fromkeys(inputs.values())), 0

@@ -121,7 +121,7 @@ def put_leaks_first(model: onnx.ModelProto) -> onnx.ModelProto:
         before = made.get(node.input[0]) if node.op_type == "LeakyRelu" and attribute(node, "alpha", 0.01) > 0 else None
         between = before if before is not None and before.op_type == "MaxPool" and len(before.output) == 1 else None
         clip = made.get(between.input[0]) if between is not None else before
-        if clip is None or clip.op_type != "Clip" or any(name and name not in arrays for name in clip.input[1:]):
+        if clip is None or not _has_operands(clip) or any(name and name not in arrays for name in clip.input[1:]):
             continue
         if all(users[one.output[0]] == 1 for one in (clip, before) if one is not None):
             leaks[clip.output[0]], renamed[node.input[0]] = node, node.output[0]
@@ -143,13 +143,18 @@ def put_leaks_first(model: onnx.ModelProto) -> onnx.ModelProto:
     return rebuild(model, nodes, added)
 
 
+def _has_operands(node: onnx.NodeProto) -> bool:
+    """Whether a node is a Clip whose limits are operands: before version 11 they were attributes."""
+    return node.op_type == "Clip" and not node.attribute
+
+
 def limit_by_extremes(model: onnx.ModelProto) -> onnx.ModelProto:
     """Limits by maxima and minima, but right behind convolutions and products, which compute them on their way."""
     by_weights = {output for node in model.graph.node if node.op_type in ("Conv", "Gemm") for output in node.output}
     floats = {name for name, kind in types_of(model).items() if kind == TensorProto.FLOAT}
     nodes = list[onnx.NodeProto]()
     for node in model.graph.node:
-        if node.op_type != "Clip" or node.input[0] in by_weights or node.input[0] not in floats:
+        if not _has_operands(node) or node.input[0] in by_weights or node.input[0] not in floats:
             nodes.append(node)
             continue
         limits = [(operator, limit) for operator, limit in zip(("Max", "Min"), node.input[1:], strict=False) if limit]

@@ -2,8 +2,8 @@
 
 A product is the sum over its channels, so it may be cut in two: most channels in int8, a few in float (LLM.int8(),
 Dettmers et al. 2022, arXiv:2208.07339). Networks with a normalization in their residual stream have such channels: one
-of 1,536 that feeds a layer of all-minilm-l6-v2 reaches 66 where the next reaches 15, and one weight of an output is 437
-times as large as the others are on average. There neither equalization nor a scale for each row helps.
+of 1,536 that feeds a layer of all-minilm-l6-v2 reaches 66 where the next reaches 15, and one weight is 437 times the
+root mean square of all. There neither equalization nor a scale for each row helps enough.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from edgekit.common.lazy import Floats, NDArray, np
 
 #: One of so many channels may be multiplied in float because of its inputs, and as many because of its weights.
 _ONE_OF = 128
-#: Without them the step of the others must be at most this share of what it was: two more operators take their time.
+#: Without them the step of the others must be at most this share of what it was: four more operators take their time.
 _CLEARLY = 0.5
 
 

@@ -41,7 +41,7 @@ class OnnxruntimeWeb(Runtime):
         Constraint(
             "limits in front of a leaky ReLU",
             "a leaky ReLU right behind its convolution",
-            "in WebAssembly it is computed value by value, but as part of a convolution eight at once",
+            "in WebAssembly one of its own is computed value by value, one in a convolution four values at once",
         ),
         Constraint(
             "a limit of its own",

@@ -170,6 +170,16 @@ def test_limits_that_others_read_stay_in_front_of_a_leaky_relu() -> None:
     assert [node.op_type for node in repaired.graph.node] == ["Conv", "Clip", "LeakyRelu"]
 
 
+@pytest.mark.parametrize("word", ["limits in front of a leaky ReLU", "a limit of its own"])
+def test_limits_that_are_attributes_stay(word: str) -> None:
+    """As they were before version 11: they are no operands, and are not to be lost."""
+    nodes = [make_node("Clip", ["x"], ["c"], min=-1.0, max=1.0), make_node("LeakyRelu", ["c"], ["y"], alpha=0.2)]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in "xy"]
+    made = helper.make_graph(nodes, "old", ends[:1], ends[1:])
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 10)], ir_version=10)
+    assert list(repairs.repair(model, [word]).graph.node) == nodes
+
+
 def test_a_reshaped_channels_last_picture_that_is_computed_with_first_stays() -> None:
     """An operator between is there already."""
     x = RNG.standard_normal((1, 8, 8, 3), np.float32)
