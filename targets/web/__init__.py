@@ -1,4 +1,4 @@
-"""Web pages, through onnxruntime-web and wllama in WebAssembly. Claims about browsers are measured in one."""
+"""Web pages: onnxruntime-web, LiteRT.js and wllama in WebAssembly. Claims about browsers are measured in one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from edgekit.core import Calls, Device, Facts, Measured, Recipe, Target, Trial
 from edgekit.targets.web import npm, page
 from edgekit.targets.web.chromium import browser
-from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB, WLLAMA
+from edgekit.targets.web.npm_files import LITERT_JS, ONNXRUNTIME_WEB, WLLAMA
 
 
 def _measure(trial: Trial) -> Measured:
@@ -39,6 +39,7 @@ TARGET = Target(
     forms={"npm": npm.FORM, "page": page.FORM},
     runtimes={
         "onnxruntime-web": f"npm:onnxruntime-web@{ONNXRUNTIME_WEB.version}",
+        "litert-js": f"npm:{LITERT_JS.package}@{LITERT_JS.version}",
         "wllama": f"npm:@wllama/wllama@{WLLAMA.version}",
     },
 )

@@ -15,7 +15,7 @@ from edgekit.targets.common.templates import plain
 
 __all__ = ["TEMPLATES", "example_of", "fill", "join_modules", "modules_of", "plain"]
 
-TEMPLATES = Path(__file__).parent / "app"
+TEMPLATES = (Path(__file__).parent / "app").resolve()
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:async )?(?:class|function\*?|const|let) (\w+))", re.MULTILINE)

@@ -20,10 +20,11 @@ from edgekit.targets.common import language
 from edgekit.targets.common.apps import App, app_for
 from edgekit.targets.common.assets import DESCRIPTION, FILES, write_assets, write_file_list
 from edgekit.targets.web.modules import TEMPLATES, example_of, fill, join_modules, modules_of, plain
-from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB, WLLAMA, NpmFiles
+from edgekit.targets.web.npm_files import LITERT_JS, ONNXRUNTIME_WEB, WLLAMA, NpmFiles
+from edgekit.targets.web.opening import opening_facts
 
 #: Exporter -> what runs its files in a page.
-RUNTIMES = {"onnx": ONNXRUNTIME_WEB, "gguf": WLLAMA}
+RUNTIMES = {"onnx": ONNXRUNTIME_WEB, "litert": LITERT_JS, "gguf": WLLAMA}
 #: What apps get of a language model.
 CHAT = App("Chat", "text-generation", "ChatLoop", "")
 #: Options of every form.
@@ -57,7 +58,7 @@ def runtime_of(bundle: Bundle) -> NpmFiles:
     if manifest.recipe.exporter not in RUNTIMES:
         raise Unsupported(
             f"{bundle.path.name} cannot become a package for browsers: its files are those of the "
-            f"{manifest.recipe.exporter} exporter, and the package runs ONNX or GGUF.",
+            f"{manifest.recipe.exporter} exporter, and the package runs ONNX, LiteRT or GGUF.",
             hint=f"edgekit export {manifest.model.export_argument} --target web",
         )
     return RUNTIMES[manifest.recipe.exporter]
@@ -106,6 +107,8 @@ def write_package(bundle: Bundle, app: App, out: Path, name: str, options: Mappi
     (out / "model").mkdir(parents=True)
     (out / runtime.folder).mkdir()
     runtime.copy(out / runtime.folder, options.get(runtime.name))
+    if runtime.licence:
+        fill(f"package/{runtime.licence}", out / runtime.folder / "LICENSE", {})
     parts = _write_language(bundle, out, options) if app is CHAT else _write_networks(bundle, out, options)
     shards = {part: _split(out / "model" / part) for part in parts}
     write_file_list(out / "model")
@@ -117,7 +120,7 @@ def write_package(bundle: Bundle, app: App, out: Path, name: str, options: Mappi
     _write_modules(app, runtime, out, f"{name} {digest}")
     fetched = [entry for file, entries in seen.items() if not file.startswith("golden/") for entry in entries]
     weights = sum(int(entry["size"]) for entry in fetched)
-    return weights + sum((out / runtime.folder / file).stat().st_size for file in runtime.addresses.values())
+    return weights + runtime.visit_bytes(out / runtime.folder)
 
 
 def _write_language(bundle: Bundle, out: Path, options: Mapping[str, str]) -> list[str]:
@@ -129,17 +132,17 @@ def _write_language(bundle: Bundle, out: Path, options: Mapping[str, str]) -> li
 def _write_networks(bundle: Bundle, out: Path, options: Mapping[str, str]) -> list[str]:
     """Write the assets of a task; the files of its parts."""
     language.no_chat(bundle, options)
-    fill("package/ort-licence.txt", out / ONNXRUNTIME_WEB.folder / "LICENSE", {})
     write_assets(bundle, out / "model")
-    return _add_sessions(bundle, out / "model" / DESCRIPTION)
+    return _add_facts(bundle, out / "model" / DESCRIPTION)
 
 
-def _add_sessions(bundle: Bundle, file: Path) -> list[str]:
-    """Say in the description how the runtime must open each part, where its manifest says so; the parts' files."""
+def _add_facts(bundle: Bundle, file: Path) -> list[str]:
+    """Say in the description how a page opens each part; the parts' files."""
     description = json.loads(file.read_bytes())
+    exporter = bundle.manifest.recipe.exporter
     for part, known in zip(description["parts"], bundle.manifest.parts, strict=True):
-        if session := known.census.get("session"):
-            part["session"] = session
+        declared = tuple([spec["dtype"] for spec in part[side]] for side in ("inputs", "outputs"))
+        part |= opening_facts(exporter, file.parent / part["file"], known.census, declared)
     file.write_bytes(_json(description))
     return [part["file"] for part in description["parts"]]
 
@@ -230,6 +233,7 @@ def words_of(bundle: Bundle, app: App, name: str, size: int) -> dict[str, str]:
         "edgekit-size": f"{size / 1e6:.1f}",
         "edgekit-runtime": f"{runtime.name} {runtime.version}",
         "edgekit-folder": runtime.folder,
+        "edgekit-terms": runtime.terms,
         "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
         "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
         "edgekit-bundle": plain(manifest.digest),

@@ -26,12 +26,15 @@ class NpmFiles:
     """The files of a runtime.
 
     Attributes:
-        package: of npm. files: path in it -> sha256.
+        name: of the runtime. package: of npm. files: path in it -> sha256.
         addresses: what a page's worker calls them -> file; of those that it asks for by address.
         folder: of a page that holds them. core: the module of `app/core` that opens models with them.
         wrapper: file -> text before and behind it, which makes it what a worker can load.
+        terms: of use, their short name. licence: the template of their text; "": it is among `files`.
+        visit: the addresses that a first visit fetches; (): all.
     """
 
+    name: str
     package: str
     version: str
     files: Mapping[str, str]
@@ -39,11 +42,18 @@ class NpmFiles:
     folder: str
     core: str
     wrapper: Mapping[str, tuple[str, str]]
+    terms: str = "MIT"
+    licence: str = ""
+    visit: tuple[str, ...] = ()
 
-    @property
-    def name(self) -> str:
-        """Of the package, without its scope."""
-        return self.package.rpartition("/")[2]
+    def visit_bytes(self, folder: Path) -> int:
+        """What a first visit fetches of the files in `folder`, where `copy` put them."""
+        return sum((folder / self.addresses[word]).stat().st_size for word in self.visit or self.addresses)
+
+    def is_rare(self, file: str) -> bool:
+        """Whether only some visits fetch the file of `addresses`: those of old browsers, or with threads."""
+        usual = {self.addresses[word] for word in self.visit or self.addresses}
+        return file in self.addresses.values() and file not in usual
 
     def copy(self, out: Path, installed: str | None = None) -> None:
         """Copy the files into the folder `out`, side by side. Args and errors as `find`."""
@@ -119,6 +129,7 @@ class NpmFiles:
 #: WebAssembly with SIMD, with and without threads, without WebGPU.
 ONNXRUNTIME_WEB = NpmFiles(
     "onnxruntime-web",
+    "onnxruntime-web",
     "1.30.0",
     {
         "dist/ort.wasm.min.mjs": "219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b",
@@ -132,12 +143,14 @@ ONNXRUNTIME_WEB = NpmFiles(
         "wasm": "ort-wasm-simd-threaded.wasm",
     },
     "ort",
-    "networks",
+    "graph",
     {},
+    licence="ort-licence.txt",
 )
 #: llama.cpp with SIMD, 64-bit memory and JSPI, with and without threads. Its JavaScript is a script with one global
 #: name: in a function it can be started for every model, and by itself in the worker of a thread.
 WLLAMA = NpmFiles(
+    "wllama",
     "@wllama/wllama",
     "3.13.0",
     {
@@ -154,4 +167,34 @@ WLLAMA = NpmFiles(
             '\nreturn Module;\n};\nif (self.name?.startsWith("em-pthread")) {\n    self.edgekitLlama();\n}\n',
         )
     },
+)
+#: XNNPACK with relaxed SIMD, with and without threads; with plain SIMD for browsers that lack it. Its JavaScript is a
+#: script with one global name, which a worker can load as a module, too.
+_LITERT = ("litert_wasm_internal", "litert_wasm_threaded_internal", "litert_wasm_compat_internal")
+LITERT_JS = NpmFiles(
+    "litert-js",
+    "@litertjs/core",
+    "2.5.3",
+    {
+        "wasm/litert_wasm_internal.js": "68efb69f770e3f76aff36a377de629ca496c131b86ac0f0f4b592a1543a898eb",
+        "wasm/litert_wasm_internal.wasm": "7280cf4471774867e385e6c3cd53e2b45e2975b80fea338fff4ef359b0865614",
+        "wasm/litert_wasm_threaded_internal.js": "92fe7a720c6deedaa1194c011c79a005ea4f6fc98f533b661cf7900760ab4849",
+        "wasm/litert_wasm_threaded_internal.wasm": "b5e54eca10f043497edf9a02186332707cae260c550d7ea22b2cae55669596cf",
+        "wasm/litert_wasm_compat_internal.js": "4d8f894b7883654fd6e8439730aa41e79ceaab7d19184fc4f1f0b0f1a2a2c8a5",
+        "wasm/litert_wasm_compat_internal.wasm": "5255c8ad06eabdbd2522cdebf6b22fc10faf74625c23a49b9e072570cd1fa41c",
+    },
+    {
+        "module": f"{_LITERT[0]}.js",
+        "wasm": f"{_LITERT[0]}.wasm",
+        "threadedModule": f"{_LITERT[1]}.js",
+        "threadedWasm": f"{_LITERT[1]}.wasm",
+        "plainModule": f"{_LITERT[2]}.js",
+        "plainWasm": f"{_LITERT[2]}.wasm",
+    },
+    "litert",
+    "litert",
+    {f"{name}.js": ("", "\nself.edgekitLitert = ModuleFactory;\n") for name in _LITERT},
+    terms="Apache-2.0",
+    licence="litert-licence.txt",
+    visit=("module", "wasm"),
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, boundary
 from edgekit.targets.web.modules import fill
-from edgekit.targets.web.npm import OPTIONS, app_of, package_name, words_of, write_package
+from edgekit.targets.web.npm import OPTIONS, app_of, package_name, runtime_of, words_of, write_package
 
 _OPTIONS = {"title": "of the page, such as Speech to text", **OPTIONS}
 #: What a visit without a network needs; the package keeps the model by itself.
@@ -43,7 +43,8 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
         words = {**words_of(bundle, app, name, size), "edgekit-title": html.escape(title)}
         for file in ("index.html", "app.js", "answers.js", "style.css"):
             fill(f"site/{file}", out / file, words)
-        kept = sorted(path for path in out.rglob("*") if path.suffix in _KEPT)
+        runtime = runtime_of(bundle)
+        kept = sorted(path for path in out.rglob("*") if path.suffix in _KEPT and not runtime.is_rare(path.name))
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in kept)).hexdigest()
         names = " ".join(["./", *(path.relative_to(out).as_posix() for path in kept)])
         fill("site/sw.js", out / "sw.js", {"edgekit-version": digest[:16], "edgekit-files": names})

@@ -16,14 +16,13 @@ from edgekit.llama.words import pieces
 from edgekit.targets.common import values
 from edgekit.targets.common.manifest import Manifest
 from edgekit.targets.web.chromium.pages import run
-from edgekit.targets.web.npm_files import WLLAMA
+from edgekit.targets.web.npm_files import NpmFiles
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-FILES = WLLAMA
-#: What the page takes of the templates.
-MODULES = ("core/wllama.js", "core/failure.js", "loops/ChatLoop.js")
+#: What the page takes of the templates, beside the runtime's own.
+MODULES = ("loops/ChatLoop.js",)
 MEASURED = "the first token after the golden prompt, a prompt, and tokens that are generated, in the context of an app"
 _SCRIPT, _WORKER = Path(__file__).with_name("replay_language.js"), Path(__file__).with_name("language_worker.js")
 _FILE = "network.gguf"
@@ -41,7 +40,13 @@ def put_model(bundle: Path, manifest: Manifest, out: Path) -> None:
 
 
 def replay(
-    browser: Browser, trial: Trial, manifest: Manifest, served: Path, threads: int, compare: bool
+    browser: Browser,
+    trial: Trial,
+    manifest: Manifest,
+    served: Path,
+    files: NpmFiles,
+    threads: int,
+    compare: bool,
 ) -> tuple[values.Result, Any]:
     """What a fresh page measures; and, to compare, its next tokens and how it goes on with the golden prompt."""
     golden, file = manifest["golden"], served / "model" / _FILE
@@ -62,7 +67,7 @@ def replay(
     speeds = {name: tuple(group) for name, group in said["speeds"].items()}
     nothing = ((), ())
     result = values.Result(
-        FILES.version, (), said["library"], (), said["loaded"], (), (), nothing, speeds, 0, peak, 0, 0
+        files.version, (), said["library"], (), said["loaded"], (), (), nothing, speeds, 0, peak, 0, 0
     )  # fmt: skip
     return result, said
 

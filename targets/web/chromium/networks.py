@@ -1,4 +1,4 @@
-"""Bundles of ONNX in a browser: every call that the golden input makes of every part, replayed."""
+"""Networks in a browser: every call that the golden input makes of every part, replayed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from edgekit.common.lazy import NDArray, np
 from edgekit.common.packed import unpack
 from edgekit.core import Calls, Facts, Feeds, Trial
-from edgekit.errors import DeviceFailed
+from edgekit.errors import DeviceFailed, Unsupported
 from edgekit.targets.common import agreement, values
 from edgekit.targets.common.manifest import Manifest
 from edgekit.targets.web.chromium.pages import run
-from edgekit.targets.web.npm_files import ONNXRUNTIME_WEB
+from edgekit.targets.web.npm_files import NpmFiles
+from edgekit.targets.web.opening import opening_facts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 Outputs = dict[str, NDArray[Any]]
 #: Its name -> dtype and shape.
 Shapes = Mapping[str, tuple[str, list[int]]]
-FILES = ONNXRUNTIME_WEB
-#: What the page takes of the templates.
-MODULES = ("core/weights.js",)
+#: What the page takes of the templates, beside the runtime's own.
+MODULES = ()
 MEASURED = "replayed calls of the golden input; what a page computes between the parts is not in it"
 _SCRIPT = Path(__file__).with_name("replay.js")
 _MOST_ROUNDS = 500
@@ -41,6 +41,7 @@ def replay(
     trial: Trial,
     manifest: Manifest,
     served: Path,
+    files: NpmFiles,
     threads: int,
     compare: bool,
 ) -> tuple[values.Result, dict[str, list[Outputs]]]:
@@ -49,8 +50,13 @@ def replay(
     calls = [trial.calls[name] for name in names]
     chosen = [agreement.compared_calls(len(one)) if compare else [] for one in calls]
     asked: Facts = {
+        "module": files.core,
+        "addresses": {word: f"/{files.folder}/{file}" for word, file in files.addresses.items()},
         "threads": threads,
-        "parts": [{"file": name, "calls": [_header(feeds) for feeds, _ in trial.calls[name]]} for name in names],
+        "parts": [
+            {"calls": [_header(feeds) for feeds, _ in trial.calls[part["name"]]], **_opening(manifest, part, served)}
+            for part in manifest["parts"]
+        ],
         "compared": chosen,
         "warmups": trial.warmups,
         "loops": _MOST_ROUNDS if trial.loops is None else trial.loops,
@@ -65,11 +71,22 @@ def replay(
         return b"".join(value.tobytes() for value in calls[part][number][0].values())
 
     said, posted, peak = run(browser, served, content, _SCRIPT, asked, isolated=threads > 1)
+    if (most := said["threads"]) != threads:
+        raise Unsupported(f"the browser computes with {most} threads at most.", hint=f"Ask for --threads {most}.")
     result = values.Result(
-        said["version"], (), said["library"], (), said["loaded"], *_times(said["measured"]),
+        files.version, (), said["library"], (), said["loaded"], *_times(said["measured"]),
         _times(said["warmups"]), {}, 0, peak, 0, 0,
     )  # fmt: skip
     return result, _answers(names, chosen, said["shapes"], posted)
+
+
+def _opening(manifest: Manifest, part: Any, served: Path) -> Facts:
+    """What the page takes to open a part."""
+    declared = tuple([spec["dtype"] for spec in part[side]] for side in ("inputs", "outputs"))
+    more = opening_facts(
+        manifest["recipe"]["exporter"], served / "model" / part["name"], part.get("census", {}), declared
+    )
+    return {"file": part["name"], "inputs": part["inputs"], "outputs": part["outputs"], **more}
 
 
 def _times(said: Mapping[str, Sequence[Any]]) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:

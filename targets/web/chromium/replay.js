@@ -1,21 +1,19 @@
 // Evaluated in a page of edgekit's own: opens the parts of a bundle and replays recorded calls. Inputs come from the server
 // for every call, outside of the time that is measured, so that the page holds no more than an app does.
-async ({ threads, parts, compared, warmups, loops, seconds }) => {
+async ({ module, addresses, threads, parts, compared, warmups, loops, seconds }) => {
   const typed = {
     float32: Float32Array, float16: Uint16Array, float64: Float64Array, int64: BigInt64Array, int32: Int32Array,
     uint8: Uint8Array, int8: Int8Array, bool: Uint8Array,
   };
   const bytes = async (name) => (await fetch(name)).arrayBuffer();
   const start = performance.now();
-  const ort = await import("/ort/ort.wasm.min.mjs");
-  Object.assign(ort.env.wasm, { numThreads: threads, wasmPaths: "/ort/" });
-  const { withoutWeights } = await import("/core/weights.js");
+  const { Graph, startRuntime } = await import(`/core/${module}.js`);
+  const whole = Object.entries(addresses).map(([word, address]) => [word, new URL(address, location.href).href]);
+  const runtime = await startRuntime(Object.fromEntries(whole), threads);
   const library = (performance.now() - start) / 1000;
-  const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all" };
-  const sessions = [];
-  for (const { file } of parts) {
-    const [graph, weights] = withoutWeights(new Uint8Array(await bytes(`/model/${file}`)));
-    sessions.push(await ort.InferenceSession.create(graph, { ...options, ...weights }));
+  const graphs = [];
+  for (const part of parts) {
+    graphs.push(await Graph.open(runtime, new Uint8Array(await bytes(`/model/${part.file}`)), part));
   }
   const loaded = (performance.now() - start) / 1000;
 
@@ -24,11 +22,11 @@ async ({ threads, parts, compared, warmups, loops, seconds }) => {
     const feeds = {};
     let at = 0;
     for (const { name, dtype, shape, size } of parts[part].calls[number]) {
-      feeds[name] = new ort.Tensor(dtype, new typed[dtype](buffer.slice(at, at + size)), shape);
+      feeds[name] = { dtype, shape, data: new typed[dtype](buffer.slice(at, at + size)) };
       at += size;
     }
     const begin = performance.now();
-    const outputs = await sessions[part].run(feeds);
+    const outputs = await graphs[part].run(feeds);
     return { took: (performance.now() - begin) / 1000, outputs };
   }
 
@@ -36,8 +34,8 @@ async ({ threads, parts, compared, warmups, loops, seconds }) => {
   for (const [part, numbers] of compared.entries()) {
     for (const number of numbers) {
       const { outputs } = await call(part, number);
-      for (const [name, { type, dims, data }] of Object.entries(outputs)) {
-        shapes[`${part}/${number}/${name}`] = [type, dims];
+      for (const [name, { dtype, shape, data }] of Object.entries(outputs)) {
+        shapes[`${part}/${number}/${name}`] = [dtype, shape];
         await fetch(`/answer/${part}/${number}/${name}`, { method: "POST", body: data });
       }
     }
@@ -58,5 +56,5 @@ async ({ threads, parts, compared, warmups, loops, seconds }) => {
   const [before, measured] = [empty(), empty()];
   for (let done = 0, spent = 0; done < warmups && spent < seconds; done++) spent += await round(before);
   for (let done = 0, spent = 0; done < loops && (done < 3 || spent < seconds); done++) spent += await round(measured);
-  return { version: ort.env.versions.web, library, loaded, shapes, warmups: before, measured };
+  return { threads: runtime.threads ?? runtime.env.wasm.numThreads, library, loaded, shapes, warmups: before, measured };
 }

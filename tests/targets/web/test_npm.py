@@ -141,7 +141,7 @@ def test_bundles_that_have_no_package(words: Bundle, tmp_path: Path) -> None:
         return replace(words, manifest=msgspec.structs.replace(known, **facts))
 
     for other, said in (
-        (changed(recipe=msgspec.structs.replace(known.recipe, exporter="litert")), "the litert exporter"),
+        (changed(recipe=msgspec.structs.replace(known.recipe, exporter="coreml")), "the coreml exporter"),
         (changed(model=msgspec.structs.replace(known.model, task="poetry")), "'poetry' has no loop"),
         (changed(facts={**known.facts, "rules": {}}), "lacks the fact 'rules.refractory'"),
     ):

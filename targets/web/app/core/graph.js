@@ -1,5 +1,7 @@
 import { failure } from "./failure.js";
+import { opener } from "./networks.js";
 import { free } from "./own.js";
+import { nameErrors, takeTurn, usableThreads } from "./running.js";
 import { withoutWeights } from "./weights.js";
 
 /**
@@ -9,8 +11,7 @@ import { withoutWeights } from "./weights.js";
 export async function startRuntime({ module, mjs, wasm }, threads) {
     self.edgekitRuntime ??= (async () => {
         const ort = await import(/* webpackIgnore: true */ /* @vite-ignore */ module);
-        const most = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
-        Object.assign(ort.env.wasm, { wasmPaths: { mjs, wasm }, numThreads: Math.min(threads ?? most, most) });
+        Object.assign(ort.env.wasm, { wasmPaths: { mjs, wasm }, numThreads: usableThreads(threads) });
         ort.env.logLevel = "error";
         return ort;
     })();
@@ -23,7 +24,7 @@ export async function startRuntime({ module, mjs, wasm }, threads) {
 }
 
 /** A part of a model, run by onnxruntime-web in WebAssembly. */
-export class OnnxGraph {
+export class Graph {
     #ort;
     #session;
 
@@ -33,24 +34,24 @@ export class OnnxGraph {
 
     /**
      * @param bytes of the file; their memory is given back.
-     * @param options of the session, such as {extra: {session: {disable_quant_qdq: "1"}}}: the bundle says which.
+     * @param session options of it, such as {extra: {session: {disable_quant_qdq: "1"}}}: the bundle says which.
      */
-    static async open(ort, bytes, options = {}) {
+    static async open(ort, bytes, { session: options } = {}) {
         const [graph, weights] = withoutWeights(bytes);
         const all = { executionProviders: ["wasm"], logSeverityLevel: 3, ...options, ...weights };
-        const session = await withNames(() => ort.InferenceSession.create(graph, all));
+        const session = await nameErrors(() => ort.InferenceSession.create(graph, all));
         free(bytes.buffer);
-        return new OnnxGraph(ort, session);
+        return new Graph(ort, session);
     }
 
     /** @param feeds name -> {dtype, shape, data}, or what another run gave. */
     async run(feeds) {
-        await turn();
+        await takeTurn();
         const inputs = {};
         for (const [name, tensor] of Object.entries(feeds)) {
             inputs[name] = new this.#ort.Tensor(tensor.dtype, Output.values(tensor), tensor.shape);
         }
-        const outputs = await withNames(() => this.#session.run(inputs));
+        const outputs = await nameErrors(() => this.#session.run(inputs));
         return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, new Output(tensor)]));
     }
 
@@ -82,31 +83,4 @@ class Output {
     }
 }
 
-/** The runtime's errors by a name of ours. It also throws bare numbers: addresses of errors that it cannot tell. */
-async function withNames(work) {
-    try {
-        return await work();
-    } catch (error) {
-        const text = String(error?.message ?? error);
-        const memory = typeof error === "number" || /bad_alloc|memory|allocat/i.test(text);
-        throw memory
-            ? failure("OutOfMemory", `the model needs more memory than this page can have (${text})`)
-            : failure("RuntimeFailed", text);
-    }
-}
-
-// WebAssembly in a worker blocks it, and awaiting it lets no message in: without a turn now and then no call could be
-// cancelled. A message to itself is the fastest turn; timers wait 4 ms.
-const channel = new MessageChannel(), waiting = [];
-channel.port1.onmessage = () => waiting.shift()();
-let last = 0;
-
-async function turn() {
-    if (performance.now() - last > 30) {
-        await new Promise((done) => {
-            waiting.push(done);
-            channel.port2.postMessage(0);
-        });
-        last = performance.now();
-    }
-}
+export const open = opener(startRuntime, Graph);

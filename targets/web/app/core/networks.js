@@ -1,15 +1,17 @@
 import { cancellation } from "./failure.js";
-import { OnnxGraph, startRuntime } from "./graph.js";
 import { selfTest } from "./selftest.js";
 import { readVectors } from "./vectors.js";
 
 const INPUT = "golden/input.bin", REFERENCE = "golden/reference.bin";
 
 /**
- * Opens the networks of a bundle, and their loop, which can begin at once: a part that is run is waited for. Files come one
- * after another, the small ones first, whatever the runtime does meanwhile. `opened` is settled with the last part.
+ * What opens the networks of a bundle with a runtime, and their loop, which can begin at once: a part that is run is waited
+ * for. Files come one after another, the small ones first, whatever the runtime does meanwhile. `opened` is settled with the
+ * last part.
+ *
+ * @param startRuntime (addresses, threads) -> the runtime. Graph: what runs a part with it.
  */
-export async function open(Loop, files, { runtime, threads }, signal) {
+export const opener = (startRuntime, Graph) => async (Loop, files, { runtime, threads }, signal) => {
     const description = await files.json("model.json"), known = files.has("vocabulary.bin");
     const order = [...description.parts].sort((one, other) => files.size(one.file) - files.size(other.file));
     files.expect(["model.json", ...order.map((part) => part.file), ...(known ? ["vocabulary.bin"] : [])]);
@@ -25,7 +27,7 @@ export async function open(Loop, files, { runtime, threads }, signal) {
             if (signal.aborted) {
                 throw cancellation();
             }
-            return OnnxGraph.open(await starting, content, part.session ?? description.session);
+            return Graph.open(await starting, content, part);
         })();
         parts[part.name] = new Part(last);
     }
@@ -43,7 +45,7 @@ export async function open(Loop, files, { runtime, threads }, signal) {
         const golden = readVectors(await files.read(INPUT)), reference = readVectors(await files.read(REFERENCE));
         return selfTest(Loop, parts, description, golden, reference, watch, early);
     }
-}
+};
 
 /** A part of a model that may not be open yet. */
 class Part {

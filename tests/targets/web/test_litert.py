@@ -1,0 +1,106 @@
+"""Packages that LiteRT.js runs: the build that fits the browser, and answers that pass the self-test there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import absent
+from helpers.pages.browser import Browser
+from helpers.pages.packages import LOAD, chromium, serving
+
+import edgekit
+from edgekit.bundles.bundle import open_bundle
+from edgekit.core import Bundle
+from edgekit.errors import Unsupported
+from edgekit.formats.tflite import Subgraph, Tensor
+from edgekit.registry import find
+from edgekit.targets.web import npm, opening
+from edgekit.targets.web.npm_files import LITERT_JS
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    yield from chromium(tmp_path_factory.mktemp("profile"))
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    out = tmp_path_factory.mktemp("bundle") / "words"
+    made = edgekit.export("ds-cnn-kws", "web", runtime="litert-js", precision="int8", out=out, evidence=False)
+    return open_bundle(made.path)
+
+
+@pytest.fixture(scope="module")
+def site(words: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("npm") is None:
+        absent("there is no npm; get it with: make browser-tools")
+    out = tmp_path_factory.mktemp("site")
+    (out / "index.html").write_text('<!doctype html><link rel="icon" href="data:,">')
+    (out / "words").mkdir()
+    npm.write(words, out / "words", {})
+    return out
+
+
+@pytest.mark.parametrize("build", ["module", "threadedModule", "plainModule"])
+def test_each_build_computes_what_the_reference_did(browser: Browser, site: Path, tmp_path: Path, build: str) -> None:
+    """Loading runs the golden input. A browser without relaxed SIMD is played by giving this one its build."""
+    place, isolated = tmp_path / "site", build == "threadedModule"
+    shutil.copytree(site, place)
+    if build == "plainModule":
+        known = (place / "words" / "package.js").read_text()
+        for suffix in ("js", "wasm"):
+            known = known.replace("litert_wasm_internal." + suffix, "litert_wasm_compat_internal." + suffix)
+        (place / "words" / "package.js").write_text(known)
+    with serving(place, isolated=isolated) as running:
+        browser.open(running.address)
+        said = browser.evaluate(LOAD)
+        fetched = {path for path in running.asked if path.startswith("/words/litert/")}
+    assert said["stages"] == {"fetch": 1, "test": 1} and len(said["words"]) == 10
+    if isolated and browser.evaluate("navigator.hardwareConcurrency") == 1:
+        build = "module"
+    wanted = (LITERT_JS.addresses[name] for name in (build, build.replace("module", "wasm").replace("Module", "Wasm")))
+    assert fetched == {f"/words/litert/{name}" for name in wanted}
+
+
+def test_a_first_visit_counts_one_build_and_the_licence_is_there(site: Path) -> None:
+    files = {path.name: path.stat().st_size for path in (site / "words" / "litert").iterdir()}
+    assert LITERT_JS.visit_bytes(site / "words" / "litert") < sum(files.values()) / 2
+    assert "Apache License" in (site / "words" / "litert" / "LICENSE").read_text()
+    assert json.loads((site / "words" / "package.json").read_bytes())["edgekit"]["litert-js"] == LITERT_JS.version
+
+
+def test_a_browser_answers_as_this_machine_does(words: Bundle) -> None:
+    if not find("targets", "web").devices["chromium"].state()[0]:
+        absent("there is no browser; get one with: make browser-tools")
+    device = edgekit.verify(words.path)["device"]
+    assert device["runtime"] == f"litert-js {LITERT_JS.version}"
+    assert 0 <= device["parts"]["network"]["browser"]["here"] < 0.05
+
+
+def test_whole_numbers_that_stand_for_floats_are_told_with_their_steps(tmp_path: Path) -> None:
+    options = {"io": "int8", "form": "static"}
+    made = edgekit.export(
+        "ds-cnn-kws", "web", runtime="litert-js", precision="int8", options=options, out=tmp_path / "b", evidence=False
+    )
+    part = open_bundle(made.path).manifest.parts[-1]
+    facts = opening.opening_facts("litert", made.path / part.file, part.census, (["float32"], ["float32"]))
+    assert all(0 < scale < 10 and -128 <= zero <= 127 for side in facts["steps"].values() for scale, zero in side)
+
+
+def test_a_network_that_remembers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgekit.formats import tflite
+
+    state = tflite.Operator(0, "VAR_HANDLE", (), (0,), {})
+    tensor = Tensor("x", "float32", (1,), None, np.zeros(1, np.float32))
+    graph = type("Graph", (), {"subgraphs": (Subgraph((tensor,), (0,), (0,), (state,)),)})
+    monkeypatch.setattr(opening.tflite, "read", lambda content, dynamic: graph)
+    (tmp_path / "x.tflite").write_bytes(b"")
+    with pytest.raises(Unsupported, match="remembers what came before"):
+        opening.opening_facts("litert", tmp_path / "x.tflite", {}, (["float32"], ["float32"]))
