@@ -141,7 +141,7 @@ def _add_facts(bundle: Bundle, file: Path) -> list[str]:
     description = json.loads(file.read_bytes())
     exporter = bundle.manifest.recipe.exporter
     for part, known in zip(description["parts"], bundle.manifest.parts, strict=True):
-        declared = tuple([spec["dtype"] for spec in part[side]] for side in ("inputs", "outputs"))
+        declared = [[spec["dtype"] for spec in part[side]] for side in ("inputs", "outputs")]
         part |= opening_facts(exporter, file.parent / part["file"], known.census, declared)
     file.write_bytes(_json(description))
     return [part["file"] for part in description["parts"]]

@@ -6,38 +6,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.core import Facts
-from edgekit.errors import Unsupported
 from edgekit.formats import tflite
 from edgekit.formats.tflite import Subgraph
 
-#: Operators that keep what a stream said before. LiteRT.js has no call that makes them forget.
-_STATEFUL = ("VAR_HANDLE", "CALL_ONCE")
+#: The operator that names what a network remembers from one call to the next.
+_STATE = "VAR_HANDLE"
 
 
-def opening_facts(exporter: str, file: Path, census: Facts, declared: tuple[Sequence[str], Sequence[str]]) -> Facts:
+def opening_facts(exporter: str, file: Path, census: Facts, declared: Sequence[Sequence[str]]) -> Facts:
     """The facts of the part in `file`, for `open` of its graph in `app/core`.
 
     Args:
-        declared: dtypes of inputs and of outputs as callers see them, in the file's order.
+        declared: dtypes of inputs, and of outputs, as callers see them, in the file's order.
 
     Returns:
-        ``session``: options of onnxruntime-web; ``steps`` of a .tflite: {inputs, outputs}, [scale, zero point] of each
-        tensor that the file holds in whole numbers and callers in floats, None of others.
+        ``session``: options of onnxruntime-web. Of a .tflite ``steps``: {inputs, outputs}, [scale, zero point] of each
+        tensor that the file holds in whole numbers and callers in floats, None of others; ``stateful``: it remembers.
 
     Raises:
-        Unsupported: the .tflite remembers what came before. BadInput: it is damaged.
+        BadInput: the .tflite is damaged.
     """
     if exporter != "litert":
         return {"session": census["session"]} if census.get("session") else {}
     graph = tflite.read(file.read_bytes(), dynamic=True)
-    if kept := {op.name for one in graph.subgraphs for op in one.operators} & {*_STATEFUL}:
-        raise Unsupported(
-            f"{file.name} remembers what came before ({', '.join(sorted(kept))}), and LiteRT.js cannot make it forget.",
-            hint="Export with: --target web --runtime onnxruntime-web",
-        )
     main = graph.subgraphs[0]
     sides = [_steps(main, places, dtypes) for places, dtypes in zip((main.inputs, main.outputs), declared, strict=True)]
-    return {"steps": dict(zip(("inputs", "outputs"), sides, strict=True))} if any(map(any, sides)) else {}
+    steps: Facts = {"steps": dict(zip(("inputs", "outputs"), sides, strict=True))} if any(map(any, sides)) else {}
+    stateful = any(operator.name == _STATE for one in graph.subgraphs for operator in one.operators)
+    return {**steps, "stateful": True} if stateful else steps
 
 
 def _steps(graph: Subgraph, places: Sequence[int], dtypes: Sequence[str]) -> list[list[float] | None]:

@@ -82,7 +82,7 @@ def replay(
 
 def _opening(manifest: Manifest, part: Any, served: Path) -> Facts:
     """What the page takes to open a part."""
-    declared = tuple([spec["dtype"] for spec in part[side]] for side in ("inputs", "outputs"))
+    declared = [[spec["dtype"] for spec in part[side]] for side in ("inputs", "outputs")]
     more = opening_facts(
         manifest["recipe"]["exporter"], served / "model" / part["name"], part.get("census", {}), declared
     )

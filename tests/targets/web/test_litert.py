@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import absent
 from helpers.pages.browser import Browser
@@ -16,8 +15,6 @@ from helpers.pages.packages import LOAD, chromium, serving
 import edgekit
 from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Bundle
-from edgekit.errors import Unsupported
-from edgekit.formats.tflite import Subgraph, Tensor
 from edgekit.registry import find
 from edgekit.targets.web import npm, opening
 from edgekit.targets.web.npm_files import LITERT_JS
@@ -94,13 +91,15 @@ def test_whole_numbers_that_stand_for_floats_are_told_with_their_steps(tmp_path:
     assert all(0 < scale < 10 and -128 <= zero <= 127 for side in facts["steps"].values() for scale, zero in side)
 
 
-def test_a_network_that_remembers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgekit.formats import tflite
-
-    state = tflite.Operator(0, "VAR_HANDLE", (), (0,), {})
-    tensor = Tensor("x", "float32", (1,), None, np.zeros(1, np.float32))
-    graph = type("Graph", (), {"subgraphs": (Subgraph((tensor,), (0,), (0,), (state,)),)})
-    monkeypatch.setattr(opening.tflite, "read", lambda content, dynamic: graph)
-    (tmp_path / "x.tflite").write_bytes(b"")
-    with pytest.raises(Unsupported, match="remembers what came before"):
-        opening.opening_facts("litert", tmp_path / "x.tflite", {}, (["float32"], ["float32"]))
+def test_a_network_that_remembers_forgets_where_a_sound_begins(browser: Browser, tmp_path: Path) -> None:
+    """okay-nabu, a streaming .tflite as it was published: the same sound twice has the same words at the same times."""
+    made = edgekit.export("okay-nabu", "web", runtime="litert-js", out=tmp_path / "bundle", evidence=False)
+    assert edgekit.verify(made.path)["device"]["parts"]["network"]["browser"]["here"] < 0.05
+    (tmp_path / "site" / "words").mkdir(parents=True)
+    (tmp_path / "site" / "index.html").write_text('<!doctype html><link rel="icon" href="data:,">')
+    npm.write(open_bundle(made.path), tmp_path / "site" / "words", {})
+    with serving(tmp_path / "site") as running:
+        browser.open(running.address)
+        browser.evaluate(LOAD)
+        first, second = browser.evaluate("(async () => [await detector.selfTest(), await detector.selfTest()])()")
+    assert first["answer"] == first["expected"] == second["answer"] and first["errors"] == second["errors"]

@@ -53,6 +53,8 @@ export class Graph {
     /** The buffers of inputs; how the file holds them and the outputs. */
     #inputs;
     #held;
+    /** Whether it was run since it was last new. */
+    #used = false;
 
     constructor(runtime, part) {
         [this.#runtime, this.#part] = [runtime, part];
@@ -70,13 +72,12 @@ export class Graph {
     }
 
     async #open(bytes) {
-        const { wasm, environment, threads } = this.#runtime, { LiteRtTensorBuffer, LiteRtTensorBufferType } = wasm;
+        const { wasm, environment } = this.#runtime, { LiteRtTensorBuffer, LiteRtTensorBufferType } = wasm;
         this.#address = wasm._malloc(bytes.length);
         wasm.HEAPU8.set(bytes, this.#address);
         this.#model = wasm.loadModel(environment, this.#address, bytes.length);
         free(bytes.buffer);
-        const how = { accelerator: "wasm", cpuOptions: { numThreads: threads }, gpuOptions: {}, webNNOptions: {} };
-        this.#compiled = await wasm.compileModel(environment, this.#model, how);
+        await this.#compile();
         const kinds = this.#part.inputs.map((_, at) => this.#model.getInputTensorType(0, at));
         this.#inputs = kinds.map((kind) => {
             return LiteRtTensorBuffer.createManaged(environment, LiteRtTensorBufferType.HOST_MEMORY, kind, kind.bytes());
@@ -86,9 +87,25 @@ export class Graph {
         kinds.forEach((kind) => kind.delete());
     }
 
+    async #compile() {
+        const { wasm, environment, threads } = this.#runtime;
+        const how = { accelerator: "wasm", cpuOptions: { numThreads: threads }, gpuOptions: {}, webNNOptions: {} };
+        this.#compiled = await wasm.compileModel(environment, this.#model, how);
+        this.#used = false;
+    }
+
+    /** Forgets what a network remembers of the calls before: it is compiled anew, as LiteRT.js has no call for that. */
+    async reset() {
+        if (this.#used && this.#part.stateful) {
+            this.#compiled.delete();
+            await nameErrors(() => this.#compile(), this.#runtime.said);
+        }
+    }
+
     /** @param feeds name -> {dtype, shape, data}, or what another run gave. */
     async run(feeds) {
         await takeTurn();
+        this.#used = true;
         return nameErrors(async () => {
             this.#part.inputs.forEach((spec, at) => this.#write(feeds[spec.name], spec, at));
             const outputs = await this.#compiled.run(0, this.#inputs);

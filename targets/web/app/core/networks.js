@@ -60,6 +60,15 @@ class Part {
         return (await this.#graph).run(feeds);
     }
 
+    /** What is run behind it waits for it. */
+    reset() {
+        this.#graph = this.#graph.then(async (graph) => {
+            await graph.reset?.();
+            return graph;
+        });
+        this.#graph.catch(() => {});
+    }
+
     async dispose() {
         await this.#graph.then((graph) => graph.dispose(), () => {});
     }

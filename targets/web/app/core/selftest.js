@@ -47,6 +47,7 @@ function recorder(name, graph, seen, check) {
             calls++;
             return outputs;
         },
+        reset: () => graph.reset(),
         dispose() {},
     };
 }
