@@ -3,7 +3,8 @@
 torch → litert-torch → a tidy fp32 file → ai-edge-quantizer → buffers inside, checked by our own reader. Image networks
 take NHWC pixels where their module does (`x.permute(0, 3, 1, 2)` first): the converter folds the transposes away.
 
-Not here: axes that litert-torch cannot keep dynamic (it can hardly keep any), and frontends that are no torch module.
+A part's only axis stays dynamic where it may be padded (`dynamic`). Not here: other dynamic axes, and frontends that
+are no torch module.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Facts, Feeds, Json, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported
 from edgekit.exporters.common import options
-from edgekit.exporters.litert.wish import Wish
+from edgekit.exporters.litert.wish import Wish, unkept_axes
 
 __all__ = ["EXPORTER", "LitertExporter"]
 
@@ -60,7 +61,7 @@ class LitertExporter(Exporter):
     distributions = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "numpy")
     doctor = "export to LiteRT"
     takes = ("tflite",)
-    demands = ("fixed axes", "planned axes", "module")
+    demands = ("fixed axes", "one axis", "planned axes", "module")
     #: A recurrence is written out, some fifty operators a step; a convolution's bias has a zero point and a scale of
     #: its own; what lies beyond an end is a table; a normalization is a factor and a sum.
     encoding = Encoding(sequences=0, convolution=14, block=0, mirrored=1, normed=2)
@@ -85,8 +86,9 @@ class LitertExporter(Exporter):
         return [{"float_layers": _FLOATS}]
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
-        """Axes that nobody fixes."""
-        free = {axis for part in model.network.parts for axis in part.axes} - set(recipe.options.get("sizes", {}))
+        """Axes that nobody fixes, but one that may be padded."""
+        sizes = recipe.options.get("sizes", {})
+        free = {axis for part in model.network.parts for axis in unkept_axes(part, sizes)}
         return f"LiteRT takes fixed shapes only, and {', '.join(sorted(free))} vary" if free else ""
 
     def reference(self, model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> Mapping[str, Runner]:

@@ -12,7 +12,8 @@ from edgekit.common.lazy import torch
 from edgekit.common.quiet import quiet
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported, need
-from edgekit.exporters.litert import file, tidy
+from edgekit.exporters.litert import dynamic, file, tidy
+from edgekit.exporters.litert.wish import unkept_axes
 
 
 def fix_axes(part: Part, sizes: Mapping[str, int]) -> Part:
@@ -28,18 +29,31 @@ def fix_axes(part: Part, sizes: Mapping[str, int]) -> Part:
 def from_torch(part: Part, module: torch.nn.Module) -> bytes:
     """The graph of `module`, fp32, with the inputs and outputs that `part` declares, in their order and by name.
 
+    An axis that may be padded stays free (see `dynamic`).
+
     Raises:
-        Unsupported: the part has dynamic axes. litert-torch 0.10 fails on them, or fixes them in silence.
+        Unsupported: the part has other dynamic axes. litert-torch 0.10 fails on them, or fixes them in silence.
         ExportFailed: litert-torch cannot trace or translate the module (part, operator and reason are named), or it
             gives other tensors than declared. MissingExtra: litert-torch is absent.
     """
-    if part.axes:
+    if not part.axes:
+        return _convert(part, module)
+    if unkept_axes(part):
         axes = ", ".join(repr(name) for name in part.axes)
         sizes = ", ".join(f'"{name}": {axis.example}' for name, axis in part.axes.items())
         raise Unsupported(
             f"litert-torch cannot keep the axis {axes} of the part {part.name!r} dynamic.",
             hint=f'Fix it with the recipe\'s option {{"sizes": {{{sizes}}}}}, or choose the exporter onnx.',
         )
+    name, axis = next(iter(part.axes.items()))
+    # An uneven size is hardly the size of another axis, for which the converter would take some operators for others.
+    sizes = ((axis.example - 1) | 1, axis.most)
+    small, large = (_convert(fix_axes(part, {name: size}), module) for size in sizes)
+    return dynamic.join_sizes(small, large, part.name)
+
+
+def _convert(part: Part, module: torch.nn.Module) -> bytes:
+    """`from_torch` of a part whose sizes are fixed."""
     # Every input gets its own tensor: torch.export takes two uses of one tensor for one input, in silence.
     with need("litert", "Exporting to LiteRT"), quiet():
         import litert_torch

@@ -1,7 +1,7 @@
 """all-MiniLM-L6-v2: English sentences as vectors of 384 numbers (Wang et al. 2020, arXiv:2002.10957; Reimers and
 Gurevych 2019, arXiv:1908.10084). Six layers, 22.6 M weights, half of them a table of 30,522 tokens.
 
-Up to 256 tokens a sentence; formats without dynamic axes take 128.
+Up to 256 tokens a sentence; formats that plan memory for the longest take 128.
 """
 
 from __future__ import annotations
@@ -80,4 +80,4 @@ _MODEL = core.Model(
     costs=_costs(_TOKENS),
 )
 _FULL = replace(_MODEL, network=replace(_MODEL.network, parts=(_part(_FIXED, {}),)), costs=_costs(_FIXED))
-MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"planned axes": _FULL}))
+MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"one axis": _MODEL, "planned axes": _FULL}))

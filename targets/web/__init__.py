@@ -27,8 +27,15 @@ TARGET = Target(
     name="web",
     system="Chrome, Edge, Firefox or Safari with WebAssembly SIMD",
     processor="any",
+    # LiteRT.js computes int8 several times as fast, where a network can be a .tflite (docs/web.md has the table).
     # Rows that are no multiple of 256 make q4_k_m larger than a visit may be: SmolLM2 135M has 106 MB, and 98 in q4_1.
-    recipes={"*": Recipe("onnxruntime-web", "int8"), "text-generation": Recipe("wllama", "q4_1")},
+    recipes={
+        "*": Recipe("onnxruntime-web", "int8"),
+        **dict.fromkeys(
+            ("audio-classification", "feature-extraction", "image-classification"), Recipe("litert-js", "int8")
+        ),
+        "text-generation": Recipe("wllama", "q4_1"),
+    },
     device=None,
     prove=_prove,
     devices={"chromium": Device(_measure, browser.state)},

@@ -17,13 +17,13 @@ ROOT = Path(__file__).parents[2]
 LINES = """
     bench/machine 261, bench/metrics 731, bench/processes 765, bench/statistics 323
     exporters/c 2418, exporters/common 283, exporters/coreai 345, exporters/coreml 742, exporters/executorch 932,
-    exporters/gguf 1110, exporters/litert 1100, exporters/onnx 2945
+    exporters/gguf 1110, exporters/litert 1223, exporters/onnx 2945
     models 14, models/common 179, models/fashion 307, models/forecasting 190, models/keyword 1886,
     models/language 126, models/mediapipe 432, models/music 98, models/policy 146, models/ppocr 173,
     models/protein 223, models/recommender 164, models/sentences 152, models/silero 28, models/speaker 663,
     models/vision 531, models/vits 469, models/whisper 1969
     targets 17, targets/android 2334, targets/common 663, targets/ios 216, targets/microcontroller 882,
-    targets/web 882
+    targets/web 884
     toolkit 413, toolkit/benchmarking 985, toolkit/bundles 935, toolkit/cli 1587, toolkit/common 485,
     toolkit/core 817, toolkit/estimation 472, toolkit/formats 6550, toolkit/gate 1265, toolkit/importers 4573,
     toolkit/llama 410, toolkit/numerics 398, toolkit/pipeline 2048, toolkit/pool 222, toolkit/quantization 1135,

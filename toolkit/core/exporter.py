@@ -82,8 +82,9 @@ class Exporter(ABC):
         takes: kinds of ready files that it takes as they are (`Network.ready`).
         demands: what a graph must be, the strictest first; where a model declares a variant for one of them, that is
             what is exported. Words in use: ``"integers"`` (computed without floats), ``"fixed axes"``, ``"filled"``
-            (no array is empty), ``"plain names"`` (identifiers, and no scalars), ``"planned axes"`` (memory is planned
-            for the largest sizes), ``"module"`` (a torch module, not a graph in a file).
+            (no array is empty), ``"plain names"`` (identifiers, and no scalars), ``"one axis"`` (at most one
+            is dynamic in a part), ``"planned axes"`` (memory is planned for the largest sizes), ``"module"`` (a torch
+            module, not a graph in a file).
         encoding: see `Encoding`.
         limits: precision -> its largest relative error, for precisions that `edgekit.numerics.parity` does not know.
         plans_memory: whether `export` checks the budgets itself, to the byte, so that no estimate is needed.

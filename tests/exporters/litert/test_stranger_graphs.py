@@ -11,8 +11,8 @@ import torch
 from helpers.cases.litert_cases import calls, export, graph
 from torch import Tensor, nn
 
-from edgekit.core import Feeds, Part, TensorSpec
-from edgekit.errors import ExportFailed
+from edgekit.core import Axis, Feeds, Part, TensorSpec
+from edgekit.errors import ExportFailed, Unsupported
 from edgekit.numerics.parity import LIMITS, part_error
 from edgekit.runtimes.litert import RUNTIME
 
@@ -109,3 +109,61 @@ def test_another_form_is_chosen_then(tmp_path: Path) -> None:
     artifact = export(tmp_path, "int8", part=part, calibration=feeds)
     assert artifact.census["choice"]["form"] == "dynamic"
     assert "reaches -3.4" in artifact.census["choice"]["impossible"]["static"]
+
+
+class Reader(nn.Module):
+    """A small transformer over tokens: rows of positions by length, attention, a mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.words, self.places = nn.Embedding(50, 24), nn.Embedding(40, 24)
+        self.query, self.key, self.value, self.head = (nn.Linear(24, 24) for _ in range(4))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.words(ids) + self.places.weight[: ids.shape[1]]
+        query, key, value = (
+            layer(x).reshape(1, -1, 3, 8).transpose(1, 2) for layer in (self.query, self.key, self.value)
+        )
+        mixed = ((query @ key.transpose(2, 3)).softmax(3) @ value).transpose(1, 2).flatten(2)
+        out: Tensor = self.head(x + mixed).mean(1)
+        return out
+
+
+class Turning(nn.Module):
+    """What it multiplies with is another at every length."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = ids.to(torch.float32)
+        angles = torch.arange(x.shape[1], dtype=torch.float32) / x.shape[1]
+        return (x * angles.cos()).sum(1, keepdim=True)
+
+
+def of_tokens(module: nn.Module, width: int, **padded: int) -> Part:
+    axes = {"tokens": Axis(2, 40, 12, padded=padded)}
+    ids, y = TensorSpec("ids", "int64", (1, "tokens")), TensorSpec("y", "float32", (1, width))
+    return Part("strange", (ids,), (y,), axes, lambda _: module.eval())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_an_axis_that_may_be_padded_stays_free(tmp_path: Path, precision: str) -> None:
+    """One file answers at every length as torch does, with all positions; int8 within what it may be off."""
+    rng, module = np.random.default_rng(1), Reader().eval()
+    feeds: list[Feeds] = [{"ids": rng.integers(0, 50, (1, int(n)))} for n in rng.integers(2, 41, 16)]
+    options = {"form": "dynamic"} if precision == "int8" else {}
+    artifact = export(tmp_path, precision, options, part=of_tokens(module, 24, ids=0), calibration=feeds)
+    runner = RUNTIME.load(tmp_path / artifact.file, 1)
+    for count in (2, 7, 39, 40, 3):
+        ids = rng.integers(0, 50, (1, count))
+        wanted, found = module(torch.from_numpy(ids)).detach().numpy(), runner({"ids": ids})["y"]
+        assert np.linalg.norm(found - wanted) < {"fp32": 1e-5, "int8": 0.1}[precision] * np.linalg.norm(wanted)
+
+
+def test_what_is_another_at_every_length_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ExportFailed, match="of every size's own"):
+        export(tmp_path, part=of_tokens(Turning(), 1, ids=0))
+
+
+def test_an_axis_that_may_not_be_padded_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match="cannot keep the axis 'tokens'"):
+        export(tmp_path, part=of_tokens(Reader(), 24))

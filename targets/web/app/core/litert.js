@@ -43,16 +43,16 @@ export async function startRuntime(addresses, threads) {
     }
 }
 
-/** A part of a model, run by LiteRT.js in WebAssembly. Its sizes are fixed. */
+/** A part of a model, run by LiteRT.js in WebAssembly. */
 export class Graph {
     #runtime;
     #part;
     #address;
     #model;
     #compiled;
-    /** The buffers of inputs; how the file holds them and the outputs. */
+    /** Buffers of the inputs, {shape, buffer}; numbers of the dtypes that the file has for inputs and outputs. */
     #inputs;
-    #held;
+    #kinds;
     /** Whether it was run since it was last new. */
     #used = false;
 
@@ -72,19 +72,19 @@ export class Graph {
     }
 
     async #open(bytes) {
-        const { wasm, environment } = this.#runtime, { LiteRtTensorBuffer, LiteRtTensorBufferType } = wasm;
+        const { wasm, environment } = this.#runtime, { inputs, outputs } = this.#part;
         this.#address = wasm._malloc(bytes.length);
         wasm.HEAPU8.set(bytes, this.#address);
         this.#model = wasm.loadModel(environment, this.#address, bytes.length);
         free(bytes.buffer);
         await this.#compile();
-        const kinds = this.#part.inputs.map((_, at) => this.#model.getInputTensorType(0, at));
-        this.#inputs = kinds.map((kind) => {
-            return LiteRtTensorBuffer.createManaged(environment, LiteRtTensorBufferType.HOST_MEMORY, kind, kind.bytes());
-        });
-        kinds.push(...this.#part.outputs.map((_, at) => this.#model.getOutputTensorType(0, at)));
-        this.#held = kinds.map((kind) => ARRAYS[kind.elementType().value]);
-        kinds.forEach((kind) => kind.delete());
+        this.#inputs = inputs.map(() => ({}));
+        const tensors = [
+            ...inputs.map((_, at) => this.#model.getInputTensorType(0, at)),
+            ...outputs.map((_, at) => this.#model.getOutputTensorType(0, at)),
+        ];
+        this.#kinds = tensors.map((tensor) => tensor.elementType().value);
+        tensors.forEach((tensor) => tensor.delete());
     }
 
     async #compile() {
@@ -108,38 +108,63 @@ export class Graph {
         this.#used = true;
         return nameErrors(async () => {
             this.#part.inputs.forEach((spec, at) => this.#write(feeds[spec.name], spec, at));
-            const outputs = await this.#compiled.run(0, this.#inputs);
+            const outputs = await this.#compiled.run(0, this.#inputs.map(({ buffer }) => buffer));
             return Object.fromEntries(this.#part.outputs.map((spec, at) => [spec.name, this.#read(outputs[at], spec, at)]));
         }, this.#runtime.said);
     }
 
     #write(tensor, { name, shape }, at) {
-        if (`${tensor?.shape}` !== `${shape}`) {
-            throw failure("RuntimeFailed", `${name} has the shape ${tensor?.shape}; the network takes ${shape}`);
+        const given = tensor?.shape ?? [];
+        if (given.length !== shape.length || !shape.every((size, axis) => typeof size === "string" || size === given[axis])) {
+            throw failure("RuntimeFailed", `${name} has the shape ${given}; the network takes ${shape}`);
         }
-        const { wasm } = this.#runtime, buffer = this.#inputs[at];
-        const values = convert(tensor.data, this.#held[at], this.#part.steps?.inputs[at]);
+        const { wasm } = this.#runtime, buffer = this.#input(at, given);
+        const values = convert(tensor.data, ARRAYS[this.#kinds[at]], this.#part.steps?.inputs[at]);
         const place = buffer.lock(wasm.LiteRtTensorBufferLockMode.WRITE);
         wasm.HEAPU8.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), place);
         buffer.unlock();
     }
 
-    #read(buffer, { dtype, shape }, at) {
-        const { wasm } = this.#runtime, place = buffer.lock(wasm.LiteRtTensorBufferLockMode.READ);
+    /** The buffer of an input, which LiteRT tells the shape of this call. */
+    #input(at, shape) {
+        if (`${this.#inputs[at].shape}` !== `${shape}`) {
+            const { wasm, environment } = this.#runtime, sizes = new wasm.VectorInt32();
+            shape.forEach((size) => sizes.push_back(size));
+            const layout = wasm.LiteRtLayout.create(sizes);
+            const kind = wasm.LiteRtRankedTensorType.create({ value: this.#kinds[at] }, layout);
+            this.#inputs[at].buffer?.delete();
+            const { LiteRtTensorBuffer, LiteRtTensorBufferType: { HOST_MEMORY } } = wasm;
+            const buffer = LiteRtTensorBuffer.createManaged(environment, HOST_MEMORY, kind, kind.bytes());
+            this.#inputs[at] = { shape: [...shape], buffer };
+            [sizes, layout, kind].forEach((one) => one.delete());
+        }
+        return this.#inputs[at].buffer;
+    }
+
+    #read(buffer, { dtype, shape: known }, at) {
+        const { wasm } = this.#runtime, shape = known.every(Number.isInteger) ? [...known] : sizesOf(buffer);
+        const place = buffer.lock(wasm.LiteRtTensorBufferLockMode.READ);
         const bytes = wasm.HEAPU8.slice(place, place + buffer.packedSize());
         buffer.unlock();
         buffer.delete();
-        const steps = this.#part.steps?.outputs[at], held = new this.#held[this.#inputs.length + at](bytes.buffer);
+        const steps = this.#part.steps?.outputs[at], held = new ARRAYS[this.#kinds[this.#inputs.length + at]](bytes.buffer);
         const data = steps ? Float32Array.from(held, (value) => (value - steps[1]) * Math.fround(steps[0])) : convert(held, OWN[dtype]);
-        return { dtype, shape: [...shape], data };
+        return { dtype, shape, data };
     }
 
     async dispose() {
-        this.#inputs.forEach((buffer) => buffer.delete());
+        this.#inputs.forEach(({ buffer }) => buffer?.delete());
         this.#compiled.delete();
         this.#model.delete();
         this.#runtime.wasm._free(this.#address);
     }
+}
+
+function sizesOf(buffer) {
+    const kind = buffer.tensorType(), layout = kind.layout(), sizes = layout.dimensions();
+    const shape = Array.from({ length: sizes.size() }, (_, axis) => sizes.get(axis));
+    [sizes, layout, kind].forEach((one) => one.delete());
+    return shape;
 }
 
 /** Values in another array. steps: [scale, zero] of whole numbers that stand for floats; halves go to the even one. */
