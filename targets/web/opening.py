@@ -31,9 +31,10 @@ def opening_facts(exporter: str, file: Path, census: Facts, declared: Sequence[S
     graph = tflite.read(file.read_bytes(), dynamic=True)
     main = graph.subgraphs[0]
     sides = [_steps(main, places, dtypes) for places, dtypes in zip((main.inputs, main.outputs), declared, strict=True)]
-    steps: Facts = {"steps": dict(zip(("inputs", "outputs"), sides, strict=True))} if any(map(any, sides)) else {}
-    stateful = any(operator.name == _STATE for one in graph.subgraphs for operator in one.operators)
-    return {**steps, "stateful": True} if stateful else steps
+    facts: Facts = {"steps": dict(zip(("inputs", "outputs"), sides, strict=True))} if any(map(any, sides)) else {}
+    if any(operator.name == _STATE for one in graph.subgraphs for operator in one.operators):
+        facts["stateful"] = True
+    return facts
 
 
 def _steps(graph: Subgraph, places: Sequence[int], dtypes: Sequence[str]) -> list[list[float] | None]:

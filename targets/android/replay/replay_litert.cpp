@@ -19,7 +19,7 @@ namespace {
 // What is used of LiteRT's C interface (2.3), which no package brings headers of.
 using Status = int;  // 0: it worked
 using Handle = void*;
-constexpr int kProcessor = 1, kRead = 0, kWrite = 1, kMostAxes = 8;
+constexpr int kProcessor = 1, kHostMemory = 1, kRead = 0, kWrite = 1, kMostAxes = 8;
 
 struct Layout {
   unsigned int rank : 7;
@@ -50,6 +50,8 @@ struct Library {
   Status (*type_of)(Handle tensor, TensorType*);
   Status (*needs_of[2])(Handle compiled, size_t signature, size_t, Handle*);
   Status (*create_buffer)(Handle environment, const TensorType*, Handle needs, Handle*);
+  Status (*create_sized)(Handle environment, int kind, const TensorType*, size_t, Handle*);
+  void (*destroy_buffer)(Handle);
   Status (*lock)(Handle buffer, void**, int);
   Status (*unlock)(Handle buffer);
   Status (*run)(Handle compiled, size_t signature, size_t, Handle*, size_t, Handle*);
@@ -86,6 +88,8 @@ Library open_library(const char* path) {
   find(table.needs_of[0], "LiteRtGetCompiledModelInputBufferRequirements");
   find(table.needs_of[1], "LiteRtGetCompiledModelOutputBufferRequirements");
   find(table.create_buffer, "LiteRtCreateManagedTensorBufferFromRequirements");
+  find(table.create_sized, "LiteRtCreateManagedTensorBuffer");
+  find(table.destroy_buffer, "LiteRtDestroyTensorBuffer");
   find(table.lock, "LiteRtLockTensorBuffer");
   find(table.unlock, "LiteRtUnlockTensorBuffer");
   find(table.run, "LiteRtRunCompiledModel");
@@ -116,12 +120,15 @@ uint32_t onnx_type(int32_t element) {
   }
 }
 
-// An input or output of the file: its shape and type, where a signature has it, and the memory for it.
+// An input or output of the file: its shape and type, where a signature has it, and the memory for it. An input with a
+// free axis gets its memory with each call.
 struct Place {
   uint32_t type{};
   std::vector<int64_t> shape;
   size_t bytes{}, index{};
   Handle buffer{};
+  TensorType held{};
+  bool free{};
 };
 
 class Part {
@@ -144,10 +151,11 @@ class Part {
   }
 
   void run(const replay::Call& feeds) {
-    const auto& inputs = places_[0];
+    auto& inputs = places_[0];
     if (feeds.size() != inputs.size()) throw std::runtime_error("the model has another number of inputs");
     for (size_t i = 0; i < inputs.size(); ++i) {
       const auto& value = *feeds[i].tensor;
+      if (inputs[i].free) fit(inputs[i], value);
       if (value.type != inputs[i].type || value.shape != inputs[i].shape || value.data.size() != inputs[i].bytes)
         throw std::runtime_error("\"" + feeds[i].name + "\" is not what the model's input " + std::to_string(i) + " is");
       void* memory{};
@@ -188,14 +196,33 @@ class Part {
       ends[i].bytes = calls::size_of(ends[i].type);
       for (unsigned axis = 0; axis < type.layout.rank; ++axis) {
         const int32_t size = type.layout.sizes[axis];
-        if (size < 0) throw std::runtime_error("a tensor has a dynamic axis, which this program does not know");
+        ends[i].free = ends[i].free || size < 0;
         ends[i].shape.push_back(size);
         ends[i].bytes *= static_cast<size_t>(size);
       }
+      ends[i].held = type;
+      if (ends[i].free && side == 0) continue;
+      if (ends[i].free) throw std::runtime_error("an output has a dynamic axis, which this program does not know");
       check(library_.needs_of[side](compiled_, 0, ends[i].index, &needs), "tells no size");
       check(library_.create_buffer(environment_, &type, needs, &ends[i].buffer), "has no memory");
     }
     return ends;
+  }
+
+  // Memory for an input whose axes marked -1 have the sizes of `value`; LiteRT follows the shape that the memory has.
+  void fit(Place& place, const calls::Tensor& value) {
+    if (value.shape.size() != place.shape.size()) return;  // refused by who asks
+    if (place.buffer && value.shape == place.shape) return;
+    TensorType type = place.held;
+    place.bytes = calls::size_of(place.type);
+    for (size_t axis = 0; axis < value.shape.size(); ++axis) {
+      int32_t& size = type.layout.sizes[axis];
+      if (size < 0) size = static_cast<int32_t>(value.shape[axis]);
+      place.shape[axis] = size;
+      place.bytes *= static_cast<size_t>(size);
+    }
+    if (place.buffer) library_.destroy_buffer(place.buffer);
+    check(library_.create_sized(environment_, kHostMemory, &type, place.bytes, &place.buffer), "has no memory");
   }
 
   static std::vector<Handle> by_index(const std::vector<Place>& places) {

@@ -80,7 +80,9 @@ class Peer:
         if name.startswith("places "):
             _, file, side = name.split()
             specs = getattr(self.runners[file], side)
-            self._put({f"{i}": np.array([_TYPES[one.dtype], *one.shape], np.int64) for i, one in enumerate(specs)})
+            sizes = [[size if isinstance(size, int) else -1 for size in one.shape] for one in specs]
+            found = zip(specs, sizes, strict=True)
+            self._put({f"{i}": np.array([_TYPES[one.dtype], *size], np.int64) for i, (one, size) in enumerate(found)})
         elif name.startswith("run "):
             runner = self.runners[name[4:]]
             values = {runner.inputs[int(k[1:])].name if k[0] == "#" else k: v for k, v in values.items()}

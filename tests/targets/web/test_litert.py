@@ -103,3 +103,25 @@ def test_a_network_that_remembers_forgets_where_a_sound_begins(browser: Browser,
         browser.evaluate(LOAD)
         first, second = browser.evaluate("(async () => [await detector.selfTest(), await detector.selfTest()])()")
     assert first["answer"] == first["expected"] == second["answer"] and first["errors"] == second["errors"]
+
+
+def test_tensors_are_known_by_the_order_of_the_graph(browser: Browser, tmp_path: Path) -> None:
+    """Its signature may have another. MiniLM takes tokens and a mask of one type: only the answer tells them apart."""
+    from edgekit.exporters.litert import file
+
+    made = edgekit.export("all-minilm-l6-v2", "web", runtime="litert-js", out=tmp_path / "bundle", evidence=False)
+    bundle = open_bundle(made.path)
+    (tmp_path / "site" / "index.html").parent.mkdir()
+    (tmp_path / "site" / "index.html").write_text('<!doctype html><link rel="icon" href="data:,">')
+    place = made.path / "network.tflite"
+    content = place.read_bytes()
+    model = file.parse(content)
+    model.signatureDefs[0].inputs = model.signatureDefs[0].inputs[::-1]
+    place.write_bytes(file.pack(model))
+    (tmp_path / "site" / "words").mkdir()
+    npm.write(bundle, tmp_path / "site" / "words", {})
+    with serving(tmp_path / "site") as running:
+        browser.open(running.address)
+        load = "import('/words/index.js').then(({ SentenceEncoder }) => SentenceEncoder.load())"
+        said = browser.evaluate(f"{load}.then((model) => model.selfTest())")
+    assert said["passed"], said

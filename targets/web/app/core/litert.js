@@ -63,7 +63,7 @@ export class Graph {
     /**
      * @param bytes of the file; their memory is given back.
      * @param part {inputs, outputs} in the file's order; `steps` of those that the file holds as whole numbers and a caller
-     *     as floats: {inputs: [[scale, zero] or null, …], outputs}.
+     *     as floats: {inputs: [[scale, zero] or null, …], outputs}; `stateful`.
      */
     static async open(runtime, bytes, part) {
         const graph = new Graph(runtime, part);

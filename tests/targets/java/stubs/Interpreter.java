@@ -19,8 +19,8 @@ public final class Interpreter implements AutoCloseable {
     }
 
     private final Graph graph;
-    private final List<Tensor> inputs;
-    private final List<Tensor> outputs;
+    private final List<Places.Place> inputs;
+    private final List<Places.Place> outputs;
 
     public Interpreter(File file, Options options) {
         graph = Peer.ONE.graph(file.getName());
@@ -38,7 +38,7 @@ public final class Interpreter implements AutoCloseable {
     }
 
     public void resizeInput(int i, int[] shape) {
-        throw new IllegalArgumentException("of fixed shape");
+        inputs.get(i).resize(shape);
     }
 
     public void allocateTensors() {}
