@@ -40,6 +40,8 @@ class Handler(SimpleHTTPRequestHandler):
     """What a browser asks for, of one folder."""
 
     protocol_version = "HTTP/1.1"
+    #: Head and body are sent apart: the body must not wait 40 ms for the browser to have acknowledged the head.
+    disable_nagle_algorithm = True
     server_version, sys_version = "edgekit", ""
 
     def __init__(self, *given: Any, root: Path, headers: dict[str, str]) -> None:
