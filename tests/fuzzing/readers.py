@@ -37,11 +37,11 @@ def checkpoint(path: Path) -> None:
 def tflite(path: Path) -> None:
     from edgekit.core import ImportOptions
     from edgekit.formats import tflite as form
-    from edgekit.importers.tflite_file import costs, declaring
+    from edgekit.importers.tflite_file import declaring
 
     form.read(path.read_bytes(), dynamic=True)
     declaring.inspect_file(str(path), "tflite-file", ImportOptions())
-    costs.work_of("network", form.read(path.read_bytes()))
+    declaring.work_of("network", form.read(path.read_bytes()))
 
 
 def tflite_firmware(path: Path) -> None:

@@ -115,7 +115,7 @@ AGREEMENT = Agreement(
 )
 
 
-__all__ = ["TASK", "Listener", "Rules", "Span", "segments"]
+__all__ = ["TASK", "Listener", "Rules", "Span", "draw_prediction", "samples", "segments"]
 
 
 TASK = Task(
