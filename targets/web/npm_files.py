@@ -22,20 +22,21 @@ class NpmFiles:
     """The files of a runtime.
 
     Attributes:
-        package: of npm. licence: SPDX identifier. files: path in it -> sha256 and size in bytes.
+        package: of npm. files: path in it -> sha256 and size in bytes.
         addresses: what a page's worker calls them -> file; of those that it asks for by address.
         folder: of a page that holds them. core: the module of `app/core` that opens models with them.
         wrapper: file -> text before and behind it, which makes it what a worker can load.
+        terms: of use, their SPDX identifier.
     """
 
     package: str
     version: str
-    licence: str
     files: Mapping[str, tuple[str, int]]
     addresses: Mapping[str, str]
     folder: str
     core: str
     wrapper: Mapping[str, tuple[str, str]]
+    terms: str = "MIT"
 
     @property
     def name(self) -> str:
@@ -50,7 +51,7 @@ class NpmFiles:
             SourceFile(path, digest, size, (f"{uri}@{self.version}/{path}",))
             for path, (digest, size) in self.files.items()
         )
-        return Source(uri, self.version, self.licence, tuple(files))
+        return Source(uri, self.version, self.terms, tuple(files))
 
     def copy(self, out: Path, installed: str | None = None) -> None:
         """Copy the files into the folder `out`, side by side. Args and errors as `find`."""
@@ -94,7 +95,6 @@ class NpmFiles:
 ONNXRUNTIME_WEB = NpmFiles(
     "onnxruntime-web",
     "1.30.0",
-    "MIT",
     {
         "dist/ort.wasm.min.mjs": ("219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b", 50_126),
         "dist/ort-wasm-simd-threaded.mjs": ("e13f7f94fc51b4ca72b12faeb1ee95f4ace6dfbc8939bc718aabdc0a27c4299b", 24_381),
@@ -118,7 +118,6 @@ ONNXRUNTIME_WEB = NpmFiles(
 WLLAMA = NpmFiles(
     "@wllama/wllama",
     "3.13.0",
-    "MIT",
     {
         "src/wasm/wllama.js": ("1cdbb0231eeda4226d56756a6a98815a941b41445c7916dc9c154c0b737cacec", 138_603),
         "esm/wasm/wllama.wasm": ("79ac5be917b71d50571a4f584436a9f6baf6b6e57719d094ed8bd950e9a65780", 10_244_628),
