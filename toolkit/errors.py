@@ -29,27 +29,9 @@ import errno
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
-__all__ = [
-    "DISTRIBUTION",
-    "BadInput",
-    "CannotRun",
-    "DeviceFailed",
-    "EdgekitError",
-    "ExportFailed",
-    "FetchFailed",
-    "GateFailed",
-    "MissingExtra",
-    "OverBudget",
-    "ParityFailed",
-    "Regression",
-    "UnknownName",
-    "UnknownOption",
-    "Unsupported",
-    "boundary",
-    "install_command",
-    "need",
-    "run_command",
-]
+__all__ = ["DISTRIBUTION", "BadInput", "CannotRun", "DeviceFailed", "EdgekitError", "ExportFailed", "FetchFailed"]
+__all__ += ["GateFailed", "MissingExtra", "OverBudget", "ParityFailed", "Regression", "UnknownName", "UnknownOption"]
+__all__ += ["Unsupported", "boundary", "install_command", "need", "run_command"]
 
 
 class EdgekitError(Exception):

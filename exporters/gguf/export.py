@@ -63,20 +63,16 @@ def export(
     if kept is not None and kept.file_type == precision and not wish.embedding:
         made, source = _join_shards(base, work), f"{precision}, taken as it is"
     elif precision in ("f32", *_HALF):
-        made, source = (
-            _ensure_precision(base, work / f"{precision}.gguf", precision, None, progress),
-            _describe_source(base),
-        )
+        made = _ensure_precision(base, work / f"{precision}.gguf", precision, None, progress)
+        source = _describe_source(base)
     elif wish.by_inputs and texts:
         made, rounding = _round_by_inputs(base, texts, wish, work, progress)
         source, facts = _describe_source(base), {"chunks": rounding["chunks"], "tokens": rounding["tokens"]}
     else:
         matrix, facts = _matrix(base, texts, wish.chunks, precision, work, progress)
         file = work / f"{precision}{wish.embedding}{'-importance' if matrix else ''}.gguf"
-        made, source = (
-            _ensure_precision(base, file, precision, matrix, progress, wish.embedding),
-            _describe_source(base),
-        )
+        made = _ensure_precision(base, file, precision, matrix, progress, wish.embedding)
+        source = _describe_source(base)
         if kept is not None and kept.file_type == precision:
             source = f"{precision}, taken as it is but for the embedding, which is now {wish.embedding}"
     file = out / f"{part}.gguf"

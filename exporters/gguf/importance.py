@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,7 @@ def read_through(
     model = open_shared_model(file)
     watch.begin(model.api)
     begin = model.api.llama_vocab_bos(model.vocabulary) if model.api.llama_vocab_get_add_bos(model.vocabulary) else -1
-    context = model.context(Settings(CHUNK, threads, _SLICE, _SLICE, _SLICE), watch)
-    try:
+    with closing(model.context(Settings(CHUNK, threads, _SLICE, _SLICE, _SLICE), watch)) as context:
         for i in range(count):
             progress(watch.what, i, count)
             start = i * have // count * CHUNK
@@ -101,8 +101,6 @@ def read_through(
             for part in np.split(chunk, CHUNK // _SLICE):
                 context.decode(part, outputs=_SLICE)
                 watch.check()
-    finally:
-        context.close()
     return count
 
 

@@ -47,8 +47,8 @@ def from_torch(part: Part, module: torch.nn.Module) -> bytes:
         )
     name, axis = next(iter(part.axes.items()))
     # An uneven size is hardly the size of another axis, for which the converter would take some operators for others.
-    sizes = ((axis.example - 1) | 1, axis.most)
-    small, large = (_convert(fix_axes(part, {name: size}), module) for size in sizes)
+    lengths = ((axis.example - 1) | 1, axis.most)
+    small, large = (_convert(fix_axes(part, {name: length}), module) for length in lengths)
     return dynamic.join_sizes(small, large, part.name)
 
 

@@ -52,6 +52,12 @@ def _content(model: Any, tensor: Any) -> bytes | None:
     return None if data is None or not len(data) else np.asarray(data, np.uint8).tobytes()
 
 
+def _begins(table: NDArray[Any], rows: NDArray[Any], count: tuple[int, ...]) -> bool:
+    """Whether `rows` [1, positions, width] are the first of `table`, as many as there are positions in `count`."""
+    same = rows.ndim == 3 and rows.shape[:2] == count and count[0] == 1
+    return same and np.array_equal(rows[0], table[0, : count[1]])
+
+
 def _unit_axis(longer: tuple[int, ...], shorter: tuple[int, ...]) -> int | None:
     """The axis of size 1 without which `longer` is `shorter`."""
     places = (place for place, size in enumerate(longer) if size == 1)
@@ -102,8 +108,7 @@ class _Joined:
         rows, table = (file.constant(model, model.subgraphs[0], index) for model in (self._model, self._longer))
         ids = int(self._graph.inputs[0])
         count = file.shape_of(self._graph.tensors[ids])
-        fits = rows is not None and table is not None and rows.ndim == 3 and rows.shape[:2] == count and count[0] == 1
-        if not fits or self._graph.tensors[ids].type != _INT32 or not np.array_equal(rows[0], table[0, : count[1]]):
+        if rows is None or table is None or self._graph.tensors[ids].type != _INT32 or not _begins(table, rows, count):
             raise ExportFailed(f"the part {self._part!r} has a constant of every size's own, in front of {kind}.")
         name, exclusive, made, operators = self._name(index), schema.CumsumOptionsT(), ids, list[Any]()
         exclusive.exclusive = True

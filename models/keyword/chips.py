@@ -3,7 +3,8 @@
 - ds-cnn-kws, MLPerf Tiny's reference for ten words: MFCC of one second, computed several times a second.
 - microWakeWord: the micro frontend, and a streaming network that keeps its state and hears one phrase.
 
-A model is one small file (see okay_nabu.py). Non-goals: training, and networks that are not int8.
+A model is one small file (see ds_cnn_kws.py) or a table of models/aliases.toml. Non-goals: training, and networks
+that are not int8.
 """
 
 from __future__ import annotations

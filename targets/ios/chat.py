@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edgekit.core import Bundle
 from edgekit.targets.common.language import LAYER, Settings, write_language, write_source
+from edgekit.targets.common.templates import words_of
 from edgekit.targets.ios.templates import TEMPLATES, fill, plain
 
 #: What a conversation takes of the loops that all tasks share.
@@ -86,9 +87,6 @@ def _words(bundle: Bundle, name: str, size: int, version: str) -> dict[str, str]
         "EdgekitModel": name,
         "edgekit-model": f"edgekit-{name}",
         "edgekit-description": plain(f"{manifest.model.name} ({manifest.recipe.precision})."),
-        "edgekit-size": f"{size / 1e6:.1f}",
-        "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
-        "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
-        "edgekit-bundle": plain(manifest.digest),
+        **words_of(manifest, size),
         "edgekit-library": version,
     }

@@ -19,6 +19,7 @@ from edgekit.targets.common.apps import App, app_for, apps, closure
 from edgekit.targets.common.assets import write_assets
 from edgekit.targets.common.language import OPTIONS as CHAT
 from edgekit.targets.common.language import no_chat, settings_of
+from edgekit.targets.common.templates import words_of
 from edgekit.targets.ios import chat
 from edgekit.targets.ios.templates import TEMPLATES, fill, plain
 
@@ -148,10 +149,7 @@ def _words(bundle: Bundle, app: App, name: str, size: int, packed: bool) -> dict
         "edgekit-ios": str(ios),
         "edgekit-description": plain(f"{manifest.model.name} ({manifest.model.task}), {manifest.recipe.precision}."),
         "edgekit-usage": (TEMPLATES / "package" / f"usage-{app.api}.swift").read_text(encoding="utf-8").rstrip(),
-        "edgekit-size": f"{size / 1e6:.1f}",
-        "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
-        "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
-        "edgekit-bundle": plain(manifest.digest),
+        **words_of(manifest, size),
     }
     if not packed:
         words['        .systemLibrary(name: "EdgekitModelZip"),\n'] = ""

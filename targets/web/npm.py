@@ -16,7 +16,7 @@ from typing import Any
 
 from edgekit.core import Bundle, Facts, Form
 from edgekit.errors import BadInput, Unsupported, boundary
-from edgekit.targets.common import language
+from edgekit.targets.common import language, templates
 from edgekit.targets.common.apps import App, app_for
 from edgekit.targets.common.assets import DESCRIPTION, FILES, write_assets, write_file_list
 from edgekit.targets.web.modules import TEMPLATES, example_of, fill, join_modules, modules_of, plain
@@ -230,13 +230,10 @@ def words_of(bundle: Bundle, app: App, name: str, size: int) -> dict[str, str]:
         "EdgekitAPI": app.api,
         "edgekit-description": _description(manifest),
         "edgekit-usage": example_of(TEMPLATES / "api" / f"{app.api}.js"),
-        "edgekit-size": f"{size / 1e6:.1f}",
+        **templates.words_of(manifest, size),
         "edgekit-runtime": f"{runtime.name} {runtime.version}",
         "edgekit-folder": runtime.folder,
         "edgekit-terms": runtime.terms,
-        "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
-        "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
-        "edgekit-bundle": plain(manifest.digest),
     }
 
 

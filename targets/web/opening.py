@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgekit.core import Facts
+from edgekit.core import Facts, Json
 from edgekit.formats import tflite
 from edgekit.formats.tflite import Subgraph
 
@@ -31,13 +31,15 @@ def opening_facts(exporter: str, file: Path, census: Facts, declared: Sequence[S
     graph = tflite.read(file.read_bytes(), dynamic=True)
     main = graph.subgraphs[0]
     sides = [_steps(main, places, dtypes) for places, dtypes in zip((main.inputs, main.outputs), declared, strict=True)]
-    facts: Facts = {"steps": dict(zip(("inputs", "outputs"), sides, strict=True))} if any(map(any, sides)) else {}
+    facts: dict[str, Json] = (
+        {"steps": dict(zip(("inputs", "outputs"), sides, strict=True))} if any(map(any, sides)) else {}
+    )
     if any(operator.name == _STATE for one in graph.subgraphs for operator in one.operators):
         facts["stateful"] = True
     return facts
 
 
-def _steps(graph: Subgraph, places: Sequence[int], dtypes: Sequence[str]) -> list[list[float] | None]:
+def _steps(graph: Subgraph, places: Sequence[int], dtypes: Sequence[str]) -> list[Json]:
     held = [(graph.tensors[place], dtype) for place, dtype in zip(places, dtypes, strict=True)]
     return [
         [tensor.quantization.scale[0], tensor.quantization.zero_point[0]]

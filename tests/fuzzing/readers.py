@@ -37,11 +37,11 @@ def checkpoint(path: Path) -> None:
 def tflite(path: Path) -> None:
     from edgekit.core import ImportOptions
     from edgekit.formats import tflite as form
-    from edgekit.importers.tflite_file import costs, declaring
+    from edgekit.importers.tflite_file import declaring
 
     form.read(path.read_bytes(), dynamic=True)
     declaring.inspect_file(str(path), "tflite-file", ImportOptions())
-    costs.work_of("network", form.read(path.read_bytes()))
+    declaring.work_of("network", form.read(path.read_bytes()))
 
 
 def tflite_firmware(path: Path) -> None:
@@ -106,7 +106,7 @@ def onnx_translation(path: Path) -> None:
 def arrays(path: Path) -> None:
     from edgekit.bundles.golden import read_reference
     from edgekit.errors import EdgekitError
-    from edgekit.tasks.reinforcement_learning.observations import observations_in
+    from edgekit.tasks.reinforcement_learning import observations_in
     from edgekit.tasks.tensors.arrays import read
 
     for reader in (read_reference, observations_in, read):
@@ -262,7 +262,7 @@ def list_of_sounds(path: Path) -> None:
 
 
 def table(path: Path) -> None:
-    from edgekit.tasks.reinforcement_learning.observations import observations_in
+    from edgekit.tasks.reinforcement_learning import observations_in
 
     observations_in(path)
 

@@ -36,7 +36,7 @@ import edgekit  # noqa: E402
 from edgekit.models.vision.imagenet import labels  # noqa: E402
 from edgekit.registry import find  # noqa: E402
 from edgekit.tasks.common import pictures  # noqa: E402
-from edgekit.tasks.image_classification.samples import samples  # noqa: E402
+from edgekit.tasks.image_classification import samples  # noqa: E402
 
 MODEL = "efficientnet-lite0"
 THREADS = (1, 2)

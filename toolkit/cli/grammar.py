@@ -18,6 +18,18 @@ class _Parser(argparse.ArgumentParser):
 
     late: Callable[[], str] | None = None
 
+    def flag(self, name: str, text: str) -> None:
+        """An option without a value; off where it is not given."""
+        self.add_argument(name, action="store_true", help=text)
+
+    def option(self, name: str, value: str | None, text: str, kind: Any = None, **more: Any) -> None:
+        """An option with a value. `value`: what help calls it; None: the option's name. `kind`: reads it."""
+        self.add_argument(name, metavar=value, help=text, type=kind, **more)
+
+    def options(self, names: str, value: str, text: str, kind: Any = None, **more: Any) -> None:
+        """An option that may come several times. `names`: its short and its long one, with a slash between."""
+        self.add_argument(*names.split("/"), action="append", default=[], metavar=value, help=text, type=kind, **more)
+
     def format_help(self) -> str:
         if self.late is not None:
             self.epilog = self.late()
@@ -79,50 +91,32 @@ def parser() -> argparse.ArgumentParser:
 
     def verb(name: str, text: str) -> _Parser:
         cmd = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        cmd.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+        cmd.flag("--json", "print one JSON document instead of text")
         cmd.set_defaults(verb=f"{name}_")
         return cmd
 
-    def budgets(cmd: argparse.ArgumentParser) -> None:
-        cmd.add_argument("--board", metavar="NAME", help="board or chip, such as nucleo-l4r5zi or sm8650")
-        cmd.add_argument(
-            "--flash",
-            type=of.size,
-            metavar="SIZE",
-            help="flash budget, such as 1MB (1024 KB); default: the target's",
-        )
-        cmd.add_argument("--ram", type=of.size, metavar="SIZE", help="RAM budget of the program, such as 256KB or 2GB")
-        cmd.add_argument(
-            "--download",
-            type=of.size,
-            metavar="SIZE",
-            help="download budget of a phone (default: its store's limit)",
-        )
+    def budgets(cmd: _Parser) -> None:
+        cmd.option("--board", "NAME", "board or chip, such as nucleo-l4r5zi or sm8650")
+        cmd.option("--flash", "SIZE", "flash budget, such as 1MB (1024 KB); default: the target's", of.size)
+        cmd.option("--ram", "SIZE", "RAM budget of the program, such as 256KB or 2GB", of.size)
+        cmd.option("--download", "SIZE", "download budget of a phone (default: its store's limit)", of.size)
 
-    def runtimes(cmd: argparse.ArgumentParser) -> None:
-        cmd.add_argument("--runtime", help="what runs it there (default: the target's); see `edgekit list runtimes`")
-        cmd.add_argument("--exporter", help="alias of --runtime for this release: the first that takes the format")
+    def runtimes(cmd: _Parser) -> None:
+        cmd.option("--runtime", None, "what runs it there (default: the target's); see `edgekit list runtimes`")
+        cmd.option("--exporter", None, "alias of --runtime for this release: the first that takes the format")
 
-    def source_options(cmd: argparse.ArgumentParser) -> None:
+    def source_options(cmd: _Parser) -> None:
         cmd.add_argument("model", metavar="SOURCE", help=_SOURCE)
-        cmd.add_argument("--task", default="", help="the model's task, if its source names none: `edgekit list tasks`")
-        cmd.add_argument(
-            "--dynamic", action="append", default=[], type=of.axis, metavar="AXIS=LEAST..MOST", help=_DYNAMIC
-        )
-        cmd.add_argument("--trust-code", action="store_true", help="run the source's own code, in a process of its own")
-        cmd.add_argument("--offline", action="store_true", help="use only cached files")
+        cmd.option("--task", None, "the model's task, if its source names none: `edgekit list tasks`", default="")
+        cmd.options("--dynamic", "AXIS=LEAST..MOST", _DYNAMIC, of.axis)
+        cmd.flag("--trust-code", "run the source's own code, in a process of its own")
+        cmd.flag("--offline", "use only cached files")
 
-    def comparison(cmd: argparse.ArgumentParser) -> None:
-        cmd.add_argument(
-            "--max-regression",
-            action="append",
-            default=[],
-            metavar="[METRIC=]FRACTION",
-            help="accepted loss, such as 0.05, latency=0.02, flash=0.01, load.*=off (0.03; counts: 0; --vs: no check)",
-        )
-        cmd.add_argument("--markdown", metavar="FILE", help="write the comparison as Markdown, for a pull request")
-        cmd.add_argument("--junit", metavar="FILE", help="write the comparison as JUnit XML")
-        cmd.add_argument("--pytest-benchmark", metavar="FILE", help="write the measurements as pytest-benchmark JSON")
+    def comparison(cmd: _Parser) -> None:
+        cmd.options("--max-regression", "[METRIC=]FRACTION", _REGRESSION)
+        cmd.option("--markdown", "FILE", "write the comparison as Markdown, for a pull request")
+        cmd.option("--junit", "FILE", "write the comparison as JUnit XML")
+        cmd.option("--pytest-benchmark", "FILE", "write the measurements as pytest-benchmark JSON")
 
     cmd = verb("list", "list models, tasks, targets, exporters, runtimes, importers and families")
     kinds = f"{', '.join(tuple(ROOMS)[:-1])} or {tuple(ROOMS)[-1]}"
@@ -133,192 +127,120 @@ def parser() -> argparse.ArgumentParser:
 
     cmd = verb("init", "write a commented Python file to begin with: build(), examples(), a metric")
     cmd.add_argument("file", metavar="FILE.py", help="the file to write")
-    cmd.add_argument("--force", action="store_true", help="replace the file that is there")
+    cmd.flag("--force", "replace the file that is there")
 
     cmd = verb("fit", "predict whether a model fits a target, before any download")
     source_options(cmd)
-    cmd.add_argument("--target", help="device class to check (default: all); see `edgekit list targets`")
-    cmd.add_argument(
-        "--precision",
-        help="such as fp16 or int8 (default: the target's; if --runtime names another: its format's first)",
-    )
+    cmd.option("--target", None, "device class to check (default: all); see `edgekit list targets`")
+    cmd.option("--precision", None, _PRECISION)
     runtimes(cmd)
-    cmd.add_argument("--measured", metavar="FILE", help="a bench report of such a device, to predict the speed")
+    cmd.option("--measured", "FILE", "a bench report of such a device, to predict the speed")
     budgets(cmd)
 
     cmd = verb("export", "make a bundle of a model for a target")
     source_options(cmd)
-    cmd.add_argument("--target", help="device class (default: the board's, else laptop); see `edgekit list targets`")
-    cmd.add_argument(
-        "--precision",
-        help="such as fp16 or int8 (default: the target's; if --runtime names another: its format's first); "
-        "auto: search for the smallest that passes",
-    )
-    cmd.add_argument(
-        "--max-size",
-        type=of.decimal,
-        metavar="SIZE",
-        help="search: largest bundle, such as 60MB (decimal); without --max-loss the least loss within it wins",
-    )
-    cmd.add_argument(
-        "--max-latency", type=of.seconds, metavar="TIME", help="search: slowest answer here, such as 200ms"
-    )
-    cmd.add_argument(
-        "--max-loss",
-        type=float,
-        metavar="POINTS",
-        help="search: largest share of answers that differ from fp32's (%%), or loss in points of the metric",
-    )
-    cmd.add_argument("--minutes", type=float, metavar="N", help="search: start no trial after so many minutes (20)")
-    cmd.add_argument("--workers", metavar="dask://HOST:PORT", help="search: try recipes on a pool of machines (Dask)")
+    cmd.option("--target", None, "device class (default: the board's, else laptop); see `edgekit list targets`")
+    cmd.option("--precision", None, f"{_PRECISION}; auto: search for the smallest that passes")
+    within = "search: largest bundle, such as 60MB (decimal); without --max-loss the least loss within it wins"
+    cmd.option("--max-size", "SIZE", within, of.decimal)
+    cmd.option("--max-latency", "TIME", "search: slowest answer here, such as 200ms", of.seconds)
+    loss = "search: largest share of answers that differ from fp32's (%%), or loss in points of the metric"
+    cmd.option("--max-loss", "POINTS", loss, float)
+    cmd.option("--minutes", "N", "search: start no trial after so many minutes (20)", float)
+    cmd.option("--workers", "dask://HOST:PORT", "search: try recipes on a pool of machines (Dask)")
     runtimes(cmd)
-    cmd.add_argument("--weights", metavar="PATH", help="your checkpoint: a path, hf://OWNER/REPO or https://...")
-    cmd.add_argument("--adapter", metavar="DIR", help="LoRA adapter in PEFT's form, merged into the weights")
-    cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration (default: the task's evidence)")
-    cmd.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
-    cmd.add_argument("--metric", metavar="FILE.py:NAME", help="your metric on --data: (answers, truths) -> numbers")
-    cmd.add_argument(
-        "--evidence",
-        metavar="DIR",
-        help="real samples that judge (and calibrate) in place of edgekit's own; edgekit:full fetches more of these",
-    )
-    cmd.add_argument("--no-evidence", action="store_true", help="do not compare answers with fp32 on the evidence")
-    cmd.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
-    cmd.add_argument("--dry-run", action="store_true", help="show what would be done; fetches no weights")
-    cmd.add_argument("--force", action="store_true", help="replace even a bundle of another model or target")
-    cmd.add_argument("--mirror", metavar="DIR", help="folder to take pinned files from, by sha256 (EDGEKIT_MIRROR)")
-    cmd.add_argument("--no-fallback", action="store_true", help="fail if the gate refuses the recipe")
-    cmd.add_argument(
-        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="option, such as weights=per-tensor"
-    )
-    cmd.add_argument("--max-kld", type=float, metavar="NATS", help="maximum KL divergence per token, in nats (0.05)")
-    cmd.add_argument(
-        "--require-placed",
-        type=of.share,
-        metavar="SHARE",
-        help="fail if the board's accelerator, or XNNPACK, takes less of a part's multiplications, such as 95%%",
-    )
-    cmd.add_argument("--accept-terms", action="append", default=[], metavar="NAME", help="accept these terms of use")
-    cmd.add_argument(
-        "--false-alarms-per-hour", type=float, metavar="N", help="set a detector's threshold to this rate on --data"
-    )
+    cmd.option("--weights", "PATH", "your checkpoint: a path, hf://OWNER/REPO or https://...")
+    cmd.option("--adapter", "DIR", "LoRA adapter in PEFT's form, merged into the weights")
+    cmd.option("--calibration", "DIR", "real samples for calibration (default: the task's evidence)")
+    cmd.option("--data", "DIR", "labelled samples for the accuracy gate")
+    cmd.option("--metric", "FILE.py:NAME", "your metric on --data: (answers, truths) -> numbers")
+    own = "real samples that judge (and calibrate) in place of edgekit's own; edgekit:full fetches more of these"
+    cmd.option("--evidence", "DIR", own)
+    cmd.flag("--no-evidence", "do not compare answers with fp32 on the evidence")
+    cmd.option("--out", "DIR", "the bundle's folder (default: MODEL-TARGET-PRECISION)")
+    cmd.flag("--dry-run", "show what would be done; fetches no weights")
+    cmd.flag("--force", "replace even a bundle of another model or target")
+    cmd.option("--mirror", "DIR", "folder to take pinned files from, by sha256 (EDGEKIT_MIRROR)")
+    cmd.flag("--no-fallback", "fail if the gate refuses the recipe")
+    cmd.options("-o/--option", "NAME=VALUE", "option, such as weights=per-tensor")
+    cmd.option("--max-kld", "NATS", "maximum KL divergence per token, in nats (0.05)", float)
+    placed = "fail if the board's accelerator, or XNNPACK, takes less of a part's multiplications, such as 95%%"
+    cmd.option("--require-placed", "SHARE", placed, of.share)
+    cmd.options("--accept-terms", "NAME", "accept these terms of use")
+    cmd.option("--false-alarms-per-hour", "N", "set a detector's threshold to this rate on --data", float)
     budgets(cmd)
 
     cmd = verb("verify", "check a bundle: hashes, structure, parity, and accuracy on --data")
     cmd.add_argument("bundle", help="folder of a bundle")
-    cmd.add_argument("--data", metavar="DIR", help="labelled samples, to measure accuracy")
-    cmd.add_argument("--metric", metavar="FILE.py:NAME", default="", help="your metric on --data, as at the export")
-    cmd.add_argument("--evidence", metavar="DIR", help="the samples of --evidence at the export, to repeat agreement")
+    cmd.option("--data", "DIR", "labelled samples, to measure accuracy")
+    cmd.option("--metric", "FILE.py:NAME", "your metric on --data, as at the export", default="")
+    cmd.option("--evidence", "DIR", "the samples of --evidence at the export, to repeat agreement")
 
     cmd = verb("run", "run a bundle on inputs and print the answers; a language model without an input starts a chat")
     cmd.add_argument("bundle", help="folder of a bundle")
-    cmd.add_argument(
-        "inputs", nargs="*", metavar="INPUT", help="sound, picture or .npz file, or text; -: sound from a pipe"
-    )
-    cmd.add_argument(
-        "--out", metavar="FILE", help="write the answer: .npz (arrays), .srt, .vtt, .json or .txt (speech)"
-    )
+    what = "sound, picture or .npz file, or text; -: sound from a pipe"
+    cmd.add_argument("inputs", nargs="*", metavar="INPUT", help=what)
+    cmd.option("--out", "FILE", "write the answer: .npz (arrays), .srt, .vtt, .json or .txt (speech)")
     cmd.add_argument(
         "--vad",
         action=argparse.BooleanOptionalAction,
         default=None,
         help="transcribe only where somebody speaks (default: in sounds longer than 30 s)",
     )
-    cmd.add_argument("--words", action="store_true", help="times of words (speech recognition)")
-    cmd.add_argument("--show", metavar="FILE.png", help="draw the answer: boxes, masks, points, curves, text")
-    cmd.add_argument("--schema", metavar="FILE.json", help="JSON schema that the answer keeps to (text-generation)")
-    cmd.add_argument("--threads", type=of.count, help="processor threads (default: all usable processors)")
-    cmd.add_argument(
-        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="such as language=en, timestamps=true"
-    )
+    cmd.flag("--words", "times of words (speech recognition)")
+    cmd.option("--show", "FILE.png", "draw the answer: boxes, masks, points, curves, text")
+    cmd.option("--schema", "FILE.json", "JSON schema that the answer keeps to (text-generation)")
+    cmd.option("--threads", None, "processor threads (default: all usable processors)", of.count)
+    cmd.options("-o/--option", "NAME=VALUE", "such as language=en, timestamps=true")
 
     cmd = verb("bench", "measure a bundle, two bundles in turns (--vs), or a matrix (--models, --targets)")
     cmd.add_argument("bundle", nargs="?", help="folder of a bundle; leave it out for a matrix")
-    cmd.add_argument("--vs", metavar="BASE", help="second bundle: both are measured in turns and compared")
-    cmd.add_argument(
-        "--input",
-        action="append",
-        default=[],
-        metavar="FILE",
-        nargs="+",
-        help="inputs to measure with (default: the golden input)",
-    )
-    cmd.add_argument("--synthetic", action="store_true", help="noise shaped like the golden input; the report says so")
-    cmd.add_argument(
-        "--threads",
-        type=of.counts,
-        default=[],
-        metavar="N[,N]",
-        help="processor threads, one or more counts (default: all)",
-    )
-    cmd.add_argument("--device", help="where to measure: host, adb or adb:SERIAL (default: the target's device)")
-    cmd.add_argument("--processes", type=of.count, help="number of fresh processes (5; with --vs: 10 per bundle)")
-    cmd.add_argument(
-        "--loops", type=of.count, help="most rounds over the inputs per process (default: until --seconds)"
-    )
-    cmd.add_argument("--warmups", type=of.count, default=10, help="most warm-up rounds, fewer if steady (10)")
-    cmd.add_argument("--seconds", type=float, default=3.0, help="measured time per process (3)")
-    cmd.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="time limit per process (600)")
-    cmd.add_argument("--memory", type=of.size, metavar="SIZE", help="memory limit per process, such as 1500MB")
-    cmd.add_argument(
-        "--contexts",
-        type=of.lengths,
-        metavar="N,N",
-        help="language models: context lengths to generate at; 0: none",
-    )
-    cmd.add_argument(
-        "--models",
-        type=of.names,
-        default=[],
-        metavar="A,B",
-        help="matrix: export and measure these models, or all",
-    )
-    cmd.add_argument("--targets", type=of.names, default=[], metavar="X,Y", help="matrix: for these targets, or all")
-    cmd.add_argument("--precisions", type=of.names, default=[], metavar="P,Q", help="matrix: in these precisions")
-    for name, what in (("calibration", "DIR"), ("data", "DIR"), ("weights", "PATH")):
-        cmd.add_argument(
-            f"--{name}",
-            action="append",
-            default=[],
-            metavar=f"[MODEL=]{what}",
-            help="matrix: as for `edgekit export`, for one model or for all",
-        )
-    cmd.add_argument("--work", default="edgekit-matrix", metavar="DIR", help="matrix: folder of bundles and results")
-    cmd.add_argument("--workers", metavar="dask://HOST:PORT", help="matrix: measure on a pool of machines (Dask)")
-    cmd.add_argument("--out", metavar="FILE", help="write the report, for `compare` and `report`")
+    cmd.option("--vs", "BASE", "second bundle: both are measured in turns and compared")
+    cmd.options("--input", "FILE", "inputs to measure with (default: the golden input)", nargs="+")
+    cmd.flag("--synthetic", "noise shaped like the golden input; the report says so")
+    cmd.option("--threads", "N[,N]", "processor threads, one or more counts (default: all)", of.counts, default=[])
+    cmd.option("--device", None, "where to measure: host, adb or adb:SERIAL (default: the target's device)")
+    cmd.option("--processes", None, "number of fresh processes (5; with --vs: 10 per bundle)", of.count)
+    cmd.option("--loops", None, "most rounds over the inputs per process (default: until --seconds)", of.count)
+    cmd.option("--warmups", None, "most warm-up rounds, fewer if steady (10)", of.count, default=10)
+    cmd.option("--seconds", None, "measured time per process (3)", float, default=3.0)
+    cmd.option("--limit", "SECONDS", "time limit per process (600)", float, default=600.0)
+    cmd.option("--memory", "SIZE", "memory limit per process, such as 1500MB", of.size)
+    cmd.option("--contexts", "N,N", "language models: context lengths to generate at; 0: none", of.lengths)
+    cmd.option("--models", "A,B", "matrix: export and measure these models, or all", of.names, default=[])
+    cmd.option("--targets", "X,Y", "matrix: for these targets, or all", of.names, default=[])
+    cmd.option("--precisions", "P,Q", "matrix: in these precisions", of.names, default=[])
+    for name, kind in (("calibration", "DIR"), ("data", "DIR"), ("weights", "PATH")):
+        cmd.options(f"--{name}", f"[MODEL=]{kind}", "matrix: as for `edgekit export`, for one model or for all")
+    cmd.option("--work", "DIR", "matrix: folder of bundles and results", default="edgekit-matrix")
+    cmd.option("--workers", "dask://HOST:PORT", "matrix: measure on a pool of machines (Dask)")
+    cmd.option("--out", "FILE", "write the report, for `compare` and `report`")
     comparison(cmd)
 
     cmd = verb("package", "pack a bundle as a file or a library for apps")
     cmd.late = _forms
     cmd.add_argument("bundle", help="folder of a bundle")
-    cmd.add_argument("--as", dest="form", required=True, metavar="FORM", help="the form to pack in, as listed below")
-    cmd.add_argument("--out", metavar="PATH", help="file or folder to write (default: beside the bundle)")
-    cmd.add_argument(
-        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="option, such as name=speech"
-    )
+    cmd.option("--as", "FORM", "the form to pack in, as listed below", dest="form", required=True)
+    cmd.option("--out", "PATH", "file or folder to write (default: beside the bundle)")
+    cmd.options("-o/--option", "NAME=VALUE", "option, such as name=speech")
 
     cmd = verb("serve", "serve a folder to a browser, on this machine alone unless told: a page of `package --as page`")
     cmd.add_argument("folder", metavar="DIR", help="the folder")
-    cmd.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at (127.0.0.1); 0.0.0.0: all of this machine"
-    )
-    cmd.add_argument("--port", type=int, default=8000, metavar="N", help="port (8000); 0: a free one")
-    cmd.add_argument(
-        "--no-isolation",
-        dest="isolation",
-        action="store_false",
-        help="leave out the headers for threads, as most static hosts do",
-    )
+    where = "address to listen at (127.0.0.1); 0.0.0.0: all of this machine"
+    cmd.option("--host", None, where, default="127.0.0.1")
+    cmd.option("--port", "N", "port (8000); 0: a free one", int, default=8000)
+    without = "leave out the headers for threads, as most static hosts do"
+    cmd.add_argument("--no-isolation", dest="isolation", action="store_false", help=without)
 
     cmd = verb("compare", "compare two reports: faster, slower or cannot tell; exits with 7 on a regression")
     cmd.add_argument("base", metavar="BASE.json", help="report of `edgekit bench`, to compare with")
     cmd.add_argument("new", metavar="NEW.json", help="report of `edgekit bench`, to judge")
-    cmd.add_argument("--force", action="store_true", help="compare even different models, hosts, inputs or threads")
+    cmd.flag("--force", "compare even different models, hosts, inputs or threads")
     comparison(cmd)
 
     cmd = verb("report", "show reports as a table, or write one HTML file")
     cmd.add_argument("reports", nargs="+", metavar="REPORT.json", help="report of `edgekit bench`")
-    cmd.add_argument("--html", metavar="FILE", help="write this HTML file instead of a table")
+    cmd.option("--html", "FILE", "write this HTML file instead of a table")
 
     verb("doctor", "show what this machine can do, and the command that adds the rest")
     return top
@@ -326,3 +248,5 @@ def parser() -> argparse.ArgumentParser:
 
 _SOURCE = "name of a model (`edgekit list models`), or hf://ORG/MODEL, a folder, FILE.py:build, .onnx, .pt2, .tflite"
 _DYNAMIC = "keep an axis of a source dynamic, with its bounds, such as tokens=1..256"
+_PRECISION = "such as fp16 or int8 (default: the target's; if --runtime names another: its format's first)"
+_REGRESSION = "accepted loss, such as 0.05, latency=0.02, flash=0.01, load.*=off (0.03; counts: 0; --vs: no check)"

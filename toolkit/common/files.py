@@ -6,8 +6,9 @@ import contextlib
 import hashlib
 import os
 import re
+import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,18 @@ def replacing(path: Path) -> Iterator[Path]:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def make_once(place: Path, make: Callable[[Path], object]) -> Path:
+    """The file `place`; where there is none yet, `make` writes it to the path that it is given, in a folder of its own.
+    It is there whole or not at all."""
+    if not place.is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as work:
+            fresh = Path(work) / place.name
+            make(fresh)
+            fresh.replace(place)
+    return place
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -10,7 +10,7 @@ from edgekit.errors import BadInput, boundary
 from edgekit.formats import pt2
 from edgekit.importers.common.axes import Bounds
 from edgekit.importers.common.graphs import bounds_of, declared_graph, inspect_program
-from edgekit.importers.common.synthetic import keep_noise
+from edgekit.importers.common.stored import keep_noise
 
 _TASK = "tensors"
 

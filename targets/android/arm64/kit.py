@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from edgekit.common.files import cache_folder
+from edgekit.common.files import cache_folder, make_once
 from edgekit.core import Progress, Source
 from edgekit.errors import DeviceFailed, FetchFailed, MissingExtra
 from edgekit.sources import fetch
@@ -116,15 +115,12 @@ def compile_program(name: str) -> Path:
     read = [file.read_bytes() for file in (source, *sorted(SOURCES.glob("*.h")))]
     key = hashlib.sha256(b"\0".join([*read, repr(_FLAGS).encode(), version.encode()])).hexdigest()[:16]
     place = cache_folder() / "phone" / f"{name}-{key}"
-    if place.is_file():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent) as work:
-        made = Path(work) / name
-        command = [_COMPILER, *_FLAGS, str(source), "-o", str(made), "-ldl"]
+
+    def make(fresh: Path) -> None:
+        command = [_COMPILER, *_FLAGS, str(source), "-o", str(fresh), "-ldl"]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False)
         if done.returncode:
             reason = next((line for line in done.stderr.splitlines() if "error" in line), f"exit {done.returncode}")
             raise DeviceFailed(f"the program for phones could not be compiled: {reason}", hint=INSTALL)
-        made.replace(place)  # whole or not at all
-    return place
+
+    return make_once(place, make)

@@ -8,7 +8,6 @@ bundle. For Kotlin with coroutines there is `--as gradle`.
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +16,12 @@ from xml.sax.saxutils import escape
 from edgekit.core import Bundle, Form
 from edgekit.targets.android.forms.archive import content, write_aligned
 from edgekit.targets.android.forms.checks import check_archive, check_size
-from edgekit.targets.android.forms.fitness import check_bundle, package_facts
+from edgekit.targets.android.forms.fitness import asset_files, check_bundle
 from edgekit.targets.android.forms.java import PHONE, classes_of, jar_of, sources_of, stubs
 from edgekit.targets.android.forms.names import Names, names_of
 from edgekit.targets.android.forms.tools import RUNTIME, runtime
 from edgekit.targets.common.apps import App
-from edgekit.targets.common.assets import write_assets
+from edgekit.targets.common.templates import replace_words
 
 OPTIONS = {
     "package": "Java package and Maven group, such as com.example.speech",
@@ -56,15 +55,9 @@ def write(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
 
 
 def _write_library(bundle: Bundle, app: App, words: Mapping[str, str], place: Path, work: Path) -> None:
-    assets = work / "assets"
-    assets.mkdir()
-    sizes = write_assets(bundle, assets)
-    check_size(sum(sizes.values()), "the model", "Package it with --as gradle, which lays out an asset pack.")
-    (assets / "packaged.json").write_text(json.dumps(package_facts(bundle, words["edgekit-runtime-version"]), indent=1))
     root = f"assets/edgekit/{words['edgekit.phone']}"  # where no other library of the app has its own
-    files: dict[str, bytes | Path] = {
-        f"{root}/{path.relative_to(assets).as_posix()}": path for path in assets.rglob("*") if path.is_file()
-    }
+    files, size = asset_files(bundle, words["edgekit-runtime-version"], root, work)
+    check_size(size, "the model", "Package it with --as gradle, which lays out an asset pack.")
     files["AndroidManifest.xml"] = _fill_template("AndroidManifest.xml", words).encode()
     files["META-INF/com/android/build/gradle/aar-metadata.properties"] = _template("aar-metadata.properties").encode()
     files["R.txt"] = b""
@@ -81,7 +74,7 @@ def _classes(app: App, words: Mapping[str, str], work: Path) -> dict[str, bytes]
     folders = {"java": f"{root}/loops", "runtime": root, "aar": root}
     names = {"edgekit.phone.runtime": words["edgekit.phone"], **words}
     sources = {
-        f"{folders[file.parent.name]}/{file.name}": _replace_words(text, names)
+        f"{folders[file.parent.name]}/{file.name}": replace_words(text, names)
         for file, text in sources_of(app, ("runtime", "aar"))
     }
     return classes_of(sources, [stubs(work), work / "onnxruntime.jar"], work)
@@ -112,14 +105,7 @@ def _template(name: str) -> str:
 
 
 def _fill_template(name: str, words: Mapping[str, str]) -> str:
-    return _replace_words(_template(name), words)
-
-
-def _replace_words(text: str, words: Mapping[str, str]) -> str:
-    """The longest words first, as some are parts of others."""
-    for word in sorted(words, key=lambda word: (-len(word), word)):
-        text = text.replace(word, words[word])
-    return text
+    return replace_words(_template(name), words)
 
 
 FORM = Form("-aar", write, folder=True, options=OPTIONS)

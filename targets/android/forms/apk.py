@@ -7,26 +7,24 @@ not for a store. What comes out is checked (`checks.py`), its signature verified
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from edgekit.common.files import cache_folder
+from edgekit.common.files import cache_folder, make_once
 from edgekit.core import Bundle, Form
 from edgekit.errors import ExportFailed
 from edgekit.targets.android.forms import native
 from edgekit.targets.android.forms.archive import content, write_aligned
 from edgekit.targets.android.forms.checks import check_archive, check_size
 from edgekit.targets.android.forms.elf import PAGE
-from edgekit.targets.android.forms.fitness import check_bundle, package_facts
+from edgekit.targets.android.forms.fitness import asset_files, check_bundle
 from edgekit.targets.android.forms.java import PHONE, classes_of, dex_of, sources_of, stubs
 from edgekit.targets.android.forms.names import Names, names_of
 from edgekit.targets.android.forms.tools import DEXER, FRAMEWORK, RUNTIME, run, runtime, tool
 from edgekit.targets.common.apps import App
-from edgekit.targets.common.assets import write_assets
 
 OPTIONS = {
     "package": "the app's id, a Java package such as com.example.speech",
@@ -97,14 +95,7 @@ def _first_match(pattern: str, text: str) -> str:
 
 
 def _write_unsigned_apk(bundle: Bundle, app: App, names: Names, work: Path) -> Path:
-    assets = work / "assets"
-    assets.mkdir()
-    write_assets(bundle, assets)
-    said = json.dumps(package_facts(bundle, RUNTIME.revision), indent=1).encode()
-    files: dict[str, bytes | Path] = {
-        f"assets/edgekit/{path.relative_to(assets).as_posix()}": path for path in assets.rglob("*") if path.is_file()
-    }
-    files["assets/edgekit/packaged.json"] = said
+    files, _ = asset_files(bundle, RUNTIME.revision, "assets/edgekit", work)
     files["AndroidManifest.xml"] = _manifest(names, work)
     files["classes.dex"] = _dex(app, work)
     libraries = {f"lib/{_ABI}/libedgekit.so": native.library()}
@@ -124,13 +115,11 @@ def _dex(app: App, work: Path) -> bytes:
     compiler = run([tool("javac"), "-version"], "javac")
     key = hashlib.sha256(repr((sorted(sources.items()), DEXER, compiler)).encode()).hexdigest()[:16]
     place = cache_folder() / "phone" / f"demo-{key}.dex"
-    if not place.is_file():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        made = dex_of(classes_of(sources, [stubs(work)], work), work)
-        with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as arriving:
-            arriving.write(made)
-        Path(arriving.name).replace(place)
-    return place.read_bytes()
+
+    def make(fresh: Path) -> None:
+        fresh.write_bytes(dex_of(classes_of(sources, [stubs(work)], work), work))
+
+    return make_once(place, make).read_bytes()
 
 
 def _manifest(names: Names, work: Path) -> bytes:
@@ -148,42 +137,21 @@ def _manifest(names: Names, work: Path) -> bytes:
 
 def _sign(unsigned: Path, made: Path, work: Path) -> None:
     """By versions 2 and 3 of Android's scheme, which leave every entry where it lies."""
-    command: list[str | Path] = [
-        tool("apksigner"),
-        "sign",
-        "--ks",
-        _key(),
-        "--ks-pass",
-        f"pass:{_PASSWORD}",
-        "--ks-key-alias",
-        _ALIAS,
-    ]
-    command += ["--v1-signing-enabled", "false", "--v2-signing-enabled", "true", "--v3-signing-enabled", "true"]
-    command += ["--v4-signing-enabled", "false", "--alignment-preserved", "true", "--out", made, unsigned]
-    run(command, "apksigner sign")
+    key: list[str | Path] = ["--ks", _key(), "--ks-pass", f"pass:{_PASSWORD}", "--ks-key-alias", _ALIAS]
+    schemes = ["--v1-signing-enabled", "false", "--v2-signing-enabled", "true", "--v3-signing-enabled", "true"]
+    schemes += ["--v4-signing-enabled", "false", "--alignment-preserved", "true"]
+    run([tool("apksigner"), "sign", *key, *schemes, "--out", made, unsigned], "apksigner sign")
 
 
 def _key() -> Path:
     """A key of this machine's cache, made at first use. RSA, so that the same app has the same signature again."""
-    place = cache_folder() / "phone" / "demo.keystore"
-    if not place.is_file():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as work:
-            made = Path(work) / "demo.keystore"
-            command: list[str | Path] = [
-                tool("keytool"),
-                "-genkeypair",
-                "-keystore",
-                made,
-                "-storetype",
-                "PKCS12",
-                "-alias",
-                _ALIAS,
-            ]
-            command += ["-storepass", _PASSWORD, "-keyalg", "RSA", "-keysize", "3072", "-validity", "10950"]
-            run([*command, "-dname", "CN=edgekit demo, O=not for a store"], "keytool")
-            made.replace(place)
-    return place
+
+    def make(fresh: Path) -> None:
+        kind = ["-storetype", "PKCS12", "-alias", _ALIAS, "-storepass", _PASSWORD, "-keyalg", "RSA", "-keysize", "3072"]
+        owner = ["-validity", "10950", "-dname", "CN=edgekit demo, O=not for a store"]
+        run([tool("keytool"), "-genkeypair", "-keystore", fresh, *kind, *owner], "keytool")
+
+    return make_once(cache_folder() / "phone" / "demo.keystore", make)
 
 
 FORM = Form(".apk", write, options=OPTIONS)

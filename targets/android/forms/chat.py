@@ -13,7 +13,7 @@ from pathlib import Path
 from edgekit.core import Bundle
 from edgekit.targets.android.forms.checks import BASE_MODULE
 from edgekit.targets.android.forms.names import Names
-from edgekit.targets.android.forms.templates import KOTLIN_PLUGIN, PLUGIN, fill, include, plain
+from edgekit.targets.android.forms.templates import fill, module_words, plain
 from edgekit.targets.common.language import LAYER, Settings, write_language, write_source
 
 _CHAT = ("ChatDescription", "ChatLoop", "Decoding", "Language", "LookUp", "NativeLanguage")
@@ -65,23 +65,9 @@ def _module(out: Path, names: Names, words: Mapping[str, str]) -> None:
 def _words(bundle: Bundle, names: Names, sizes: Mapping[str, int], packed: bool, version: str) -> dict[str, str]:
     """Names in the templates -> what they become."""
     manifest = bundle.manifest
-    words = {
-        "edgekit.phone": names.package,
+    return {
+        **module_words(manifest, names, sizes, packed),
         "edgekit/phone": names.package.replace(".", "/"),
-        "edgekit-model": names.name,
-        "edgekit_model": names.name.replace("-", "_").replace(".", "_"),
-        "0.0.0-version": names.version,
         "edgekit-description": plain(f"{manifest.model.name} ({manifest.recipe.precision}), for Android 8 or later."),
-        "edgekit-licence": plain(manifest.licences.get("weights", "unknown")),
-        "edgekit-include": include(names.name, packed),
-        "edgekit-app": f'    assetPacks += ":{names.name}-pack" // delivered beside the base module\n' * packed,
-        "edgekit-plugin": PLUGIN[names.agp],
-        "edgekit-size": f"{sum(sizes.values()) / 1e6:.1f}",
-        "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
-        "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
-        "edgekit-bundle": plain(manifest.digest),
         "edgekit-library": version,
     }
-    if names.agp == 8:
-        words['    id("com.android.library")\n'] = KOTLIN_PLUGIN
-    return words

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from pathlib import Path
 
 from edgekit.common.packed import plain
 from edgekit.core import Bundle, Facts
 from edgekit.errors import BadInput, Unsupported
+from edgekit.formats.protobuf import LENGTH, NUMBER, fields, read_varint
 from edgekit.targets.android.forms.gradle import app_of
 from edgekit.targets.android.forms.tools import RUNTIME
 from edgekit.targets.common.apps import App
+from edgekit.targets.common.assets import write_assets
 
 #: Newest format and newest standard operators of ONNX that `RUNTIME` is known to read (those of its release 1.23 and
 #: later); operators of com.microsoft have no versions.
 _FORMAT, _OPERATORS = 11, 23
-_VARINT, _WIDE, _BYTES, _NARROW = 0, 1, 2, 5
 #: Fields of ONNX's ModelProto and OperatorSetIdProto.
 _IR_VERSION, _OPSET_IMPORT, _DOMAIN, _VERSION = 1, 8, 1, 2
 
@@ -51,50 +52,36 @@ def package_facts(bundle: Bundle, runtime: str) -> Facts:
     return {"bundle": bundle.manifest.digest, "runtime": f"onnxruntime {runtime}", "proven": proven, "note": note}
 
 
+def asset_files(bundle: Bundle, runtime: str, root: str, work: Path) -> tuple[dict[str, bytes | Path], int]:
+    """The model's assets, written into the folder `work`, by their names in an archive, below `root`; and their size.
+
+    Errors: see `edgekit.targets.common.assets.write_assets`.
+    """
+    assets = work / "assets"
+    assets.mkdir()
+    size = sum(write_assets(bundle, assets).values())
+    files: dict[str, bytes | Path] = {
+        f"{root}/{path.relative_to(assets).as_posix()}": path for path in assets.rglob("*") if path.is_file()
+    }
+    return {**files, f"{root}/packaged.json": json.dumps(package_facts(bundle, runtime), indent=1).encode()}, size
+
+
 def versions_of(model: Path) -> tuple[int, int]:
     """ONNX's format (IR version) and the version of its standard operators. Raises BadInput for a damaged file."""
-    ir, opset = 0, 0
+    ir = opset = 0
     try:
-        for field, value in _fields(model.read_bytes()):
-            if field == _IR_VERSION and isinstance(value, int):
-                ir = value
-            elif field == _OPSET_IMPORT and isinstance(value, bytes):
-                said = dict(_fields(value))
-                if said.get(_DOMAIN, b"") in (b"", b"ai.onnx"):
-                    opset = int(said.get(_VERSION, 0))
+        content = model.read_bytes()
+        for number, wire, _, first, last in fields(content):
+            if (number, wire) == (_IR_VERSION, NUMBER):
+                ir, _ = read_varint(content, first)
+            elif (number, wire) == (_OPSET_IMPORT, LENGTH):
+                said = content[first:last]
+                known = {field.number: field for field in fields(said)}
+                domain = said[known[_DOMAIN].first : known[_DOMAIN].last] if _DOMAIN in known else b""
+                if domain in (b"", b"ai.onnx") and _VERSION in known:
+                    opset, _ = read_varint(said, known[_VERSION].first)
         if not ir or not opset:
             raise ValueError("it does not say of which version it is")
-    except (IndexError, ValueError) as exc:
+    except ValueError as exc:
         raise BadInput(f"{model.name} is not an ONNX file, or is damaged: {exc}.") from exc
     return ir, opset
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of the fields of a protocol buffer."""
-    at = 0
-    while at < len(data):
-        key, at = _number(data, at)
-        kind = key & 7
-        if not key >> 3:
-            raise ValueError("a field has no number")
-        if kind == _VARINT:
-            value, at = _number(data, at)
-            yield key >> 3, value
-            continue
-        size = {_WIDE: 8, _NARROW: 4}.get(kind, -1)
-        if kind == _BYTES:
-            size, at = _number(data, at)
-        if size < 0 or at + size > len(data):
-            raise ValueError("a field lies outside the file")
-        yield key >> 3, data[at : at + size]
-        at += size
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[at]
-        value, at = value | (byte & 127) << shift, at + 1
-        if byte < 128:
-            return value, at
-    raise ValueError("a number is too long")

@@ -18,7 +18,7 @@ from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.targets.android.forms import chat
 from edgekit.targets.android.forms.checks import BASE_MODULE
 from edgekit.targets.android.forms.names import OPTIONS, Names, names_of
-from edgekit.targets.android.forms.templates import KOTLIN_PLUGIN, PHONE, PLUGIN, fill, include, plain
+from edgekit.targets.android.forms.templates import PHONE, fill, module_words, plain
 from edgekit.targets.common.apps import App, app_for, closure
 from edgekit.targets.common.assets import write_assets
 from edgekit.targets.common.language import OPTIONS as CHAT
@@ -108,29 +108,15 @@ def _words(bundle: Bundle, names: Names, app: App, sizes: Mapping[str, int], pac
     manifest = bundle.manifest
     runtime = _coordinates(manifest)
     _, extension = _RUNTIMES[manifest.recipe.exporter]
-    words = {
-        "edgekit.phone": names.package,
-        "edgekit-model": names.name,
-        "edgekit_model": names.name.replace("-", "_").replace(".", "_"),
-        "0.0.0-version": names.version,
+    return {
+        **module_words(manifest, names, sizes, packed),
         "edgekit-runtime": runtime,
         "edgekit-extensions": extension,
         "edgekit-description": _description(manifest),
-        "edgekit-licence": plain(manifest.licences.get("weights", "unknown")),
-        "edgekit-include": include(names.name, packed),
         "edgekit-application": _QUIET[manifest.recipe.exporter],
         "edgekit-quiet": _TOLD[manifest.recipe.exporter],
-        "edgekit-app": f'    assetPacks += ":{names.name}-pack" // delivered beside the base module\n' * packed,
-        "edgekit-plugin": PLUGIN[names.agp],
         "edgekit-usage": (PHONE / "gradle" / f"usage-{app.api}.kt").read_text(encoding="utf-8").rstrip(),
-        "edgekit-size": f"{sum(sizes.values()) / 1e6:.1f}",
-        "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
-        "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
-        "edgekit-bundle": plain(manifest.digest),
     }
-    if names.agp == 8:
-        words['    id("com.android.library")\n'] = KOTLIN_PLUGIN
-    return words
 
 
 #: ONNX Runtime for Android brings code that reports to its maker when the app starts; it is not started.

@@ -75,16 +75,7 @@ def dex_of(classes: Mapping[str, bytes], work: Path) -> bytes:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(body[:6] + _VERSION_7.to_bytes(2, "big") + body[8:])
     out = work / "classes.dex"
-    command: list[str | Path] = [
-        tool("java"),
-        "-cp",
-        dexer(),
-        "com.android.dx.command.Main",
-        "--dex",
-        f"--output={out}",
-        folder,
-    ]
-    run(command, "the dexer")
+    run([tool("java"), "-cp", dexer(), "com.android.dx.command.Main", "--dex", f"--output={out}", folder], "the dexer")
     return out.read_bytes()
 
 

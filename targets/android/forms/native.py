@@ -7,11 +7,10 @@ stubs of Android's libraries that hold their names only. Android exports every f
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgekit.common.files import cache_folder
+from edgekit.common.files import cache_folder, make_once
 from edgekit.errors import ExportFailed
 from edgekit.targets.android.forms.archive import content
 from edgekit.targets.android.forms.elf import PAGE, check_library
@@ -23,14 +22,8 @@ COMPILER = "aarch64-linux-gnu-gcc"
 _USED = {"libdl.so": ("dlopen", "dlsym", "dlerror"), "libc.so": ("memcpy", "memmove", "memset")}
 warnings = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror")
 _FLAGS = (
-    *(
-        "-fPIC",
-        "-shared",
-        "-nostdlib",
-        "-fno-stack-protector",
-        "-mno-outline-atomics",
-        "-fno-asynchronous-unwind-tables",
-    ),
+    *("-fPIC", "-shared", "-nostdlib", "-fno-stack-protector", "-mno-outline-atomics"),
+    "-fno-asynchronous-unwind-tables",
     *("-s", f"-Wl,-z,max-page-size={PAGE}", "-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--no-undefined"),
     *("-Wl,--build-id=none", "-Wl,-soname,libedgekit.so", "-Wl,--hash-style=both"),
 )
@@ -62,23 +55,17 @@ def library() -> bytes:
     version = run([compiler, "--version"], COMPILER)
     read = [source.read_bytes(), repr((warnings, _FLAGS, _USED, RUNTIME)).encode(), version.encode()]
     place = cache_folder() / "phone" / f"libedgekit-{hashlib.sha256(b'|'.join(read)).hexdigest()[:16]}.so"
-    if not place.is_file():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as work:
-            made = _compile(compiler, source, Path(work))
-            check_library(made.read_bytes(), "libedgekit.so", "arm64-v8a")
-            made.replace(place)
-    return place.read_bytes()
 
+    def make(fresh: Path) -> None:
+        work = fresh.parent
+        link_stubs(compiler, _USED, work)
+        flags = [*warnings, *_FLAGS, *headers(work)]
+        run([compiler, *flags, source, "-o", fresh, f"-L{work}", "-ldl", "-lc"], COMPILER)
+        if not fresh.is_file():
+            raise ExportFailed(f"{COMPILER} gave no library.")
+        check_library(fresh.read_bytes(), "libedgekit.so", "arm64-v8a")
 
-def _compile(compiler: str, source: Path, work: Path) -> Path:
-    made = work / "libedgekit.so"
-    link_stubs(compiler, _USED, work)
-    flags = [*warnings, *_FLAGS, *headers(work)]
-    run([compiler, *flags, source, "-o", made, f"-L{work}", "-ldl", "-lc"], COMPILER)
-    if not made.is_file():
-        raise ExportFailed(f"{COMPILER} gave no library.")
-    return made
+    return make_once(place, make).read_bytes()
 
 
 def link_stubs(compiler: str, used: Mapping[str, Sequence[str]], work: Path) -> None:
@@ -86,13 +73,4 @@ def link_stubs(compiler: str, used: Mapping[str, Sequence[str]], work: Path) -> 
     for name, functions in used.items():
         stub = work / f"{name}.c"
         stub.write_text("".join(f"void {function}(void) {{}}\n" for function in functions), encoding="ascii")
-        linked: Sequence[str | Path] = (
-            *_FLAGS[:6],
-            "-w",
-            "-fno-builtin",
-            f"-Wl,-soname,{name}",
-            stub,
-            "-o",
-            work / name,
-        )
-        run([compiler, *linked], COMPILER)
+        run([compiler, *_FLAGS[:6], "-w", "-fno-builtin", f"-Wl,-soname,{name}", stub, "-o", work / name], COMPILER)

@@ -26,11 +26,11 @@ from edgekit.bundles.opened import load
 from edgekit.errors import BadInput, EdgekitError
 from edgekit.exporters.c import EXPORTER
 from edgekit.gate.verifying import verify
-from edgekit.models.keyword import okay_nabu
+from edgekit.registry import find
 from edgekit.runtimes.qemu import RUNTIME, vouching
 
 #: The declaration that the exporter works from.
-CHIP = okay_nabu.MODEL.network.variants["integers"]
+CHIP = find("models", "okay-nabu").network.variants["integers"]
 
 pytestmark = pytest.mark.thorough
 

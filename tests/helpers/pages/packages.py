@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +79,8 @@ def serving(folder: Path, *, cut: str = "", isolated: bool = True, port: int = 0
                 self.close_connection = True
             site.sent[self.path] += self.left
             super().copyfile(source, outputfile)
+            if self.close_connection:
+                time.sleep(0.2)  # the browser reads what came before it hears that no more will come
 
     with server(folder, port=port, isolated=isolated, handler=Noting) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()

@@ -12,7 +12,7 @@ import pytest
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.text_generation.samples import samples
+from edgekit.tasks.text_generation import samples
 from edgekit.tasks.text_generation.writer import Writer
 
 TEMPLATE = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]"

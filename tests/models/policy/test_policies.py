@@ -18,7 +18,7 @@ from edgekit.models.policy.network import network
 from edgekit.models.policy.shapes import HIDDEN, Robot
 from edgekit.registry import find
 from edgekit.sources import fetch
-from edgekit.tasks.reinforcement_learning.observations import NAME
+from edgekit.tasks.reinforcement_learning import NAME
 from edgekit.tasks.resolved import evidence_of
 
 POLICIES = ("half-cheetah-policy", "ant-policy", "hopper-policy")

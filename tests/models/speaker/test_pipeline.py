@@ -17,7 +17,7 @@ from edgekit.models.speaker.pipeline import EcapaVerifier, stretch_starts, windo
 from edgekit.models.speaker.shapes import AURALIS, GE2E, SPEECHBRAIN, Filterbank
 from edgekit.registry import find
 from edgekit.runtimes.torch.runner import reference_of
-from edgekit.tasks.audio_speaker_verification.trials import operate, samples
+from edgekit.tasks.audio_speaker_verification import operate, samples
 
 ECAPA = find("models", "ecapa-tdnn")
 

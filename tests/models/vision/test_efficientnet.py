@@ -20,8 +20,8 @@ from edgekit.models.common.padding import amounts
 from edgekit.models.vision.networks.efficientnet import ConvNorm, Lite0, network
 from edgekit.registry import find
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.tasks import image_classification as pipeline
 from edgekit.tasks.common import pictures
-from edgekit.tasks.image_classification import classifier as pipeline
 
 MODEL = find("models", "efficientnet-lite0")
 

@@ -15,9 +15,9 @@ from edgekit.common import package_data
 from edgekit.core import Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
+from edgekit.tasks import image_classification as pipeline
 from edgekit.tasks.common import pictures
-from edgekit.tasks.image_classification import classifier as pipeline
-from edgekit.tasks.image_classification.samples import samples
+from edgekit.tasks.image_classification import samples
 
 FACTS = {"height": 8, "width": 6, "labels": ["dark", "bright"], "scale": 1 / 256, "zero_point": -128}
 

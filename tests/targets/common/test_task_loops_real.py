@@ -21,7 +21,7 @@ from edgekit.gate.evidence import samples_of_evidence
 from edgekit.targets.common.assets import write_assets
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.common.pictures import open_image
-from edgekit.tasks.reinforcement_learning.observations import observations_in
+from edgekit.tasks.reinforcement_learning import observations_in
 from edgekit.tasks.resolved import evidence_of
 from edgekit.tasks.time_series_forecasting.series import series_of
 

@@ -17,7 +17,7 @@ from edgekit.errors import Unsupported
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import model_of
 from edgekit.runtimes.torch.runner import TorchRunner
-from edgekit.tasks.audio_classification.sounds import Sounds
+from edgekit.tasks.audio_classification import Sounds
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.common.pictures import open_image, pixels_of
 from edgekit.tasks.common.tokens import Tokens

@@ -11,7 +11,7 @@ from PIL import Image
 from edgekit.core import TensorSpec, fact_of
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.automatic_speech_recognition.letters import decode_ctc
+from edgekit.tasks.automatic_speech_recognition import decode_ctc
 from edgekit.tasks.common.labels import rank_labels, top_of
 from edgekit.tasks.common.pictures import fit_image
 from edgekit.tasks.common.texts import texts

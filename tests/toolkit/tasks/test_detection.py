@@ -19,8 +19,7 @@ from edgekit.numerics.boxes import match_boxes, non_maximum_suppression, overlap
 from edgekit.registry import find
 from edgekit.tasks.common.vision.detector import Detector
 from edgekit.tasks.common.vision.placing import place_sample
-from edgekit.tasks.object_detection.agreeing import answer, figures, same_boxes
-from edgekit.tasks.object_detection.samples import samples
+from edgekit.tasks.object_detection import answer, figures, same_boxes, samples
 
 SIDE = 32
 FACTS = {

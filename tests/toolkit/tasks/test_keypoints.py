@@ -16,9 +16,8 @@ from edgekit.bench.metrics.points import pck
 from edgekit.core import Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.keypoint_detection.agreeing import answer, figures, near_points
+from edgekit.tasks.keypoint_detection import answer, figures, near_points, samples
 from edgekit.tasks.keypoint_detection.pipeline import Keypoints, Region, region
-from edgekit.tasks.keypoint_detection.samples import samples
 
 RULE = {"start": 0, "end": 1, "scale": 1.25}
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgekit.core import Feeds, Predictor, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.reinforcement_learning.observations import NAME, distances, samples
+from edgekit.tasks.reinforcement_learning import NAME, distances, samples
 
 TASK = find("tasks", "reinforcement-learning")
 

@@ -16,8 +16,8 @@ from edgekit.errors import BadInput
 from edgekit.gate import questions as gate
 from edgekit.gate.agreement import not_measured
 from edgekit.gate.judges import ProbabilityJudge
+from edgekit.tasks.text_generation import samples
 from edgekit.tasks.text_generation.questions import Question, answer, questions, tokens
-from edgekit.tasks.text_generation.samples import samples
 from edgekit.tasks.text_generation.writer import Writer
 
 CITY = {"question": "Where?", "fields": {"city": "Oslo", "people": 700000}, "schema": {"type": "object"}}

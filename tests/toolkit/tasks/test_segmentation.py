@@ -13,8 +13,7 @@ from PIL import Image
 from edgekit.core import Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.image_segmentation.agreeing import answer, figures, same_areas
-from edgekit.tasks.image_segmentation.samples import samples
+from edgekit.tasks.image_segmentation import answer, figures, same_areas, samples
 from edgekit.tasks.image_segmentation.segmenter import Segmenter, mask_of, runs_of
 
 FACTS = {"height": 16, "width": 16, "labels": ["background", "person"], "activation": "sigmoid"}

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Checkpoint, Importer, ImportOptions, Inspection, Model, Part, Progress
-from edgekit.errors import Unsupported
+from edgekit.errors import Unsupported, need
 from edgekit.importers.common.declared import Import, declare_import
-from edgekit.importers.hub import noise
 from edgekit.importers.hub.choosing import choose, fitting, own_code
-from edgekit.importers.hub.families import described_as, family_of, member
-from edgekit.importers.hub.kinds import plan_of
+from edgekit.importers.hub.families import (
+    declared_language,
+    described_as,
+    family_of,
+    inspected_language,
+    member,
+    writes,
+)
+from edgekit.importers.hub.kinds import arrays, plan_of
 from edgekit.importers.hub.kinds.common import first
-from edgekit.importers.hub.language import declared_language, inspected_language, writes
 from edgekit.importers.hub.measuring.cached import measured_once
 from edgekit.importers.hub.plan import PartPlan, Plan
 from edgekit.importers.hub.repository import SCHEME, Repository, open_repository
@@ -90,7 +95,6 @@ def _add_inputs_outputs(described: Inspection, repository: Repository, options: 
 
 def _declare_plan(repository: Repository, plan: Plan) -> Model:
     fixed = tuple(_part(plan, part) for part in plan.fixed)
-    licence = repository.folder / "LICENSE"
     size = first(repository.config, "vocab_size")
     words = size if isinstance(size, int) else 2
     free = plan.kind == "arrays"
@@ -105,12 +109,12 @@ def _declare_plan(repository: Repository, plan: Plan) -> Model:
             parameters=plan.parameters,
             works=plan.works,
             task=plan.task,
-            golden=str(noise.golden(plan, words)) if free else "",
-            evidence=noise.evidence(plan, words) if free else None,
+            golden=str(arrays.golden_noise(plan, words)) if free else "",
+            evidence=arrays.noise_evidence(plan, words) if free else None,
             labels=plan.labels,
             variants={"planned axes": fixed} if fixed else {},
             licence=repository.licence,
-            licence_text=str(licence) if licence.is_file() else "",
+            licence_text=repository.licence_text,
             extra_bytes=sum((repository.folder / name).stat().st_size for name in plan.assets),
         )
     )
@@ -128,8 +132,8 @@ def _part(plan: Plan, part: PartPlan) -> Part:
 
 
 def _build(plan: Plan, part: str, checkpoint: Checkpoint) -> Any:
-    from edgekit.importers.hub.networks.building import build
-
+    with need("hub", "Building a Hugging Face model"):
+        from edgekit.importers.hub.networks.modules import build
     return build(plan, part, checkpoint)
 
 

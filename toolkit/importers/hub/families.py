@@ -1,12 +1,51 @@
-"""Checkpoints of a family whose networks are written by hand (`edgekit.core.Family`)."""
+"""Checkpoints that other rooms declare: of a family whose networks are written by hand (`edgekit.core.Family`), and
+language models, which llama.cpp's converter makes a .gguf of."""
 
 from __future__ import annotations
 
-from edgekit.core import Family, ImportOptions, Inspection, Member, Model
+from edgekit.core import Family, ImportOptions, Inspection, Member, Model, TensorSpec
+from edgekit.formats.gguf.described import shape_of_config
+from edgekit.formats.gguf.language import language_model
 from edgekit.importers.common.declared import registry_name
 from edgekit.importers.hub.mappings import architecture_of
 from edgekit.importers.hub.repository import Repository
 from edgekit.registry import find, names
+
+_TASK = "text-generation"
+
+
+def writes(repository: Repository, options: ImportOptions) -> bool:
+    """Whether it is a language model that writes text, and nothing else is asked of it."""
+    return options.task in ("", _TASK) and architecture_of(repository.config).endswith("ForCausalLM")
+
+
+def inspected_language(repository: Repository, importer: str) -> Inspection:
+    """What `edgekit inspect` shows. Raises as `shape_of_config`."""
+    shape = shape_of_config(repository.config, repository.source)
+    return Inspection(
+        source=repository.source,
+        kind=importer,
+        architecture=architecture_of(repository.config),
+        tasks=(_TASK,),
+        inputs=(TensorSpec("tokens", "int32", ("tokens",)),),
+        outputs=(TensorSpec("logits", "float32", ("tokens", shape.vocabulary)),),
+        parameters=shape.parameters,
+        licence=repository.licence,
+        notes=(f"trained for {shape.context} tokens",),
+    )
+
+
+def declared_language(repository: Repository, importer: str) -> Model:
+    """Its declaration. Raises as `shape_of_config`."""
+    shape = shape_of_config(repository.config, repository.source)
+    return language_model(
+        registry_name(repository.source),
+        shape,
+        repository.licence or "not stated",
+        repository.licence_text,
+        hub=repository.address,
+        importer=importer,
+    )
 
 
 def family_of(repository: Repository, options: ImportOptions) -> Family | None:
@@ -21,7 +60,6 @@ def family_of(repository: Repository, options: ImportOptions) -> Family | None:
 
 def member(repository: Repository, importer: str) -> Member:
     """The checkpoint, as its family declares it. Raises BadInput for settings that are no table."""
-    licence = repository.folder / "LICENSE"
     generation = repository.json("generation_config.json")
     return Member(
         name=registry_name(repository.source),
@@ -29,7 +67,7 @@ def member(repository: Repository, importer: str) -> Member:
         config=repository.config,
         generation=generation if isinstance(generation, dict) else {},
         licence=repository.licence,
-        licence_text=str(licence) if licence.is_file() else "",
+        licence_text=repository.licence_text,
         importer=importer,
     )
 

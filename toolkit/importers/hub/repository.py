@@ -49,6 +49,11 @@ class Repository:
             return None
         return read_json(path)
 
+    @property
+    def licence_text(self) -> str:
+        """The path of its file LICENSE, "" if it has none."""
+        return str(self.folder / "LICENSE") if self.has("LICENSE") else ""
+
     def has(self, name: str) -> bool:
         return (self.folder / name).is_file()
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 import edgekit
 from edgekit.common.files import hash_file
@@ -19,7 +20,7 @@ from edgekit.core import Axis, TensorSpec, Work
 from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.formats.onnx import Opened
 from edgekit.importers.common import stored
-from edgekit.importers.common.synthetic import SAMPLES, noise
+from edgekit.importers.common.stored import SAMPLES, noise
 from edgekit.importers.onnx_file.axes import candidates
 
 _RECORD = "record.json"
@@ -36,22 +37,29 @@ _WORDS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(msgspec.Struct, frozen=True):
     """What a first run has shown.
 
     Attributes:
         sizes: open axis -> the size at which it ran. outputs: with their sizes then.
-        half: whether most of its weights are in half precision. samples: folder of the samples, noise.
-        plain: the same by names that are identifiers, with an axis at least.
+        half: whether most of its weights are in half precision. place: its folder in the cache, "" while it is made.
     """
 
-    sizes: Mapping[str, int]
+    sizes: dict[str, int]
     outputs: tuple[TensorSpec, ...]
     work: Work
     half: bool
-    samples: Path
-    plain: Path
+    place: str = ""
+
+    @property
+    def samples(self) -> Path:
+        """The folder of the samples, noise."""
+        return Path(self.place) / "samples"
+
+    @property
+    def plain(self) -> Path:
+        """The same by names that are identifiers, with an axis at least."""
+        return Path(self.place) / "plain"
 
 
 def run_trial_once(opened: Opened, wanted: Mapping[str, tuple[int, int]]) -> Trial:
@@ -79,16 +87,12 @@ def run_trial_once(opened: Opened, wanted: Mapping[str, tuple[int, int]]) -> Tri
 
 
 def _read_trial(place: Path) -> Trial | None:
-    try:
-        record = json.loads((place / _RECORD).read_bytes())
-        outputs = tuple(TensorSpec(name, dtype, tuple(shape)) for name, dtype, shape in record["outputs"])
-        trial = Trial(
-            record["sizes"], outputs, Work(**record["work"]), record["half"], place / "samples", place / "plain"
-        )
-    except (OSError, ValueError, TypeError, LookupError):
-        return None
-    whole = all(len(stored.files(folder)) == SAMPLES for folder in (trial.samples, trial.plain))
-    return trial if whole else None
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        record = msgspec.json.decode((place / _RECORD).read_bytes(), type=Trial)
+        trial = msgspec.structs.replace(record, place=str(place))
+        if all(len(stored.files(folder)) == SAMPLES for folder in (trial.samples, trial.plain)):
+            return trial
+    return None
 
 
 def plain_name(name: str) -> str:
@@ -108,13 +112,9 @@ def _make(opened: Opened, wanted: Mapping[str, tuple[int, int]], place: Path) ->
     stored.keep(
         ({plain_name(k): v.reshape(v.shape or (1,)) for k, v in sample.items()} for sample in samples), place / "plain"
     )
-    record = {
-        "sizes": sizes,
-        "outputs": [[name, array.dtype.name, list(array.shape)] for name, array in outputs.items()],
-        "work": asdict(work_of("network", _fix_axes(model, sizes, outputs))),
-        "half": _is_half(model),
-    }
-    (place / _RECORD).write_text(json.dumps(record), encoding="utf-8")
+    specs = tuple(TensorSpec(name, array.dtype.name, array.shape) for name, array in outputs.items())
+    record = Trial(sizes, specs, work_of("network", _fix_axes(model, sizes, outputs)), _is_half(model))
+    (place / _RECORD).write_bytes(msgspec.json.encode(record))
 
 
 def _first_run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
 from edgekit.common.lazy import np
@@ -29,11 +30,8 @@ def likelihoods(runner: Continues, prompt: Sequence[int], endings: Sequence[Sequ
     """
     if not prompt or not all(endings):
         raise BadInput("a likelihood needs tokens: the prompt or an ending is empty.")
-    context = runner.context(len(prompt) + max(map(len, endings)), outputs=_ROWS)
-    try:
+    with closing(runner.context(len(prompt) + max(map(len, endings)), outputs=_ROWS)) as context:
         return [_likelihood(context, list(prompt), list(ending)) for ending in endings]
-    finally:
-        context.close()
 
 
 def _likelihood(context: Context, prompt: list[int], ending: list[int]) -> float:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
+from edgekit.common.files import replacing
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import Progress
 from edgekit.errors import BadInput
@@ -111,30 +112,27 @@ def score(
     step = half if 4 * half * runner.vocabulary <= LOGITS_AT_ONCE else min(half, _ROWS)
     nll, squares, base_nll = np.zeros(count), np.zeros(count), np.zeros(count)
     kld, same = np.zeros((count, scored)), np.zeros((count, scored), bool)
-    place = runner.context(context, outputs=step, batch=context, ubatch=min(512, context))
     tell = progress or (lambda what, done, total: None)
-    try:
-        with (
-            _reading(base, chunked, runner.vocabulary) as known,
-            _writing(save_base, chunked, runner.vocabulary) as out,
-        ):
-            for i in range(count):
-                tell("reading the text", i, count)
-                truth = chunked[i, context // 2 + 1 :]
-                for start, logits in _logits(place, _set_begin_token(chunked[i], runner), half, step):
-                    rows = slice(start, min(scored, start + len(logits)))
-                    logp = log_softmax(logits[: rows.stop - start])
-                    losses = -logp[np.arange(len(logp)), truth[rows]].astype(np.float64)
-                    nll[i] += losses.sum()
-                    squares[i] += (losses**2).sum()
-                    if out is not None:
-                        out.write(_pack(logp))
-                    if known is not None:
-                        reference = _unpack(known, len(logp), runner.vocabulary)
-                        base_nll[i] -= reference[np.arange(len(logp)), truth[rows]].sum(dtype=np.float64)
-                        kld[i, rows], same[i, rows] = divergence(reference, logp)
-    finally:
-        place.close()
+    with (
+        contextlib.closing(runner.context(context, outputs=step, batch=context, ubatch=min(512, context))) as place,
+        _reading(base, chunked, runner.vocabulary) as known,
+        _writing(save_base, chunked, runner.vocabulary) as out,
+    ):
+        for i in range(count):
+            tell("reading the text", i, count)
+            truth = chunked[i, context // 2 + 1 :]
+            for start, logits in _logits(place, _set_begin_token(chunked[i], runner), half, step):
+                rows = slice(start, min(scored, start + len(logits)))
+                logp = log_softmax(logits[: rows.stop - start])
+                losses = -logp[np.arange(len(logp)), truth[rows]].astype(np.float64)
+                nll[i] += losses.sum()
+                squares[i] += (losses**2).sum()
+                if out is not None:
+                    out.write(_pack(logp))
+                if known is not None:
+                    reference = _unpack(known, len(logp), runner.vocabulary)
+                    base_nll[i] -= reference[np.arange(len(logp)), truth[rows]].sum(dtype=np.float64)
+                    kld[i, rows], same[i, rows] = divergence(reference, logp)
     counts = np.full(count, scored, np.int64)
     if base is None:
         return TextScore(nll, squares, counts)
@@ -234,11 +232,6 @@ def _writing(path: Path | None, chunked: NDArray[np.int32], vocabulary: int) -> 
     if path is None:
         yield None
         return
-    fresh = path.with_name(path.name + ".partial")
-    try:
-        with fresh.open("wb") as file:
-            file.write(_header(chunked, vocabulary))
-            yield file
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with replacing(path) as fresh, fresh.open("wb") as file:
+        file.write(_header(chunked, vocabulary))
+        yield file

@@ -59,14 +59,11 @@ class LlamaRunner(Runner):
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         tokens = self._validate_tokens(np.asarray(feeds["tokens"]))
         logits = np.empty((len(tokens), self.vocabulary), np.float32)
-        context = self.context(len(tokens), outputs=_SLICE, batch=_SLICE)
-        try:
+        with contextlib.closing(self.context(len(tokens), outputs=_SLICE, batch=_SLICE)) as context:
             for start in range(0, len(tokens), _SLICE):
                 piece = tokens[start : start + _SLICE]
                 context.decode(piece, outputs=len(piece))
                 logits[start : start + len(piece)] = context.logits(len(piece))
-        finally:
-            context.close()
         return {"logits": logits}
 
     def context(
@@ -244,11 +241,8 @@ class LlamaRunner(Runner):
         this processor likes them: with AMX of nearly all), ``kv``, ``compute``, ``output``.
         """
         context = min(context, self.context_length or context)
-        made = self.context(context, batch=batch, ubatch=ubatch)
-        try:
+        with contextlib.closing(self.context(context, batch=batch, ubatch=ubatch)) as made:
             lines = [*self._model.loaded, *made.created]
-        finally:
-            made.close()
         sizes = {"weights": 0, "anew": 0, "kv": 0, "compute": 0, "output": 0}
         names = {"model": "weights", "KV": "kv", "RS": "kv", "compute": "compute", "output": "output"}
         for line in lines:

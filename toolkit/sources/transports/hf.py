@@ -7,12 +7,13 @@ which has the size limit, the resume and the progress that every other source ha
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import hashlib
 import json
 import os
 import re
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from typing import Any
 from edgekit.common.files import write_whole
 from edgekit.core import Source, SourceFile
 from edgekit.errors import BadInput, FetchFailed, need
+from edgekit.formats.gguf import shards_of
 from edgekit.sources import web
-from edgekit.sources.transports import ggufs
 from edgekit.sources.transports.contract import Bounds, Transport, safe_name
 
 _FILE = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.%-]+))?/(.+)")
@@ -124,7 +125,7 @@ def _from_json(listing: Path) -> Source:
 
 def source_of(repo: str, revision: str | None, choice: str = "") -> Source:
     """The files of a repository that a checkpoint needs, at the commit that `revision` names now; or the .gguf that
-    `choice` means (`ggufs.choose_files`), and that of a repository with nothing else.
+    `choice` means (`choose_files`), and that of a repository with nothing else.
 
     Large files come with the hub's own sha256 and size; small ones stay unpinned. Which weights: safetensors (whole or
     sharded), else CTranslate2's ``model.bin``, else ``pytorch_model.bin``, else SpeechBrain's ``embedding_model.ckpt``.
@@ -137,8 +138,8 @@ def source_of(repo: str, revision: str | None, choice: str = "") -> Source:
     info = _ask(repo, revision)
     entries = {entry.rfilename: entry for entry in info.siblings or ()}
     licence = str((info.card_data or {}).get("license") or "unknown")
-    if choice or ggufs.nothing_else(entries):
-        held = (_file(entries[name], repo, info.sha) for name in ggufs.choose_files(repo, entries, choice))
+    if choice or has_ggufs_alone(entries):
+        held = (_file(entries[name], repo, info.sha) for name in choose_files(repo, entries, choice))
         flat = tuple(replace(file, name=file.name.rpartition("/")[2]) for file in held)
         return Source(uri=f"hf://{repo}", revision=str(info.sha), licence=licence, files=flat)
     wanted = _weights(repo, list(entries)) + [name for name in _BESIDE if name in entries]
@@ -204,3 +205,51 @@ def _endpoint() -> str | None:
 
 
 TRANSPORT = Hub
+
+
+#: The type where nobody names one: what llama.cpp's own programs fetch.
+_USUAL = "q4_k_m"
+_OTHER_WEIGHTS = (".safetensors", ".bin", ".ckpt")
+#: What lies beside models, and is none.
+_NO_MODEL = re.compile(r"mmproj|imatrix")
+
+
+def has_ggufs_alone(names: Iterable[str]) -> bool:
+    """Whether the weights of a repository are .gguf files alone."""
+    held = list(names)
+    return any(name.endswith(".gguf") for name in held) and not any(name.endswith(_OTHER_WEIGHTS) for name in held)
+
+
+def choose_files(repo: str, names: Iterable[str], choice: str) -> list[str]:
+    """The file that `choice` means, or all its shards in order.
+
+    Args:
+        names: of the repository's files. choice: a type ("q4_k_m"), a name with wildcards ("*Q4_K_M*.gguf"), or "" for
+            the only one, else the q4_k_m.
+
+    Raises:
+        BadInput: it means none, or several; or a shard is absent. The message lists what there is.
+    """
+    held = {name for name in names if name.endswith(".gguf") and not _NO_MODEL.search(name)}
+    models = sorted({shards_of(name)[0] for name in held})
+    fitting = [name for name in models if _means(choice, name)] if choice else models
+    if not choice and len(models) > 1:
+        fitting = [name for name in models if _means(_USUAL, name)]
+    if len(fitting) != 1:
+        what = f"{len(fitting)} of them fit" if choice else "none is named"
+        raise BadInput(
+            f"hf://{repo} holds {len(models)} language models as .gguf; {what} {choice!r}."
+            if choice
+            else f"hf://{repo} holds {len(models)} language models as .gguf; {what}.",
+            hint=f"Name a type or a file, hf://{repo}:TYPE, of: {', '.join(models[:20]) or 'none'}.",
+        )
+    shards = shards_of(fitting[0])
+    if absent := [name for name in shards if name not in held]:
+        raise BadInput(f"hf://{repo} lacks {absent[0]}, a shard of {fitting[0]}.")
+    return shards
+
+
+def _means(choice: str, name: str) -> bool:
+    if re.search(r"[*?\[]|\.gguf$", choice):
+        return fnmatch.fnmatch(name, choice) or fnmatch.fnmatch(name.rpartition("/")[2], choice)
+    return re.search(rf"(^|[-_./]){re.escape(choice.lower())}([-./]|$)", name.lower()) is not None

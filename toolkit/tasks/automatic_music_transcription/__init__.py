@@ -3,14 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Task
-from edgekit.tasks.automatic_music_transcription.drawn import draw_prediction
+from edgekit.core import Agreement, Evaluation, Prediction, Sample, Task
 from edgekit.tasks.automatic_music_transcription.notes import Note
-from edgekit.tasks.automatic_music_transcription.samples import samples
 from edgekit.tasks.automatic_music_transcription.transcriber import Transcriber
+from edgekit.tasks.common.folders import sounds
 from edgekit.tasks.evidence.music import SCORES
+
+
+def samples(folder: Path) -> Sequence[Sample]:
+    """Samples of ``manifest.jsonl`` ({"audio", "notes": [[start, end, pitch], ...]}, in seconds and MIDI pitches);
+    without it every sound below, without a truth.
+
+    Raises:
+        BadInput: another layout, or an absent file.
+    """
+    expected = '{"audio": ..., "notes": [[start, end, pitch], ...]}, in seconds and MIDI pitches'
+    return sounds(folder, lambda entry: [_note(*note) for note in entry["notes"]], expected)
+
+
+def _note(start: float, end: float, pitch: int) -> Note:
+    if not 0 <= float(start) <= float(end) or not 0 <= int(pitch) <= 127:
+        raise ValueError("no note")
+    return {"start": float(start), "end": float(end), "pitch": int(pitch)}
+
+
+#: Semitones above and below the notes, and the least that are shown.
+_AROUND, _LEAST = 2, 12
+
+
+def draw_prediction(prediction: Prediction) -> Any:
+    """A bar for each note, over seconds and MIDI pitches: a PIL image."""
+    from edgekit.tasks.common.drawing import Axes
+
+    notes = prediction.details["events"]
+    pitches = [note["pitch"] for note in notes] or [60]
+    low = min(pitches) - _AROUND
+    high = max(max(pitches) + _AROUND, low + _LEAST)
+    axes = Axes((0.0, prediction.details["seconds"]), (low, high), ("seconds", "MIDI pitch (60 is middle C)"))
+    for note in notes:
+        axes.bar((note["start"], note["end"]), (note["pitch"] - 0.4, note["pitch"] + 0.4), number=note["pitch"] % 6)
+    return axes.image
+
 
 _F1 = "F1 of notes against fp32's"
 #: Least F1 at which two answers are the same.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypedDict
@@ -14,6 +15,36 @@ from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.automatic_music_transcription.notes import FramedNote, Note, NoteRules, framed_notes
 from edgekit.tasks.common.audio import Audio, open_audio
+
+#: Ticks of a quarter note, which takes half a second: 960 ticks a second.
+_TICKS, _TEMPO = 480, 500_000
+_PER_SECOND = _TICKS * 1_000_000 // _TEMPO
+
+
+def midi_file(notes: Sequence[Note]) -> bytes:
+    """The bytes of the file."""
+    events = []
+    for note in notes:
+        pitch, velocity = int(note["pitch"]), min(127, max(1, int(note["velocity"])))
+        start, end = (round(seconds * _PER_SECOND) for seconds in (note["start"], note["end"]))
+        events.append((start, 1, bytes((0x90, pitch, velocity))))
+        events.append((max(end, start + 1), 0, bytes((0x80, pitch, 0))))
+    events.sort()  # at the same tick a note ends before one begins
+    body, now = b"\x00\xff\x51\x03" + _TEMPO.to_bytes(3, "big"), 0
+    for tick, _, message in events:
+        body += _quantity(tick - now) + message
+        now = tick
+    body += b"\x00\xff\x2f\x00"
+    return b"MThd" + struct.pack(">IHHH", 6, 0, 1, _TICKS) + b"MTrk" + struct.pack(">I", len(body)) + body
+
+
+def _quantity(value: int) -> bytes:
+    """A number in groups of 7 bits, of which all but the last have the highest bit set."""
+    groups = [value & 0x7F]
+    while value := value >> 7:
+        groups.append(value & 0x7F | 0x80)
+    return bytes(reversed(groups))
+
 
 _OPTIONS = tuple(field.name for field in fields(NoteRules))
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -102,7 +133,7 @@ class Transcriber(Predictor):
 def _writer(out: Any) -> Any:
     """What writes notes to the file `out`; the name is judged before the work."""
     from edgekit.common.files import replacing
-    from edgekit.tasks.automatic_music_transcription.midi import midi_file
+    from edgekit.tasks.automatic_music_transcription.transcriber import midi_file
 
     if not out:
         return lambda notes: None

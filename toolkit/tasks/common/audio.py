@@ -147,15 +147,20 @@ def _flat(blocks: Iterator[Samples]) -> Iterator[Samples]:
 
 
 def _resample_blocks(blocks: Iterator[Samples], own: int, rate: int) -> Iterator[Samples]:
-    with need("run", "Resampling audio"):
-        import soxr
-    try:
-        stream = soxr.ResampleStream(own, rate, 1, dtype="float32", quality="HQ")
-    except (ValueError, RuntimeError) as exc:
-        raise BadInput(f"audio at {own} Hz cannot be resampled to {rate} Hz: {exc}.") from exc
+    stream = _resampler(own, rate)
     for block in blocks:
         yield stream.resample_chunk(np.ascontiguousarray(block.reshape(-1), dtype=np.float32))
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _resampler(own: int, rate: int) -> Any:
+    """SoX's resampler of a stream. Raises BadInput for rates that it does not take."""
+    with need("run", "Resampling audio"):
+        import soxr
+    try:
+        return soxr.ResampleStream(own, rate, 1, dtype="float32", quality="HQ")
+    except (ValueError, RuntimeError) as exc:
+        raise BadInput(f"audio at {own} Hz cannot be resampled to {rate} Hz: {exc}.") from exc
 
 
 class Converter:
@@ -169,12 +174,8 @@ class Converter:
     """
 
     def __init__(self, own: int, rate: int) -> None:
-        self._own, self._rate = _rate(own), rate
-        self._stream: Any = None
-        if self._own != rate:
-            with need("run", "Resampling audio"):
-                import soxr
-            self._stream = soxr.ResampleStream(self._own, rate, 1, dtype="float32", quality="HQ")
+        own = _rate(own)
+        self._stream = _resampler(own, rate) if own != rate else None
 
     def push(self, chunk: Any) -> Samples:
         """Samples float32 [n] of a chunk [samples] or [samples, channels], see `edgekit.core.Stream.feed`."""

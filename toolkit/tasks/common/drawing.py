@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import Image, ImageDraw, NDArray, np
-from edgekit.errors import BadInput, need
-from edgekit.tasks.common.pictures import open_image
+from edgekit.errors import need
+from edgekit.tasks.common.pictures import open_image, pixels_in
 
 #: Colours that people with any colour vision can tell apart (Okabe and Ito 2008), the strongest first.
 COLOURS = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (240, 228, 66))
@@ -29,13 +29,8 @@ def picture_of(sample: Any) -> Any:
     """A sample as a PIL image in mode RGB: a file, or an array uint8 [height, width, 3]. Raises BadInput for others."""
     if isinstance(sample, (str, Path)):
         return open_image(sample)[0]
-
     with need("run", "Drawing"):
-        from PIL import Image
-    array = np.asarray(sample)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
-        raise BadInput(f"pixels are uint8 [height, width, 3], not {array.dtype} {list(array.shape)}.")
-    return Image.fromarray(array)
+        return Image.fromarray(pixels_in(sample))
 
 
 def render_text(lines: Sequence[str], width: int = 900) -> Any:

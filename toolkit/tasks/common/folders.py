@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,22 @@ def sounds(
     return manifest_samples(folder, "audio", truth, expected, language)
 
 
+def json_lines(file: Path, read: Callable[[Any], Any], expected: str) -> Iterator[tuple[str, Any]]:
+    """Of each line of JSON in `file` where it is, for messages, and what `read` makes of its entry.
+
+    Raises:
+        BadInput: another form than `expected`, such as ``'{"audio": ..., "text": ...}'``, or the file is no text.
+    """
+    for number, line in enumerate(read_text(file).splitlines(), 1):
+        if line.strip():
+            where = f"{file}, line {number}"
+            try:
+                made = read(json.loads(line))
+            except (ValueError, KeyError, TypeError, RecursionError, BadInput) as exc:
+                raise BadInput(f"{where}: expected {expected}.") from exc
+            yield where, made
+
+
 def manifest_samples(
     folder: Path, kind: str, truth: Callable[[Mapping[str, Any]], Any], expected: str, language: str = ""
 ) -> list[Sample]:
@@ -58,17 +74,12 @@ def manifest_samples(
     Raises:
         BadInput: another layout, an absent file, or an entry that `truth` refuses.
     """
-    manifest, samples = folder / "manifest.jsonl", []
-    for number, line in enumerate(read_text(manifest).splitlines(), 1):
-        if not line.strip():
-            continue
-        where = f"{manifest}, line {number}"
-        try:
-            entry = json.loads(line)
-            name, right = str(entry[kind]), truth(entry)
-            code = entry.get(language, "") if language else ""
-        except (ValueError, KeyError, TypeError, RecursionError) as exc:
-            raise BadInput(f"{where}: expected {expected}.") from exc
+
+    def read(entry: Any) -> tuple[str, Any, Any]:
+        return str(entry[kind]), truth(entry), entry.get(language, "") if language else ""
+
+    samples = []
+    for where, (name, right, code) in json_lines(folder / "manifest.jsonl", read, expected):
         if not isinstance(code, str):
             raise BadInput(f'{where}: a language is a code such as "de", not {code!r}.')
         if not (folder / name).is_file():

@@ -107,13 +107,18 @@ def pixels_of(sample: Any, rule: Resize | None, height: int, width: int) -> tupl
     if isinstance(sample, (str, Path)):
         image, notes = open_image(sample)
         return fit_image(image, rule, height, width), notes
+    array = pixels_in(sample)
+    if array.shape[:2] == (height, width):
+        return array, []
+    return fit_image(Image.fromarray(array), rule, height, width), []
+
+
+def pixels_in(sample: Any) -> NDArray[np.uint8]:
+    """A sample that is an array, uint8 [height, width, 3]. Raises BadInput for another."""
     array = np.asarray(sample)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise BadInput(f"pixels are uint8 [height, width, 3], not {array.dtype} {list(array.shape)}.")
-    if array.shape[:2] == (height, width):
-        return array, []
-
-    return fit_image(Image.fromarray(array), rule, height, width), []
+    return array
 
 
 def fit_image(image: Any, rule: Resize | None, height: int, width: int) -> NDArray[Any]:

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Prediction, Task
+from edgekit.core import Agreement, Evaluation, Facts, Prediction, Sample, Task
 from edgekit.tasks.common.agreement import same_value, share_in_common
+from edgekit.tasks.common.folders import manifest_samples, plain_samples
+from edgekit.tasks.common.pictures import images_below
 from edgekit.tasks.evidence.lettering import LETTERING
 from edgekit.tasks.image_to_text.reader import TextReader, draw_prediction
-from edgekit.tasks.image_to_text.samples import samples
+
+
+def samples(folder: Path) -> Sequence[Sample]:
+    """Samples of ``manifest.jsonl`` ({"image", "text"}, paths relative to the folder); without it every picture below,
+    without a truth.
+
+    Raises:
+        BadInput: another layout, or an absent file.
+    """
+    if not (folder / "manifest.jsonl").is_file():
+        return plain_samples(images_below(folder), folder, "neither a manifest.jsonl nor any picture")
+    return manifest_samples(folder, "image", _text, '{"image": ..., "text": ...}')
+
+
+def _text(entry: Facts) -> str:
+    if not isinstance(entry["image"], str) or not isinstance(entry["text"], str):
+        raise TypeError("both are texts")
+    return str(entry["text"])
+
 
 _COMMON = "letters in common with fp32's"
 

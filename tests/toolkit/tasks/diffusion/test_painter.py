@@ -15,8 +15,7 @@ from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
 from edgekit.tasks.unconditional_image_generation.noises import noise_of, sample_noise, samples
-from edgekit.tasks.unconditional_image_generation.painter import Painter
-from edgekit.tasks.unconditional_image_generation.sheet import sheet, write
+from edgekit.tasks.unconditional_image_generation.painter import Painter, sheet, write
 
 SHAPE = (1, 8, 8)
 STEPS = 4

@@ -15,7 +15,7 @@ from edgekit.core import Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
 from edgekit.tasks.evidence.series import HORIZON, SERIES
-from edgekit.tasks.time_series_forecasting.forecaster import Forecaster
+from edgekit.tasks.time_series_forecasting import Forecaster
 from edgekit.tasks.time_series_forecasting.periods import periods_of, phases, seasonal_forecast
 from edgekit.tasks.time_series_forecasting.series import samples, series_of
 

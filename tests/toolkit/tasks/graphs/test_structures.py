@@ -13,7 +13,7 @@ from edgekit.bench.metrics.recovery import recovery
 from edgekit.core import Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.graph_ml.agreeing import divergences, figures
+from edgekit.tasks.graph_ml import divergences, figures
 from edgekit.tasks.graph_ml.residues import Residues
 from edgekit.tasks.graph_ml.structures import LETTERS, samples, structure_of
 

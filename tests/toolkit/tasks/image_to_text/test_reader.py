@@ -15,9 +15,9 @@ from edgekit.bench.metrics import cer
 from edgekit.core import Prediction, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
+from edgekit.tasks.image_to_text import samples
 from edgekit.tasks.image_to_text.cutting import cut, pad_to_width, pieces
 from edgekit.tasks.image_to_text.reader import TextReader, letters
-from edgekit.tasks.image_to_text.samples import samples
 
 TASK = find("tasks", "image-to-text")
 

@@ -15,9 +15,8 @@ from edgekit.bench import metrics
 from edgekit.core import Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.automatic_music_transcription.midi import midi_file
 from edgekit.tasks.automatic_music_transcription.notes import NoteRules, framed_notes
-from edgekit.tasks.automatic_music_transcription.transcriber import Transcriber
+from edgekit.tasks.automatic_music_transcription.transcriber import Transcriber, midi_file
 from edgekit.tasks.evidence.music import RATE, SCORES, pipe, synthesize_notes
 
 TASK = find("tasks", "automatic-music-transcription")

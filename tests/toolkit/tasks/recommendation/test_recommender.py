@@ -15,8 +15,7 @@ from edgekit.bench import metrics
 from edgekit.core import Feeds, Prediction, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.recommendation.histories import liked_of, samples
-from edgekit.tasks.recommendation.recommender import Recommender
+from edgekit.tasks.recommendation import Recommender, liked_of, samples
 
 ITEMS, WIDTH = 40, 6
 RNG = np.random.default_rng(3)

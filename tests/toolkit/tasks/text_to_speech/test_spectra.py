@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgekit.core import Prediction
 from edgekit.registry import find
-from edgekit.tasks.text_to_speech.spectra import BANDS, distance, encode_spectra, spectra
+from edgekit.tasks.text_to_speech import BANDS, distance, encode_spectra, spectra
 
 RATE = 22_050
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -68,18 +68,8 @@ def run(request: Request) -> Mapping[str, Any]:
             forbidden: sockets, other processes, files elsewhere. Unsupported, MissingExtra: as the function raised.
     """
     seconds = _seconds()
-    (request.scratch / "request.json").write_text(
-        json.dumps(
-            {
-                "function": request.function,
-                "label": request.label,
-                "folder": str(request.folder.resolve()),
-                "arguments": dict(request.arguments),
-                "clean": request.clean,
-            }
-        ),
-        encoding="utf-8",
-    )
+    asked = {**asdict(request), "folder": request.folder.resolve()}
+    (request.scratch / "request.json").write_text(json.dumps(asked, default=str), encoding="utf-8")
     flags = ["-P", "-s"] if request.clean else ["-P"]
     process = subprocess.Popen(
         [sys.executable, *flags, "-m", "edgekit.importers.common.foreign.child", str(request.scratch.resolve())],

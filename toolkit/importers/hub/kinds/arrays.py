@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from edgekit.core import Axis, Facts, ImportOptions, TensorSpec
+import msgspec
+
+from edgekit.common.files import cache_folder, make_once
+from edgekit.common.lazy import NDArray, np
+from edgekit.core import Axis, Evidence, Facts, ImportOptions, Sample, TensorSpec
 from edgekit.errors import Unsupported
 from edgekit.importers.hub.choosing import Choice
 from edgekit.importers.hub.kinds.common import axes_of, side_of
@@ -92,3 +99,46 @@ def _sequences(repository: Repository, config: Mapping[str, Any]) -> tuple[PartP
         PartPlan("encoder", "encoder", inputs, (hidden,)),
         PartPlan("decoder", "decoder", (tokens, hidden), (logits,)),
     )
+
+
+#: Samples of a set: half of them calibrate.
+_COUNT = 32
+
+
+def golden_noise(plan: Plan, words: int) -> Path:
+    """The first sample of noise as a file in the cache."""
+    key = hashlib.sha256(msgspec.json.encode((plan.parts, words))).hexdigest()[:32]
+    place = cache_folder() / "imports" / f"{key}.npz"
+    return make_once(place, lambda fresh: np.savez_compressed(fresh, allow_pickle=False, **dict(noise(plan, words, 0))))
+
+
+def noise_evidence(plan: Plan, words: int) -> Evidence:
+    """Noise of the plan's inputs; a verdict on it is "undecided" at best."""
+    return Evidence(
+        "noise", "CC0-1.0", "noise, made by edgekit", functools.partial(_samples, plan, words), synthetic=True
+    )
+
+
+def _samples(plan: Plan, words: int, folder: Path) -> Sequence[Sample]:
+    return [Sample(noise(plan, words, at), None, f"noise-{at}") for at in range(_COUNT)]
+
+
+def noise(plan: Plan, words: int, seed: int) -> Mapping[str, NDArray[Any]]:
+    """Name -> array of every input that no earlier part makes: normal values, or words below `words`; a mask is ones.
+
+    The same at every call. A dynamic axis has the size of its example.
+    """
+    random = np.random.default_rng([seed, 17])
+    made = {spec.name for part in plan.parts for spec in part.outputs}
+    values: dict[str, NDArray[Any]] = {}
+    for part in plan.parts:
+        for spec in part.inputs:
+            if spec.name in made or spec.name in values:
+                continue
+            shape = [part.axes[a].example if isinstance(a, str) else a for a in spec.shape]
+            if spec.dtype.startswith("float"):
+                value: NDArray[Any] = random.standard_normal(shape)
+            else:
+                value = np.ones(shape) if "mask" in spec.name else random.integers(0, max(2, words), shape)
+            values[spec.name] = value.astype(spec.dtype)
+    return values

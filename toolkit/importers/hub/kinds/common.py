@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.core import Axis, Facts, ImportOptions
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, Unsupported
+from edgekit.importers.hub.repository import Repository
 
 #: More classes than any classifier has.
 _MOST_LABELS = 1 << 20
@@ -47,6 +48,17 @@ def first(config: Facts, *names: str) -> int | str:
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
     return "?"
+
+
+def preprocessing_of(repository: Repository, kind: str) -> Mapping[str, Any]:
+    """What preprocessor_config.json says. `kind`: of the samples, for the message. Raises Unsupported without it."""
+    stated = repository.json("preprocessor_config.json")
+    if not isinstance(stated, dict):
+        raise Unsupported(
+            f"{repository.source} has no preprocessor_config.json: it does not state how a {kind} becomes its input.",
+            hint="As arrays in, arrays out: --task tensors",
+        )
+    return stated
 
 
 def side_of(value: Any) -> tuple[int, int] | None:

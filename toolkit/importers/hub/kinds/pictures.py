@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgekit.core import Facts, ImportOptions, Json, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.choosing import Choice
-from edgekit.importers.hub.kinds.common import axes_of, first, labels_of, side_of
+from edgekit.importers.hub.kinds.common import axes_of, first, labels_of, preprocessing_of, side_of
 from edgekit.importers.hub.plan import PartPlan, Plan
 from edgekit.importers.hub.repository import Repository
 
@@ -16,17 +16,13 @@ _MOST = 4096
 
 def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan:
     """See `edgekit.importers.hub.kinds`; the rule of resizing and the normalisation come with
-    `edgekit.importers.hub.measuring.pictures`.
+    `edgekit.importers.hub.measuring.preprocessing`.
 
     Raises:
         Unsupported: it does not state how pictures become its input. BadInput: an axis that does not exist.
     """
     axes_of(options, {})
-    if not repository.has("preprocessor_config.json"):
-        raise Unsupported(
-            f"{repository.source} has no preprocessor_config.json: it does not state how a picture becomes its input.",
-            hint="As arrays in, arrays out: --task tensors",
-        )
+    preprocessing_of(repository, "picture")
     height, width = sides(repository)
     labels = labels_of(repository.config) if choice.task == "image-classification" else ()
     tower = repository.config.get("vision_config")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from edgekit.core import Axis, ImportOptions, Json, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.choosing import Choice
-from edgekit.importers.hub.kinds.common import axes_of, labels_of
+from edgekit.importers.hub.kinds.common import axes_of, labels_of, preprocessing_of
 from edgekit.importers.hub.plan import PartPlan, Plan
 from edgekit.importers.hub.repository import Repository
 
@@ -24,12 +25,7 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     Raises:
         Unsupported: it does not state how a sound becomes its input, or in a way that is not known here.
     """
-    stated = repository.json("preprocessor_config.json")
-    if not isinstance(stated, dict):
-        raise Unsupported(
-            f"{repository.source} has no preprocessor_config.json: it does not state how a sound becomes its input.",
-            hint="As arrays in, arrays out: --task tensors",
-        )
+    stated = preprocessing_of(repository, "sound")
     extractor = str(stated.get("feature_extractor_type", ""))
     rate = stated.get("sampling_rate", 16_000)
     if not isinstance(rate, int) or not 1000 <= rate <= 200_000:
@@ -84,7 +80,7 @@ def _waveform(
     )
 
 
-def _spectrum(choice: Choice, stated: dict[str, Any], facts: dict[str, Any], labels: tuple[str, ...]) -> Plan:
+def _spectrum(choice: Choice, stated: Mapping[str, Any], facts: dict[str, Any], labels: tuple[str, ...]) -> Plan:
     frames, mels = int(stated.get("max_length", 1024)), int(stated.get("num_mel_bins", 128))
     if not (1 <= frames <= 8192 and 1 <= mels <= 512) or facts["sample_rate"] != 16_000:
         raise Unsupported(f"a spectrum of {frames} frames of {mels} bands at {facts['sample_rate']} Hz cannot be made.")

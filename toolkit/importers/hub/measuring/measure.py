@@ -15,8 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from edgekit.core import TensorSpec, Work
 from edgekit.errors import BadInput
-from edgekit.importers.hub.measuring.pictures import normalisation
-from edgekit.importers.hub.measuring.texts import check_tokens
+from edgekit.importers.hub.measuring.preprocessing import check_tokens, normalisation
 from edgekit.importers.hub.networks.loading import empty, quiet
 from edgekit.importers.hub.networks.modules import MODULES
 from edgekit.importers.hub.plan import PartPlan, Plan

@@ -1,4 +1,4 @@
-"""The modules of parts: each is a network of transformers behind plain arrays."""
+"""The modules of parts: each is a network of transformers behind plain arrays; and a part's, of a plan."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from edgekit.core import Checkpoint
 from edgekit.importers.hub.networks.filterbank import Filterbank
-from edgekit.importers.hub.networks.masks import FORMS
+from edgekit.importers.hub.networks.loading import load_network
+from edgekit.importers.hub.networks.masks import FORMS, choose_mask_form
+from edgekit.importers.hub.plan import Plan
 from edgekit.numerics.masking import MASKED
 
 
@@ -148,3 +151,17 @@ MODULES: Mapping[str, Callable[[Any, Any], nn.Module]] = {
     "encoder": lambda network, part: Encoder(network, _names(part)),
     "decoder": lambda network, part: Decoder(network),
 }
+
+
+def build(plan: Plan, part: str, checkpoint: Checkpoint) -> Any:
+    """The module of a part of a plan (of the fixed parts: their modules are the same).
+
+    Raises:
+        BadInput: the weights are not those of the plan. MissingExtra.
+    """
+    chosen = next(entry for entry in plan.parts if entry.name == part)
+    network: Any = None if chosen.module == "filterbank" else load_network(plan, checkpoint)
+    module = MODULES[chosen.module](network, chosen)
+    if not isinstance(module, Text):
+        return module
+    return choose_mask_form(module, network.get_input_embeddings().num_embeddings, plan.facts["tokenizer"]["most"])

@@ -12,7 +12,7 @@ from edgekit.errors import BadInput, need
 from edgekit.importers.common import stored
 from edgekit.importers.common.foreign import traced
 from edgekit.importers.common.foreign.child import begin, stage
-from edgekit.importers.common.synthetic import SAMPLES, noise
+from edgekit.importers.common.stored import SAMPLES, noise
 
 
 def trace(arguments: Mapping[str, Any], scratch: Path) -> Facts:

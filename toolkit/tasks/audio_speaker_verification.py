@@ -1,4 +1,4 @@
-"""Speaker verification: samples and thresholds.
+"""Speaker verification: whether the same person speaks in two clips.
 
 Non-goals: diarization (who speaks when), and training.
 """
@@ -10,9 +10,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Facts, Sample
+from edgekit.core import Facts, Sample, Task
 from edgekit.errors import BadInput
+from edgekit.tasks.common.agreement import of_vectors
 from edgekit.tasks.common.folders import need_files, plain_samples, sounds_below
+from edgekit.tasks.evidence.speech import VOICES
 
 #: Most trials of a folder; of more, an even selection is taken.
 _MOST_TRIALS = 4000
@@ -88,3 +90,15 @@ def operate(scores: Sequence[Any], truths: Sequence[Any], options: Facts) -> Fac
         missed, refused = missed + truth, refused + (not truth)
     _, threshold, misses, alarms = best
     return {"threshold": threshold, "misses": misses, "false_alarms": alarms, "trials": len(ordered)}
+
+
+TASK = Task(
+    "audio-speaker-verification",
+    "sound",
+    "answers",
+    lambda folder, labels: samples(folder),
+    metric="eer",
+    golden="data/golden/jfk.flac",
+    evidence=VOICES,
+    agreement=of_vectors(cosine=0.98, ranks=0.98),
+)

@@ -1,4 +1,4 @@
-"""The pipeline from a sentence to a vector."""
+"""Feature extraction: from a sentence to a vector of length 1, so that similar sentences have similar directions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Facts, Runner
+from edgekit.core import Facts, Runner, Task
+from edgekit.tasks.common.agreement import of_vectors
+from edgekit.tasks.common.texts import lines
 from edgekit.tasks.common.tokens import Tokens, text_of
 from edgekit.tasks.common.vectors import Embedder, Vector, unit
+from edgekit.tasks.evidence.texts import SENTENCES
 
 
 class Sentences(Embedder):
@@ -22,3 +25,15 @@ class Sentences(Embedder):
         feeds, cut = self._tokens.feeds(self._network.inputs, text_of(sample))
         values = self._network(feeds)[self._network.outputs[0].name]
         return unit(values), ["it is longer than the network takes; its end is left out"] if cut else []
+
+
+TASK = Task(
+    "feature-extraction",
+    "text",
+    "answers",
+    lambda folder, labels: lines(folder),
+    Sentences,
+    golden="data/golden/golden-sentence.txt",
+    evidence=SENTENCES,
+    agreement=of_vectors(cosine=0.99, ranks=0.99),
+)

@@ -1,16 +1,48 @@
-"""Image classification: the pipeline from a picture to labels."""
+"""Image classification: from a picture to a label."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
+from edgekit.core import Agreement, Evaluation, Facts, Prediction, Predictor, Runner, Sample, Task, fact_of
+from edgekit.errors import BadInput
+from edgekit.tasks.common.agreement import label, same_value
 from edgekit.tasks.common.drawing import COLOURS, Canvas, picture_of
+from edgekit.tasks.common.folders import plain_samples
 from edgekit.tasks.common.labels import top_of
-from edgekit.tasks.common.pictures import Resize, pixels_of
+from edgekit.tasks.common.pictures import Resize, images_below, pixels_of
+from edgekit.tasks.evidence.pictures import PICTURES
+
+
+def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
+    """Samples of ``labels.csv`` (file, class_index) and ``images/``; without them, every picture, without a truth.
+
+    Raises:
+        BadInput: a file that is not there or listed twice, or a class out of range.
+    """
+    table = folder / "labels.csv"
+    if not table.is_file():
+        return plain_samples(images_below(folder), folder, "neither a labels.csv nor any picture")
+    listed: dict[str, Sample] = {}
+    with table.open(newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.DictReader(file), 2):
+            name, index = (row.get("file") or "").strip(), (row.get("class_index") or "").strip()
+            if not name or not index.lstrip("-").isdigit():
+                raise BadInput(f"{table}, line {number}: expected file,class_index.")
+            if not 0 <= int(index) < len(labels):
+                raise BadInput(f"{table}, line {number}: class {index} is out of range; there are {len(labels)}.")
+            if name in listed:
+                raise BadInput(f"{table}, line {number}: {name!r} is listed twice.")
+            path = folder / "images" / name
+            if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
+                raise BadInput(f"{table}, line {number}: there is no image {name!r} in images/.")
+            listed[name] = Sample(str(path), labels[int(index)], name)
+    return list(listed.values())
+
 
 #: Labels of an answer's ranking that metrics use.
 _RANKED = 10
@@ -76,3 +108,19 @@ def draw_prediction(sample: Any, prediction: Prediction) -> Any:
     canvas = Canvas(picture_of(sample))
     canvas.caption([f"{entry['score']:.3f}  {entry['label']}" for entry in prediction.details["scores"]], COLOURS[0])
     return canvas.image
+
+
+TASK = Task(
+    "image-classification",
+    "picture",
+    "answers",
+    samples,
+    Classifier,
+    metric="accuracy",
+    golden="data/golden/espresso.png",
+    # Of a stranger's network no accuracy is known that would be too low; its loss is judged.
+    evaluation=Evaluation("accuracy", worst=None, drop=0.02, minimum=200),
+    evidence=PICTURES,
+    agreement=Agreement("the same top label", label, same_value, bar=0.85),
+    show=draw_prediction,
+)

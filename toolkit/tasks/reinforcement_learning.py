@@ -1,17 +1,18 @@
-"""Observations of a robot: read from .npz files, and actions compared."""
+"""Reinforcement learning: a policy, from what a robot's sensors say to what its motors do, a step at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.files import need_file
 from edgekit.common.lazy import Floats, np
-from edgekit.core import Sample
+from edgekit.core import Facts, Prediction, Predictor, Runner, Sample, Task, fact_of
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
-from edgekit.tasks.common.agreement import array_distances
+from edgekit.tasks.common.agreement import array_distances, of_distances
 from edgekit.tasks.common.folders import need_files
 from edgekit.tasks.tensors.arrays import read
 
@@ -84,3 +85,72 @@ def distances(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
     Infinite where an answer has another shape, or is not finite.
     """
     return array_distances(answers, reference, lambda mine, other: abs(mine - other).mean() / 2)
+
+
+#: Steps that are printed.
+_SHOWN = 20
+
+
+class Steering(Predictor):
+    """A policy without state.
+
+    `facts`: ``limit``, the largest action that motors follow: they clip what is beyond. The simulator's reward knows
+    the action before that, so both are given.
+    """
+
+    def __init__(self, parts: Mapping[str, Runner], facts: Facts) -> None:
+        (self._network,) = parts.values()
+        self._observation, self._action = self._network.inputs[0], self._network.outputs[0]
+        self._limit = fact_of(facts, "limit", float)
+
+    def predict(self, sample: Any, **options: Any) -> Prediction:
+        """The actions for the observations of a sample (`edgekit.tasks.reinforcement_learning`).
+
+        Returns:
+            The last action as text; all of them in the details: ``actions``, and ``applied``, within the limit.
+
+        Raises:
+            BadInput: an observation of another size, or an option is unknown.
+        """
+        check_names(options, ())
+        rows = observations_in(sample)
+        wanted = self._observation.shape[-1]
+        if rows.shape[1] != wanted:
+            raise BadInput(f"an observation has {rows.shape[1]} numbers; this robot's has {wanted}.")
+        actions = np.concatenate(
+            [self._network({self._observation.name: row[None]})[self._action.name] for row in rows]
+        )
+        applied = np.clip(actions, -self._limit, self._limit)
+        lines = [f"step {i + 1:4}: {_text(action)}" for i, action in enumerate(applied[:_SHOWN])]
+        lines += [f"... {len(applied) - _SHOWN} more"] if len(applied) > _SHOWN else []
+        details = {"actions": actions.tolist(), "applied": applied.tolist(), "lines": lines}
+        return Prediction(_text(applied[-1]), details, {"steps": float(len(rows))}, score=applied)
+
+
+def _text(action: Any) -> str:
+    return " ".join(f"{value:+.2f}" for value in action)
+
+
+#: Largest mean distance from fp32's actions over a stretch, of their range.
+_NEAR = 0.05
+
+
+def _answer(prediction: Prediction) -> Any:
+    return [[round(value, 4) for value in action] for action in prediction.details["applied"]]
+
+
+TASK = Task(
+    "reinforcement-learning",
+    "arrays",
+    "answers",
+    lambda folder, labels: samples(folder),
+    lambda parts, folder, facts: Steering(parts, facts),
+    golden="policy/observations/half-cheetah-policy-golden.npz",
+    agreement=of_distances(
+        f"actions of a stretch within {_NEAR:.0%} of their range of fp32's, on average",
+        _answer,
+        distances,
+        _NEAR,
+        ("mean distance of actions", "largest distance of a stretch"),
+    ),
+)

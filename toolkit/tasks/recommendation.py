@@ -1,17 +1,74 @@
-"""The pipeline of recommenders: a vector of the person, its products with a table of items' vectors, the best items."""
+"""Recommendation: from the items that a person liked to the items that this person may like next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.files import read_text
 from edgekit.common.lazy import Floats, np
-from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
+from edgekit.core import Agreement, Evaluation, Facts, Prediction, Predictor, Runner, Sample, Task, fact_of
 from edgekit.errors import BadInput
+from edgekit.tasks.common.drawing import render_text
+from edgekit.tasks.common.folders import json_lines
 from edgekit.tasks.common.labels import top_of
-from edgekit.tasks.recommendation.histories import liked_of
+
+#: Most bytes of a file with ids, and most digits of an id.
+_LARGEST = 1 << 20
+_ENTRY = '{"items": [50, 181], "later": [172]}'
+
+
+def samples(folder: Path) -> Sequence[Sample]:
+    """A person a line of ``histories.jsonl``; the truth is what was chosen later.
+
+    Raises:
+        BadInput: no such file, or a line of another form.
+    """
+    table = folder / "histories.jsonl"
+    if not table.is_file():
+        raise BadInput(f"{folder} holds no histories.jsonl.", hint="See docs/data.md.")
+    persons = json_lines(table, lambda entry: (liked_of(entry["items"]), liked_of(entry["later"])), _ENTRY)
+    made = [Sample(items, later, f"line-{where.rpartition(' ')[2]}") for where, (items, later) in persons]
+    if not made:
+        raise BadInput(f"{table} holds no line.", hint="See docs/data.md.")
+    return made
+
+
+def liked_of(sample: Any) -> list[int]:
+    """The ids of a sample, each once, in order.
+
+    Args:
+        sample: ids as whole numbers; or a text of them with commas or white space between, or a file of such text.
+
+    Raises:
+        BadInput: it holds no id, or something else than ids.
+    """
+    if isinstance(sample, (str, Path)):
+        text = str(sample)
+        if not re.fullmatch(r"[\d\s,;]*", text):
+            text = _of_file(Path(sample))
+        pieces: Sequence[Any] = [int(piece) for piece in re.findall(r"\d+", text)]
+    elif isinstance(sample, Sequence):
+        pieces = sample
+    else:
+        raise BadInput(f"a sample is a list of ids of items, not {type(sample).__name__}.")
+    if any(isinstance(piece, bool) or not isinstance(piece, int) or piece < 0 for piece in pieces):
+        raise BadInput("an id of an item is a whole number.")
+    if not pieces:
+        raise BadInput("there is no id of an item.", hint="Give ids of liked items, such as: 50,181,172")
+    return list(dict.fromkeys(int(piece) for piece in pieces))
+
+
+def _of_file(path: Path) -> str:
+    if not path.is_file():
+        raise BadInput(f"{str(path)!r} is neither ids of items nor a file.", hint="Ids look like this: 50,181,172")
+    text = read_text(path, _LARGEST)
+    if not re.fullmatch(r"[\d\s,;]*", text):
+        raise BadInput(f"{path.name} holds something else than ids of items with commas or lines between.")
+    return text
+
 
 #: Items of an answer that metrics use at least.
 _RANKED = 10
@@ -39,7 +96,7 @@ class Recommender(Predictor):
         """The best items as text, a line each; in the details ``items``: id, title and score of each, best first.
 
         Args:
-            sample: ids of liked items (`edgekit.tasks.recommendation.histories.liked_of`). None of them is recommended.
+            sample: ids of liked items (`edgekit.tasks.recommendation.liked_of`). None of them is recommended.
             top: option, the number of items that are listed.
 
         Raises:
@@ -86,3 +143,40 @@ def _titles(file: Path) -> dict[int, str]:
     """Id -> title and year. A row of another form is left out."""
     rows = [line.split("\t") for line in read_text(file).splitlines()[1:]]
     return {int(row[0]): f"{row[1]} ({row[2]})" for row in rows if len(row) > 2 and row[0].isdigit()}
+
+
+#: Items of an answer that are compared, and how many of these must be fp32's.
+_FIRST, _SAME = 10, 9
+
+
+def _answer(prediction: Prediction) -> list[int]:
+    return [int(item) for item in prediction.metric_input["items"][:_FIRST]]
+
+
+def _same(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
+    return [len(set(answer) & set(wanted)) >= _SAME for answer, wanted in zip(answers, reference, strict=True)]
+
+
+def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
+    pairs = list(zip(answers, reference, strict=True))
+    if not pairs:
+        return {}
+    shared = [len(set(answer) & set(wanted)) / max(1, len(wanted)) for answer, wanted in pairs]
+    first = [answer[:1] == wanted[:1] for answer, wanted in pairs]
+    return {"mean share of the same items": sum(shared) / len(shared), "the same first item": sum(first) / len(first)}
+
+
+TASK = Task(
+    "recommendation",
+    "ids",
+    "answers",
+    lambda folder, labels: samples(folder),
+    Recommender,
+    metric="recall@10",
+    golden="recommender/liked.txt",
+    evaluation=Evaluation("recall@10", worst=None, drop=0.01, minimum=50),
+    agreement=Agreement(
+        f"{_SAME} of the first {_FIRST} items are fp32's, in any order", _answer, _same, 0.9, _figures, bounds=False
+    ),
+    show=lambda sample, prediction: render_text(prediction.details["lines"]),
+)

@@ -1,4 +1,4 @@
-"""The pipeline from a text with gaps to words."""
+"""Fill mask: from a text with a gap, written [MASK], to the likeliest words for it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import np
-from edgekit.core import Facts, Prediction, Predictor, Runner
+from edgekit.core import Agreement, Facts, Prediction, Predictor, Runner, Task
 from edgekit.errors import BadInput
+from edgekit.tasks.common.agreement import same_value
 from edgekit.tasks.common.labels import top_of
+from edgekit.tasks.common.texts import lines
 from edgekit.tasks.common.tokens import Tokens, text_of
+from edgekit.tasks.evidence.texts import GAPPED
 
 #: How a gap is written, whatever the network's own token for it.
 _GAP = "[MASK]"
@@ -63,3 +66,15 @@ class Gaps(Predictor):
 
     def _word(self, at: int) -> str:
         return self._tokens.text([at]).strip() or self._tokens.token(at)
+
+
+TASK = Task(
+    "fill-mask",
+    "text",
+    "answers",
+    lambda folder, labels: lines(folder),
+    Gaps,
+    golden="data/golden/golden-masked.txt",
+    evidence=GAPPED,
+    agreement=Agreement("the same likeliest word", lambda prediction: str(prediction.output), same_value, bar=0.85),
+)

@@ -1,4 +1,4 @@
-"""The pipeline from a picture to a vector, and its data folders."""
+"""Image feature extraction: from a picture to a vector of length 1; similar pictures have similar directions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import np
-from edgekit.core import Facts, Runner, Sample, fact_of
+from edgekit.core import Facts, Runner, Sample, Task, fact_of
+from edgekit.tasks.common.agreement import of_vectors
 from edgekit.tasks.common.folders import plain_samples
 from edgekit.tasks.common.pictures import Resize, images_below, pixels_of
 from edgekit.tasks.common.vectors import Embedder, Vector, unit
+from edgekit.tasks.evidence.pictures import PICTURES
 
 
 class Views(Embedder):
@@ -30,3 +32,15 @@ class Views(Embedder):
 def samples(folder: Path) -> Sequence[Sample]:
     """Every picture below a folder, without a truth. Raises BadInput if there is none."""
     return plain_samples(images_below(folder), folder, "no picture")
+
+
+TASK = Task(
+    "image-feature-extraction",
+    "picture",
+    "answers",
+    lambda folder, labels: samples(folder),
+    Views,
+    golden="data/golden/espresso.png",
+    evidence=PICTURES,
+    agreement=of_vectors(cosine=0.97, ranks=0.97),
+)

@@ -1,4 +1,4 @@
-"""The pipeline from a text to labels."""
+"""Text classification: from a text, or a pair of texts, to labels."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Facts, Prediction, Predictor, Runner, fact_of
+from edgekit.core import Agreement, Evaluation, Facts, Prediction, Predictor, Runner, Task, fact_of
+from edgekit.tasks.common.agreement import label, same_value
 from edgekit.tasks.common.labels import rank_labels, top_of
+from edgekit.tasks.common.texts import texts
 from edgekit.tasks.common.tokens import Tokens, text_of
+from edgekit.tasks.evidence.texts import SENTENCES
 
 
 class Judgement(Predictor):
@@ -40,3 +43,18 @@ def _texts(sample: Any) -> tuple[str, str | None]:
         return text_of(sample[0]), text_of(sample[1])
     first, tab, second = text_of(sample).partition("\t")
     return (first, second) if tab and first.strip() and second.strip() else (first + tab + second, None)
+
+
+TASK = Task(
+    "text-classification",
+    "text",
+    "answers",
+    texts,
+    Judgement,
+    metric="accuracy",
+    golden="data/golden/golden-sentence.txt",
+    # Of a stranger's network no accuracy is known that would be too low; its loss is judged.
+    evaluation=Evaluation("accuracy", worst=None, drop=0.01, minimum=200),
+    evidence=SENTENCES,
+    agreement=Agreement("the same top label", label, same_value, bar=0.85),
+)
