@@ -32,7 +32,8 @@ def overview() -> str:
 
 
 def _purpose(name: str) -> str:
-    text = docstring(ROOT / "toolkit" / "tasks" / name.replace("-", "_") / "__init__.py")
+    place = ROOT / "toolkit" / "tasks" / name.replace("-", "_")
+    text = docstring(place / "__init__.py" if place.is_dir() else place.with_suffix(".py"))
     return linked(text, "../")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -96,12 +97,19 @@ class _Job:
         return self._seal(part, content, facts)
 
     def _float(self, part: Part, sizes: Mapping[str, int], ready: bytes | None) -> bytes:
-        """The tidy fp32 file, made once an export however many recipes are tried."""
+        """The tidy fp32 file, made or refused once an export however many recipes are tried."""
         fixed = "".join(f".{name}-{size}" for name, size in sorted(sizes.items()))
         file = self._work / f"{part.name}{fixed}.fp32.tflite"
+        refusal = file.with_suffix(".json")
+        if refusal.exists():
+            raise ExportFailed(**json.loads(refusal.read_bytes()))
         if not file.exists():
             self._tell(f"converting {part.name}", 0, 0)
-            file.write_bytes(self._convert_part(part) if ready is None else _tidy_model(part, ready))
+            try:
+                file.write_bytes(self._convert_part(part) if ready is None else _tidy_model(part, ready))
+            except ExportFailed as exc:
+                refusal.write_text(json.dumps({"message": exc.message, "hint": exc.hint}), encoding="utf-8")
+                raise
         return file.read_bytes()
 
     def _convert_part(self, part: Part) -> bytes:

@@ -71,6 +71,8 @@ def choose_recipe(model: Model, target: Target, precision: str | None, runtime: 
         raise Unsupported(
             f"{target.name} has no recipe for {model.task.name}.", hint=f"It has: {', '.join(target.recipes)}."
         )
+    if runtime is not None:  # a runtime by its own default, if it has one there
+        usual = next((recipe for recipe in target.recipes.values() if recipe.runtime == runtime), usual)
     default, network, possible = add_format(usual), model.network, takers(model)
     if default.exporter not in possible and possible:
         other = runtime_for(possible[0], target.runtimes)

@@ -6,6 +6,7 @@ golden files, licences, SBOM → manifest → swap into place.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shlex
 import tempfile
@@ -17,8 +18,9 @@ from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import load
 from edgekit.bundles.staging import peek, replaceable, staging_folder
 from edgekit.core import Bundle, Facts, Progress, Source
-from edgekit.errors import BadInput, boundary
+from edgekit.errors import BadInput, ExportFailed, Unsupported, boundary
 from edgekit.estimation import budgets
+from edgekit.estimation.recipes import takers
 from edgekit.gate.judges import Looks
 from edgekit.pipeline.adapting import weights_with_adapter
 from edgekit.pipeline.job import Asked, Job, Run, accept_fields
@@ -27,6 +29,7 @@ from edgekit.pipeline.reuse import already, key_of
 from edgekit.pipeline.search.journal import journal_of
 from edgekit.pipeline.search.pooled import check_pool
 from edgekit.pipeline.writing import make
+from edgekit.runtimes.resolved import add_format
 
 
 @accept_fields(Asked)
@@ -70,7 +73,16 @@ def export(asked: Asked) -> Bundle:
         OverBudget, DeviceFailed: see `edgekit.errors`.
     """
     job, place = _resolve_job(asked)
-    return _export(job, place, asked)
+    if (other := _general_runtime(job)) is None:
+        return _export(job, place, asked)
+    general = replace(asked, runtime=other)
+    if (bundle := _reuse(general)) is not None:
+        return bundle
+    try:
+        return _export(job, place, asked)
+    except ExportFailed as exc:
+        asked.tell(f"{job.recipe.runtime} was refused ({exc.message.rstrip('.')}); trying {other}", 0, 0)
+        return _export(*_resolve_job(general), general)
 
 
 @accept_fields(Asked)
@@ -100,6 +112,29 @@ def outline(asked: Asked) -> Facts:
         "ram": job.model.costs.memory(job.recipe),
         "out": str(place),
     }
+
+
+def _general_runtime(job: Job) -> str | None:
+    """The target's runtime for every task, where the job has another one by default for its own: what that cannot
+    convert, this may."""
+    asked, general = job.asked, job.target.recipes.get("*")
+    if general is None or not asked.fallback or asked.runtime or asked.exporter or asked.board or job.limits:
+        return None
+    usual = job.target.recipes.get(job.model.task.name, general).runtime
+    differs = job.recipe.runtime == usual != general.runtime
+    return general.runtime if differs and add_format(general).exporter in takers(job.model) else None
+
+
+def _reuse(asked: Asked) -> Bundle | None:
+    """The bundle that is there already of what `asked` asks; None where none is."""
+    with contextlib.suppress(Unsupported):
+        job, place = _resolve_job(asked)
+        earlier = peek(replaceable(place))
+        if earlier is not None and earlier.recipe.runtime == asked.runtime:
+            with boundary():
+                weights, _ = weights_of(job, asked.weights, asked.tell)
+                return already(place, key_of(job, weights)) if not asked.adapter else None
+    return None
 
 
 def _resolve_job(asked: Asked) -> tuple[Job, Path]:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import absent
@@ -14,7 +15,8 @@ from helpers.pages.packages import LOAD, chromium, serving
 
 import edgekit
 from edgekit.bundles.bundle import open_bundle
-from edgekit.core import Bundle
+from edgekit.core import Bundle, Part
+from edgekit.errors import ExportFailed
 from edgekit.registry import find
 from edgekit.targets.web import npm, opening
 from edgekit.targets.web.npm_files import LITERT_JS
@@ -125,3 +127,26 @@ def test_tensors_are_known_by_the_order_of_the_graph(browser: Browser, tmp_path:
         load = "import('/words/index.js').then(({ SentenceEncoder }) => SentenceEncoder.load())"
         said = browser.evaluate(f"{load}.then((model) => model.selfTest())")
     assert said["passed"], said
+
+
+def test_what_litert_cannot_convert_goes_to_the_runtime_for_every_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time nothing is tried again; who names the runtime hears why."""
+    from edgekit.exporters.litert import convert
+
+    tried: list[str] = []
+
+    def refuse(part: Part, module: Any) -> bytes:
+        tried.append(part.name)
+        raise ExportFailed(f"litert-torch could not convert the part {part.name!r}.", hint="Another exporter.")
+
+    monkeypatch.setattr(convert, "from_torch", refuse)
+    asked = {"out": tmp_path / "bundle", "evidence": False}
+    made = edgekit.export("ds-cnn-kws", "web", **asked)
+    assert (made.manifest.recipe.runtime, made.manifest.recipe.precision) == ("onnxruntime-web", "int8")
+    assert len(tried) == len({*tried})  # once, not for every precision
+    assert edgekit.export("ds-cnn-kws", "web", **asked).reused and len(tried) == len({*tried})
+    for named in ({"runtime": "litert-js"}, {"fallback": False}):
+        with pytest.raises(ExportFailed, match="could not convert"):
+            edgekit.export("ds-cnn-kws", "web", **{**asked, "out": tmp_path / "other", **named})

@@ -125,7 +125,7 @@ def test_an_exporter_that_cannot_take_the_model() -> None:
 def test_a_recipe_of_the_task_goes_before_the_general_one(board: Any) -> None:
     board(recipes={"*": Recipe("onnxruntime", "int8"), "audio-classification": Recipe("toy", "int4")})
     assert edgekit.fit("toy-speller", "toy-board").recipe == Recipe("toy", "int4")
-    assert edgekit.fit("toy-speller", "toy-board", runtime="onnxruntime").recipe == Recipe("onnxruntime", "fp32")
+    assert edgekit.fit("toy-speller", "toy-board", runtime="onnxruntime").recipe == Recipe("onnxruntime", "int8")
     assert edgekit.fit("toy-speller", "toy-board", precision="fp32").recipe == Recipe("toy", "fp32")
 
 

@@ -206,6 +206,8 @@ def test_a_format_without_dynamic_axes_gets_a_fixed_number_of_tokens(network: Ne
     model = model_of(str(network("MiniLM")))
     assert model.network.parts[0].inputs[0].shape == (1, "tokens")
     assert model.network.variants["planned axes"].network.parts[0].inputs[0].shape == (1, 96)
+    (free,) = model.network.variants["one axis"].network.parts
+    assert free.inputs[0].shape == (1, "tokens") and {*free.axes["tokens"].padded} >= {"input_ids", "attention_mask"}
 
 
 def test_the_second_time_loads_no_torch(network: Networks) -> None:

@@ -170,6 +170,7 @@ DECIDING = {
     "executorch": ("executorch", "torchao", "torch"),
     "llama-cpp": ("llama-cpp-python",),
     "litert": ("litert-torch", "ai-edge-quantizer", "ai-edge-litert", "torch"),
+    "litert-js": ("litert-torch", "ai-edge-quantizer", "ai-edge-litert", "torch"),
     "onnxruntime": ("torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
     "onnxruntime-web": ("torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
     "openvino": ("openvino", "torch", "onnx", "onnxscript", "onnxruntime"),

@@ -94,6 +94,7 @@ def _add_inputs_outputs(described: Inspection, repository: Repository, options: 
 
 
 def _declare_plan(repository: Repository, plan: Plan) -> Model:
+    parts = tuple(_part(plan, part) for part in plan.parts)
     fixed = tuple(_part(plan, part) for part in plan.fixed)
     size = first(repository.config, "vocab_size")
     words = size if isinstance(size, int) else 2
@@ -102,7 +103,7 @@ def _declare_plan(repository: Repository, plan: Plan) -> Model:
         Import(
             source=repository.source,
             importer="hub",
-            parts=tuple(_part(plan, part) for part in plan.parts),
+            parts=parts,
             hub=repository.address,
             facts=plan.facts,
             assets=plan.assets,
@@ -112,7 +113,8 @@ def _declare_plan(repository: Repository, plan: Plan) -> Model:
             golden=str(arrays.golden_noise(plan, words)) if free else "",
             evidence=arrays.noise_evidence(plan, words) if free else None,
             labels=plan.labels,
-            variants={"planned axes": fixed} if fixed else {},
+            # The axis of texts may be padded, so formats that keep one such axis take the parts as they are.
+            variants=({"one axis": parts} if plan.kind == "text" else {}) | ({"planned axes": fixed} if fixed else {}),
             licence=repository.licence,
             licence_text=repository.licence_text,
             extra_bytes=sum((repository.folder / name).stat().st_size for name in plan.assets),

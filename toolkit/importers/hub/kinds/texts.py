@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from edgekit.core import Axis, ImportOptions, TensorSpec
@@ -58,7 +59,7 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
             module="text",
             inputs=tuple(TensorSpec(name, "int64", (1, size)) for name in names),
             outputs=(_output(choice, shape, labels, size),),
-            axes={_AXIS: axis} if isinstance(size, str) else {},
+            axes={_AXIS: replace(axis, padded=dict.fromkeys(names, 0))} if isinstance(size, str) else {},
             settings={"task": choice.task, "pooling": pooling.mode, "unit": pooling.unit, "own": own},
         )
 
