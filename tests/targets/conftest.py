@@ -70,26 +70,15 @@ def sound_bundle(bundle: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def onnx_app(made_once: Path) -> str:
-    """The Kotlin of Gradle modules over ONNX Runtime, compiled once a run; a class path."""
-    return _compiled(made_once / "onnx-app", partial(jvm.app, runtime="OnnxGraph"))
+def onnx_app(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The Kotlin of Gradle modules over ONNX Runtime, compiled; a class path."""
+    return jvm.app(tmp_path_factory.mktemp("onnx-app"), "OnnxGraph")
 
 
 @pytest.fixture(scope="session")
-def litert_app(made_once: Path) -> str:
+def litert_app(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The same over LiteRT."""
-    return _compiled(made_once / "litert-app", partial(jvm.app, runtime="LiteRtGraph"))
-
-
-def _compiled(out: Path, build: Callable[[Path], str]) -> str:
-    """What `build` says of what it compiles into `out`; in a run one process compiles, the others wait for it."""
-    told = out.with_suffix(".txt")
-    with FileLock(f"{out}.lock"):
-        if not told.exists():
-            shutil.rmtree(out, ignore_errors=True)
-            out.mkdir()
-            told.write_text(build(out))
-    return told.read_text()
+    return jvm.app(tmp_path_factory.mktemp("litert-app"), "LiteRtGraph")
 
 
 @pytest.fixture
@@ -168,8 +157,14 @@ def loops_in(made_once: Path) -> Callable[[str], str]:
     """The loops of a language (java, swift, javascript), compiled once a run: a class path, or a program."""
 
     def loops(language: str) -> str:
-        build = {"java": jvm.loops, "swift": swift.loops, "javascript": node.loops}[language]
-        return _compiled(made_once / f"loops-{language}", build)
+        out = made_once / f"loops-{language}"
+        told = out.with_suffix(".txt")
+        with FileLock(f"{out}.lock"):
+            if not told.exists():
+                shutil.rmtree(out, ignore_errors=True)
+                out.mkdir()
+                told.write_text({"java": jvm.loops, "swift": swift.loops, "javascript": node.loops}[language](out))
+        return told.read_text()
 
     return loops
 

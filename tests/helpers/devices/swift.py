@@ -52,15 +52,11 @@ let package = Package(
 """
 
 
-#: Nobody looks up names in what is compiled here, or debugs it: a quarter less time.
-_BARE = ("--disable-index-store", "-Xswiftc", "-gnone")
-
-
 def swift(verb: str, package: Path, *options: str, environment: Mapping[str, str] | None = None) -> str:
     """``swift build`` or ``swift test``, with every warning an error; what it says."""
     if shutil.which("swift") is None:
         absent("there is no Swift compiler; get it with: make swift-tools")
-    command = ["swift", verb, "--package-path", str(package), "-Xswiftc", "-warnings-as-errors", *_BARE, *options]
+    command = ["swift", verb, "--package-path", str(package), "-Xswiftc", "-warnings-as-errors", *options]
     variables = os.environ | dict(environment or {})
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     assert done.returncode == 0, done.stdout + done.stderr
