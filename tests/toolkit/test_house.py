@@ -31,7 +31,7 @@ LINES = """
 """
 PYTHON = {name: int(most) for name, most in re.findall(r"([a-z/]+) (\d+)", LINES)}
 #: Ending -> the most lines, whatever they hold.
-OTHERS = {".java": 9581, ".swift": 7321, ".c": 3990, ".h": 2017, ".kt": 1968, ".cpp": 1128, ".js": 6797, ".ts": 227}
+OTHERS = {".java": 9581, ".swift": 7321, ".c": 3990, ".h": 2017, ".kt": 1968, ".cpp": 1128, ".js": 6799, ".ts": 227}
 FOLDERS = ("bench", "exporters", "models", "targets", "toolkit")
 #: Words that look like participles or adverbs, and are none.
 NOUNS = {"embed", "family", "feed", "need", "read", "seed", "sorted", "speed", "spread", "used"}

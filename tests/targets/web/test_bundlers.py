@@ -14,8 +14,11 @@ from conftest import absent
 from helpers.pages.browser import Browser
 from helpers.pages.packages import FAKE, chromium, serving, until
 
+import edgekit
+from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Bundle
 from edgekit.targets.common.apps import apps
+from edgekit.targets.web import npm
 from edgekit.targets.web.modules import TEMPLATES, example_of, fill
 
 SOURCES, ROOM = Path(__file__).parent / "bundlers", Path(__file__).parents[3] / "build" / "bundlers"
@@ -36,9 +39,21 @@ def run(*command: str, room: Path = ROOM) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.fixture(scope="module", params=["onnxruntime-web", "litert-js"])
+def runtime(request: pytest.FixtureRequest) -> str:
+    """What runs the network in the page."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def room(words: Bundle, package: Path) -> Path:
+def room(words: Bundle, package: Path, runtime: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the bundlers, an app's source, and the package as npm installs it, cut into shards."""
+    if runtime == "litert-js":
+        out = tmp_path_factory.mktemp("litert")
+        words = open_bundle(edgekit.export("ds-cnn-kws", "web", runtime=runtime, out=out / "bundle").path)
+        package = out / "words"
+        package.mkdir()
+        npm.write(words, package, {"name": "@me/words"})
     if shutil.which("npm") is None:
         absent("there is no npm; get it with: make browser-tools")
     shutil.copytree(SOURCES, ROOM, dirs_exist_ok=True)
@@ -68,7 +83,7 @@ def click(browser: Browser, address: str, *, isolated: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bundler", BUILDS)
-def test_what_a_bundler_builds_answers(room: Path, browser: Browser, bundler: str) -> None:
+def test_what_a_bundler_builds_answers(room: Path, browser: Browser, runtime: str, bundler: str) -> None:
     said = run("node", *BUILDS[bundler])
     assert "warn" not in said.lower(), said
     out = room / f"dist-{bundler}"
@@ -80,7 +95,9 @@ def test_what_a_bundler_builds_answers(room: Path, browser: Browser, bundler: st
             click(browser, site.address, isolated=isolated)
             # The runtime, what starts its WebAssembly, and that once more for every thread but the first.
             threads = min(4, browser.evaluate("navigator.hardwareConcurrency")) if isolated else 1
-            assert len([path for path in site.asked if path.endswith(".mjs")]) == 1 + threads
+            modules = len([path for path in site.asked if path.endswith(".mjs")])
+            assert modules == (1 + threads if runtime == "onnxruntime-web" else 0)
+            assert len([path for path in site.asked if path.endswith(".wasm")]) == 1
 
 
 @contextmanager

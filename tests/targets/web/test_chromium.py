@@ -38,7 +38,7 @@ def exported(model: str, out: Path, **options: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return exported("ds-cnn-kws", tmp_path_factory.mktemp("web") / "bundle")
+    return exported("ds-cnn-kws", tmp_path_factory.mktemp("web") / "bundle", runtime="onnxruntime-web")
 
 
 @pytest.mark.real
@@ -75,7 +75,7 @@ def test_another_answer_is_refused(chromium: str, bundle: Path, tmp_path: Path) 
 
 @pytest.mark.real
 def test_products_have_the_forms_that_are_fast_in_webassembly(tmp_path: Path) -> None:
-    bundle = open_bundle(exported("all-minilm-l6-v2", tmp_path / "bundle"))
+    bundle = open_bundle(exported("all-minilm-l6-v2", tmp_path / "bundle", runtime="onnxruntime-web"))
     census = bundle.manifest.parts[0].census
     assert "MatMulNBits" not in census["operators"] and census["weighted_int8"] > 10
     forms = {name: layer["form"] for name, layer in census["layers"].items() if name != "words"}

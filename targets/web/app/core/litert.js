@@ -23,7 +23,9 @@ const RELAXED = [
  */
 export async function startRuntime(addresses, threads) {
     self.edgekitLitertStarted ??= (async () => {
-        const relaxed = WebAssembly.validate(Uint8Array.from(RELAXED)), count = relaxed ? usableThreads(threads) : 1;
+        const relaxed = WebAssembly.validate(Uint8Array.from(RELAXED));
+        // It starts a worker for each processor: more threads than these would wait for each other.
+        const count = relaxed ? Math.min(usableThreads(threads), navigator.hardwareConcurrency || 1) : 1;
         const kind = relaxed ? (count > 1 ? "threaded" : "") : "plain";
         const address = (word) => addresses[kind ? kind + word : word.toLowerCase()], lines = [];
         await import(/* webpackIgnore: true */ /* @vite-ignore */ address("Module"));

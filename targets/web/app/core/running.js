@@ -1,8 +1,8 @@
 import { failure } from "./failure.js";
 
-/** As many threads as were asked for and as there are processors for: memory is shared in isolation alone. */
-export function usableThreads(asked = 4) {
-    return self.crossOriginIsolated ? Math.min(asked, navigator.hardwareConcurrency || 1) : 1;
+/** As many threads as were asked for, else up to four: memory is shared in isolation alone. */
+export function usableThreads(asked) {
+    return self.crossOriginIsolated ? (asked ?? Math.min(4, navigator.hardwareConcurrency || 1)) : 1;
 }
 
 /**
