@@ -145,7 +145,9 @@ WLLAMA = NpmFiles(
     },
 )
 #: XNNPACK with relaxed SIMD, with and without threads; with plain SIMD for browsers that lack it. Its JavaScript is a
-#: script with one global name, which a worker can load as a module, too.
+#: script with one global name, which a worker can load as a module, too. Modules are strict: what webpack's minifier is
+#: told so, it keeps strict.
+_STRICT = '"use strict";\n'
 _LITERT = ("litert_wasm_internal", "litert_wasm_threaded_internal", "litert_wasm_compat_internal")
 LITERT_JS = NpmFiles(
     "litert-js",
@@ -181,7 +183,7 @@ LITERT_JS = NpmFiles(
     },
     "litert",
     "litert",
-    {f"{name}.js": ("", "\nself.edgekitLitert = ModuleFactory;\n") for name in _LITERT},
+    {f"{name}.js": (_STRICT, "\nself.edgekitLitert = ModuleFactory;\n") for name in _LITERT},
     terms="Apache-2.0",
     licence="litert-licence.txt",
     visit=("module", "wasm"),

@@ -23,7 +23,7 @@ LINES = """
     models/protein 223, models/recommender 164, models/sentences 152, models/silero 28, models/speaker 663,
     models/vision 531, models/vits 469, models/whisper 1969
     targets 17, targets/android 2223, targets/common 673, targets/ios 212, targets/microcontroller 811,
-    targets/web 870
+    targets/web 871
     toolkit 395, toolkit/benchmarking 985, toolkit/bundles 935, toolkit/cli 1505, toolkit/common 495,
     toolkit/core 760, toolkit/estimation 474, toolkit/formats 6534, toolkit/gate 1265, toolkit/importers 4492,
     toolkit/llama 410, toolkit/numerics 398, toolkit/pipeline 2076, toolkit/pool 222, toolkit/quantization 1135,
