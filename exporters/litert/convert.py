@@ -47,8 +47,13 @@ def from_torch(part: Part, module: torch.nn.Module) -> bytes:
         )
     name, axis = next(iter(part.axes.items()))
     # An uneven size is hardly the size of another axis, for which the converter would take some operators for others.
-    lengths = ((axis.example - 1) | 1, axis.most)
-    small, large = (_convert(fix_axes(part, {name: length}), module) for length in lengths)
+    short = (min(axis.example, axis.most - 1) - 1) | 1
+    if not 3 <= short < axis.most:
+        raise ExportFailed(
+            f"the axis {name!r} of {part.name!r} has too few sizes, {axis.least} to {axis.most}, to stay free.",
+            hint=f'Fix it with the recipe\'s option {{"sizes": {{"{name}": {axis.most}}}}}.',
+        )
+    small, large = (_convert(fix_axes(part, {name: length}), module) for length in (short, axis.most))
     return dynamic.join_sizes(small, large, part.name)
 
 

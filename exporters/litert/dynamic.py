@@ -28,7 +28,7 @@ def join_sizes(small: bytes, large: bytes, part: str) -> bytes:
     model, other = file.parse(small), file.parse(large)
     graph, longer = model.subgraphs[0], other.subgraphs[0]
     if [_shape_free(model, one) for one in graph.operators] != [_shape_free(other, one) for one in longer.operators]:
-        raise ExportFailed(f"the part {part!r} has other operators at another size.")
+        raise ExportFailed(f"the part {part!r} has other operators, or other options of one, at another size.")
     differing = [
         index
         for index, (one, two) in enumerate(zip(graph.tensors, longer.tensors, strict=True))
@@ -43,8 +43,11 @@ def join_sizes(small: bytes, large: bytes, part: str) -> bytes:
     return file.pack(model)
 
 
-def _shape_free(model: Any, operator: Any) -> tuple[str, list[int], list[int]]:
-    return file.name_of(model, operator), [*map(int, operator.inputs)], [*map(int, operator.outputs)]
+def _shape_free(model: Any, operator: Any) -> tuple[str, list[int], list[int], str]:
+    """What must be the same at every size. A reshape's options say its sizes once more."""
+    kind, options = file.name_of(model, operator), operator.builtinOptions
+    told = {} if options is None or kind == "RESHAPE" else vars(options)
+    return kind, [*map(int, operator.inputs)], [*map(int, operator.outputs)], repr(sorted(told.items()))
 
 
 def _content(model: Any, tensor: Any) -> bytes | None:
@@ -73,14 +76,12 @@ class _Joined:
     def operators(self, operator: Any, differing: set[int]) -> list[Any]:
         """What computes the same as `operator` for every size. Raises ExportFailed: nothing that is known here."""
         kind, before = file.name_of(self._model, operator), list[Any]()
-        if kind == "RESHAPE":
-            return [self._free_reshape(operator)]
-        for index in map(int, operator.inputs):
+        for index in map(int, operator.inputs[:1] if kind == "RESHAPE" else operator.inputs):
             if index in differing and _content(self._model, self._graph.tensors[index]) is not None:
                 rows, made = self._rows_of_positions(index, kind)
                 operator.inputs = np.where(operator.inputs == index, rows, operator.inputs).astype(np.int32)
                 before += made
-        return [*before, operator]
+        return [*before, self._free_reshape(operator) if kind == "RESHAPE" else operator]
 
     def _free_reshape(self, operator: Any) -> Any:
         source, made = int(operator.inputs[0]), int(operator.outputs[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,20 @@ class Turning(nn.Module):
         return (x * angles.cos()).sum(1, keepdim=True)
 
 
+class Pooling(nn.Module):
+    """A mean over a window that is as long as the text: the length is an option of an operator."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.words = nn.Embedding(50, 24)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.words(ids).transpose(1, 2)[:, :, None, :]
+        out: Tensor = nn.functional.avg_pool2d(x, (1, ids.shape[1])).flatten(1)
+        return out
+
+
 def of_tokens(module: nn.Module, width: int, **padded: int) -> Part:
     axes = {"tokens": Axis(2, 40, 12, padded=padded)}
     ids, y = TensorSpec("ids", "int64", (1, "tokens")), TensorSpec("y", "float32", (1, width))
@@ -162,6 +177,19 @@ def test_an_axis_that_may_be_padded_stays_free(tmp_path: Path, precision: str) -
 def test_what_is_another_at_every_length_is_told(tmp_path: Path) -> None:
     with pytest.raises(ExportFailed, match="of every size's own"):
         export(tmp_path, part=of_tokens(Turning(), 1, ids=0))
+
+
+def test_what_an_option_says_of_a_length_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ExportFailed, match="other options of one"):
+        export(tmp_path, part=of_tokens(Pooling(), 24, ids=0))
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_an_axis_of_too_few_sizes_is_told(tmp_path: Path, most: int) -> None:
+    part = of_tokens(Reader(), 24, ids=0)
+    axis = Axis(2, most, most, padded={"ids": 0})
+    with pytest.raises(ExportFailed, match="too few sizes"):
+        export(tmp_path, part=replace(part, axes={"tokens": axis}))
 
 
 def test_an_axis_that_may_not_be_padded_is_refused(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 import { failure } from "./failure.js";
 
-/** As many threads as were asked for, else up to four: memory is shared in isolation alone. */
+/** Threads as asked, four or a processor each at most; else up to four. Memory is shared in isolation alone. */
 export function usableThreads(asked) {
-    return self.crossOriginIsolated ? (asked ?? Math.min(4, navigator.hardwareConcurrency || 1)) : 1;
+    const processors = navigator.hardwareConcurrency || 1;
+    return self.crossOriginIsolated ? Math.min(asked ?? Math.min(4, processors), Math.max(4, processors)) : 1;
 }
 
 /**

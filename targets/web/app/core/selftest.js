@@ -47,7 +47,7 @@ function recorder(name, graph, seen, check) {
             calls++;
             return outputs;
         },
-        reset: () => graph.reset(),
+        reset: () => graph.reset?.(),
         dispose() {},
     };
 }
