@@ -161,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.flag("--dry-run", "show what would be done; fetches no weights")
     cmd.flag("--force", "replace even a bundle of another model or target")
     cmd.option("--mirror", "DIR", "folder to take pinned files from, by sha256 (EDGEKIT_MIRROR)")
-    cmd.flag("--no-fallback", "fail if the gate refuses the recipe")
+    cmd.flag("--no-fallback", "fail if the recipe is refused; try no other")
     cmd.options("-o/--option", "NAME=VALUE", "option, such as weights=per-tensor")
     cmd.option("--max-kld", "NATS", "maximum KL divergence per token, in nats (0.05)", float)
     placed = "fail if the board's accelerator, or XNNPACK, takes less of a part's multiplications, such as 95%%"
@@ -248,5 +248,5 @@ def parser() -> argparse.ArgumentParser:
 
 _SOURCE = "name of a model (`edgekit list models`), or hf://ORG/MODEL, a folder, FILE.py:build, .onnx, .pt2, .tflite"
 _DYNAMIC = "keep an axis of a source dynamic, with its bounds, such as tokens=1..256"
-_PRECISION = "such as fp16 or int8 (default: the target's; if --runtime names another: its format's first)"
+_PRECISION = "such as fp16 or int8 (default: the target's for the runtime, else the first of its format)"
 _REGRESSION = "accepted loss, such as 0.05, latency=0.02, flash=0.01, load.*=off (0.03; counts: 0; --vs: no check)"

@@ -53,7 +53,8 @@ def export(asked: Asked) -> Bundle:
             target where that has an accelerator. An earlier bundle is replaced
             only by a finished bundle; a bundle of another model or target only with `force`.
         offline, mirror: as for `edgekit.sources.fetch`.
-        fallback: when a recipe fails parity or gate, try the next on the format's ladder.
+        fallback: when a recipe fails parity or gate, try the next on the format's ladder; and the target's runtime for
+            every task, where its own for this one cannot convert the model.
         options: of the recipe (``{"weights": "per-tensor"}``), added to the default recipe's.
         max_kld: maximum KL divergence from the reference, in nats per token, for a language model.
         limits: of a search (`edgekit.Limits`): size, latency, loss, minutes. They imply the precision "auto".
