@@ -124,6 +124,7 @@ class _Job:
 
     def _write(self, part: Part, content: bytes, precision: str, feeds: Sequence[Feeds]) -> Artifact:
         from edgekit.exporters.litert import file as litert_file
+        from edgekit.exporters.litert import tidy
         from edgekit.exporters.litert.candidates import LitertCandidates
         from edgekit.quantization.choice import choose
 
@@ -139,6 +140,7 @@ class _Job:
             half = litert_file.parse(content)
             litert_file.store_in_half(half, least_rank=2)
             content = litert_file.pack(half)
+        content = tidy.multiply_activations(content)
         facts = census.census(_read(content, part))
         forms = facts.pop("forms")
         left = [name for name in facts["float_layers"] if name not in plan.floats]

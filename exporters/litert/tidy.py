@@ -67,6 +67,32 @@ def flatten_biases(model: Any) -> None:
         graph.tensors[bias].shapeSignature = None
 
 
+def multiply_activations(content: bytes) -> bytes:
+    """The finished file with BATCH_MATMUL for products of two float activations, for which XNNPACK has kernels.
+
+    litert-torch makes FULLY_CONNECTED of them where nothing is batched: one head of attention, say. XNNPACK does not
+    take that with weights that are no constant, and LiteRT's own kernel takes two to four times as long. In int8 it is
+    the other way round: those stay.
+    """
+    model, found = file.parse(content), False
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        if file.name_of(model, operator) != "FULLY_CONNECTED" or operator.builtinOptions.fusedActivationFunction:
+            continue
+        rows, weights, *bias = (int(index) for index in operator.inputs)
+        held, ranks = graph.tensors[weights], {len(graph.tensors[i].shape) for i in (rows, int(operator.outputs[0]))}
+        constant = model.buffers[held.buffer].data is not None or held.type != schema.TensorType.FLOAT32
+        if constant or len(ranks) > 1 or max(bias, default=-1) >= 0:
+            continue
+        found, code, product = True, schema.OperatorCodeT(), schema.BatchMatMulOptionsT()
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.BATCH_MATMUL
+        code.version, product.adjY = 1, True
+        model.operatorCodes.append(code)
+        operator.opcodeIndex, operator.inputs = len(model.operatorCodes) - 1, operator.inputs[:2]
+        operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.BatchMatMulOptions, product
+    return file.pack(model) if found else content
+
+
 def _integers(model: Any, graph: Any, index: int) -> list[int] | None:
     data = model.buffers[graph.tensors[int(index)].buffer].data
     return None if data is None else [int(value) for value in np.asarray(data, np.uint8).view("<i4")]

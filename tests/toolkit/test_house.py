@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 LINES = """
     bench/machine 261, bench/metrics 731, bench/processes 765, bench/statistics 323
     exporters/c 2418, exporters/common 283, exporters/coreai 345, exporters/coreml 742, exporters/executorch 932,
-    exporters/gguf 1104, exporters/litert 1238, exporters/onnx 2945
+    exporters/gguf 1104, exporters/litert 1258, exporters/onnx 2945
     models 17, models/common 179, models/fashion 307, models/forecasting 190, models/keyword 1826,
     models/language 126, models/mediapipe 432, models/music 98, models/policy 146, models/ppocr 173,
     models/protein 223, models/recommender 164, models/sentences 152, models/silero 28, models/speaker 663,

@@ -150,6 +150,15 @@ def test_transposes_are_counted(tmp_path: Path) -> None:
     assert export(tmp_path, part=part).census["transposes"] == 2
 
 
+def test_products_of_float_activations_have_fast_kernels(tmp_path: Path) -> None:
+    """XNNPACK takes no FULLY_CONNECTED without constant weights, and no BATCH_MATMUL in int8."""
+    for precision, options in (("fp32", {}), ("fp16", {}), ("int8", {"form": "dynamic"})):
+        operators = export(tmp_path / precision, precision, options, part=ATTENTION).census["operators"]
+        assert (operators["BATCH_MATMUL"], operators["FULLY_CONNECTED"]) == (2, 2)
+    static = export(tmp_path / "static", "int8", {"form": "static", "float_layers": ["table"]}, part=ATTENTION).census["operators"]
+    assert (static["BATCH_MATMUL"], static["FULLY_CONNECTED"]) == (1, 3)
+
+
 def buffers(content: bytes) -> list[Any]:
     whole = schema.Model.GetRootAs(content, 0)
     return [whole.Buffers(i) for i in range(whole.BuffersLength())]
