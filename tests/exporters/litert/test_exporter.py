@@ -152,10 +152,12 @@ def test_transposes_are_counted(tmp_path: Path) -> None:
 
 def test_products_of_float_activations_have_fast_kernels(tmp_path: Path) -> None:
     """XNNPACK takes no FULLY_CONNECTED without constant weights, and no BATCH_MATMUL in int8."""
+    options: dict[str, Any] = {}
     for precision, options in (("fp32", {}), ("fp16", {}), ("int8", {"form": "dynamic"})):
         operators = export(tmp_path / precision, precision, options, part=ATTENTION).census["operators"]
         assert (operators["BATCH_MATMUL"], operators["FULLY_CONNECTED"]) == (2, 2)
-    static = export(tmp_path / "static", "int8", {"form": "static", "float_layers": ["table"]}, part=ATTENTION).census["operators"]
+    options = {"form": "static", "float_layers": ["table"]}
+    static = export(tmp_path / "static", "int8", options, part=ATTENTION).census["operators"]
     assert (static["BATCH_MATMUL"], static["FULLY_CONNECTED"]) == (1, 3)
 
 
