@@ -11,7 +11,8 @@ from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Specs, encode_value
+from edgekit.formats.descriptions import Specs
+from edgekit.formats.tflite.tensors import encode_value
 from edgekit.runtimes.litert.runner import LitertRunner
 from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
