@@ -9,7 +9,7 @@ from edgekit.common.lazy import np
 from edgekit.core import Feeds, Progress, Source, SourceFile
 from edgekit.errors import DeviceFailed
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Side, sides_of
+from edgekit.formats.tflite.tensors import Side, read_specs, sides_of
 from edgekit.targets.android.arm64.kit import Kit, Tools, build_kit, compile_program, compiler, emulator, fetch_library
 
 #: The runtime for Arm, pinned; bundles say in `versions` which version they were proven with here.
@@ -80,4 +80,4 @@ def outputs_of(file: Path, answers: Sequence[Feeds]) -> Sequence[Feeds]:
 
 
 def _read_sides(file: Path) -> tuple[Side, Side]:
-    return sides_of(file, tflite.read(file.read_bytes(), dynamic=True).subgraphs[0])
+    return sides_of(tflite.read(file.read_bytes(), dynamic=True).subgraphs[0], read_specs(file))

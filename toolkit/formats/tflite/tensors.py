@@ -40,6 +40,12 @@ class Side(NamedTuple):
     tensors: Sequence[Tensor]
     specs: Sequence[TensorSpec]
 
+    @property
+    def own(self) -> tuple[TensorSpec, ...]:
+        """The dtypes and shapes that the file has, under the names that callers know."""
+        ends = zip(self.tensors, self.specs, strict=True)
+        return tuple(TensorSpec(spec.name, of.dtype, of.shape) for of, spec in ends)
+
     def encode(self, values: Iterable[NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """A caller's values, by name, as the file holds them. Raises BadInput as `encode_value`."""
         ends = zip(self.tensors, self.specs, values, strict=True)
@@ -51,16 +57,12 @@ class Side(NamedTuple):
         return {spec.name: decode_value(value, spec.dtype, _steps(of)) for of, spec, value in ends}
 
 
-def sides_of(file: Path, graph: Subgraph) -> tuple[Side, Side]:
-    """Inputs and outputs of `graph`, which is that of `file`; without a description beside it by the file's own names.
-
-    Raises:
-        BadInput: the description is damaged.
-    """
+def sides_of(graph: Subgraph, specs: Specs | None) -> tuple[Side, Side]:
+    """Inputs and outputs of `graph`. `specs`: what callers know of them; None: the file's own names."""
     inputs, outputs = ([graph.tensors[i] for i in side] for side in (graph.inputs, graph.outputs))
     own = [[TensorSpec(one.name, one.dtype, one.shape) for one in side] for side in (inputs, outputs)]
-    specs = read_specs(file) or own
-    return Side(inputs, specs[0]), Side(outputs, specs[1])
+    known = specs or own
+    return Side(inputs, known[0]), Side(outputs, known[1])
 
 
 def _steps(tensor: Tensor) -> tuple[float, int]:

@@ -13,7 +13,7 @@ from edgekit.common.lazy import NDArray, np
 from edgekit.core import Checkpoint, Feeds, Part, Runner, TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Side, sides_of
+from edgekit.formats.tflite.tensors import Side, read_specs, sides_of
 from edgekit.runtimes.common.feeds import checked_feeds
 
 #: Bytes for its tensors; its own estimate from the file's size is too small for small networks.
@@ -27,7 +27,7 @@ def load(file: Path) -> Runner:
         BadInput: it is damaged, or the interpreter refuses it. MissingExtra: `tflite_micro` is absent.
     """
     content = file.read_bytes()
-    return _Converted(content, *sides_of(file, tflite.read(content).subgraphs[0]))
+    return _Converted(content, *sides_of(tflite.read(content).subgraphs[0], read_specs(file)))
 
 
 def of_part(checkpoint: Checkpoint, part: Part) -> MicroRunner:
@@ -97,8 +97,7 @@ class _Converted(Runner):
     def __init__(self, content: bytes, ins: Side, outs: Side) -> None:
         self.inputs, self.outputs = tuple(ins.specs), tuple(outs.specs)
         self._ins, self._outs = ins, outs
-        own = (tuple(TensorSpec(s.name, t.dtype, t.shape) for t, s in zip(*side, strict=True)) for side in (ins, outs))
-        self._runner = MicroRunner(content, *own)
+        self._runner = MicroRunner(content, ins.own, outs.own)
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         values = checked_feeds("TensorFlow Lite Micro", self.inputs, feeds)
