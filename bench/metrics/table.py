@@ -89,9 +89,8 @@ def wer(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") 
     with need("run", "word error rate"):
         import jiwer
     normalise = _normaliser(language)
-    _check(outputs, truths)
     pairs: list[Pair] = []
-    for output, truth in zip(outputs, truths, strict=True):
+    for output, truth in _texts(outputs, truths):
         aligned = jiwer.process_words(normalise(truth), normalise(output))
         errors = aligned.substitutions + aligned.deletions + aligned.insertions
         pairs.append((float(errors), float(aligned.hits + aligned.substitutions + aligned.deletions)))
@@ -108,8 +107,7 @@ def cer(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") 
     """
     with need("run", "character error rate"):
         from rapidfuzz.distance import Levenshtein
-    _check(outputs, truths)
-    pairs = [(" ".join(output.split()), " ".join(truth.split())) for output, truth in zip(outputs, truths, strict=True)]
+    pairs = [(" ".join(output.split()), " ".join(truth.split())) for output, truth in _texts(outputs, truths)]
     return [(float(Levenshtein.distance(output, truth)), float(len(truth))) for output, truth in pairs]
 
 
@@ -267,12 +265,14 @@ def format_value(metric: Metric, value: float | None, form: str = "") -> str:
     return text.replace("-", "+" if form else "", 1) if text.startswith("-0.00%") else text
 
 
-def _check(outputs: Sequence[Any], truths: Sequence[Any]) -> None:
-    side_by_side(outputs, truths)
+def _texts(outputs: Sequence[Any], truths: Sequence[Any]) -> list[tuple[str, str]]:
+    """Outputs and truths side by side. Raises BadInput where one is no text."""
+    pairs = side_by_side(outputs, truths)
     for kind, texts in (("output", outputs), ("truth", truths)):
         for at, text in enumerate(texts):
             if not isinstance(text, str):
                 raise BadInput(f"the {kind} of sample {at} is {type(text).__name__}, not a text.")
+    return pairs
 
 
 @functools.cache

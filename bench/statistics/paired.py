@@ -11,9 +11,10 @@ What a bootstrap cannot do: where no sample shows a difference, its interval is 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from edgekit.bench.statistics.proportion import CONFIDENCE, largest_unseen, lower_bound
@@ -113,58 +114,35 @@ def paired_bootstrap(
         raise BadInput(
             f"{len(candidate)} candidate samples against {len(reference)} reference samples cannot be paired."
         )
-    return _estimate([candidate, reference], aggregate, confidence, resamples, seed, sources)
-
-
-def _estimate(
-    sides: Sequence[Sequence[Pair]],
-    aggregate: Aggregate,
-    confidence: float,
-    resamples: int,
-    seed: int,
-    sources: Sequence[str] = (),
-) -> Estimate:
-    if not sides[0]:
+    if not candidate:
         raise BadInput("there are no samples to compute a metric from.", hint="Give a --data folder that has some.")
     if resamples < 1 or not 0.0 < confidence < 1.0:
         raise ValueError("resamples must be at least 1 and confidence between 0 and 1")
 
-    def statistic(drawn: Sequence[Sequence[Pair]]) -> float:
-        first, *rest = (aggregate(side) for side in drawn)
-        return first - sum(rest)
+    def gain(rows: Iterable[tuple[Pair, Pair]]) -> float:
+        new, old = zip(*rows, strict=True)
+        return aggregate(new) - aggregate(old)
 
+    both = list(zip(candidate, reference, strict=True))
     try:
-        value = statistic(sides)
+        value = gain(both)
     except ZeroDivisionError as exc:
         raise BadInput(
             "the samples have no weight: every reference is empty.", hint="Check the data's truths."
         ) from exc
-    rows = _by_source(list(zip(*sides, strict=True)), sources)
-    drawn = _resample(rows, statistic, resamples, random.Random(seed))
+    rng, groups, drawn = random.Random(seed), _by_source(both, sources), list[float]()
+    while len(drawn) < resamples:
+        # Draws without weight are drawn again; the whole set has some, so this ends.
+        with contextlib.suppress(ZeroDivisionError):
+            drawn.append(gain(row for group in rng.choices(groups, k=len(groups)) for row in group))
+    drawn.sort()
     tail = (1.0 - confidence) / 2.0
     return Estimate(value, drawn[round(tail * (len(drawn) - 1))], drawn[round((1.0 - tail) * (len(drawn) - 1))])
 
 
-def _by_source(rows: Sequence[tuple[Pair, ...]], sources: Sequence[str]) -> list[list[tuple[Pair, ...]]]:
+def _by_source(rows: Sequence[tuple[Pair, Pair]], sources: Sequence[str]) -> list[list[tuple[Pair, Pair]]]:
     """The rows of each source, in the order in which sources appear."""
-    grouped: dict[str, list[tuple[Pair, ...]]] = {}
+    grouped: dict[str, list[tuple[Pair, Pair]]] = {}
     for source, row in zip(sources or map(str, range(len(rows))), rows, strict=True):
         grouped.setdefault(source, []).append(row)
     return list(grouped.values())
-
-
-def _resample(
-    rows: Sequence[Sequence[tuple[Pair, ...]]],
-    statistic: Callable[[Sequence[Sequence[Pair]]], float],
-    resamples: int,
-    rng: random.Random,
-) -> list[float]:
-    """Sorted bootstrap values. Draws without weight are drawn again; the whole set has some, so this ends."""
-    drawn: list[float] = []
-    while len(drawn) < resamples:
-        chosen = [row for group in rng.choices(rows, k=len(rows)) for row in group]
-        try:
-            drawn.append(statistic(list(zip(*chosen, strict=True))))
-        except ZeroDivisionError:
-            continue
-    return sorted(drawn)

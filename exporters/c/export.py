@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -197,17 +198,13 @@ def _write_vectors(part: Part, vectors: Sequence[tuple[Feeds, Mapping[str, NDArr
 
 
 def _census(program: graph.Program, written: write.Sources, layout: str, compared: int) -> Facts:
-    operators: dict[str, int] = {}
-    for layer in program.layers:
-        operators[layer.operator.name] = operators.get(layer.operator.name, 0) + 1
-    held: dict[str, int] = {}
+    held: Counter[str] = Counter()
     for layer in program.layers:
         for array in layer.arrays:
-            name = array.ctype.removesuffix("_t")
-            held[name] = held.get(name, 0) + array.values.nbytes
+            held[array.ctype.removesuffix("_t")] += array.values.nbytes
     return {
-        "operators": operators,
-        "bytes": held,
+        "operators": dict(Counter(layer.operator.name for layer in program.layers)),
+        "bytes": dict(held),
         "layers": {},
         "macs": sum(layer.macs for layer in program.layers),
         "arena": written.arena,

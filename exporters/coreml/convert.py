@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import ct, np, torch
-from edgekit.core import Artifact, Checkpoint, Feeds, Json, Model, Part, Progress, TensorSpec
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, TensorSpec
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.rounding import round_weights
 from edgekit.exporters.common.torch_export import weights_of
@@ -23,6 +23,7 @@ from edgekit.exporters.coreml.census import census
 from edgekit.exporters.coreml.compress import FEW, compress_weights
 from edgekit.exporters.coreml.ends import with_plain_ends
 from edgekit.exporters.coreml.grids import BITS, grid_of
+from edgekit.formats.descriptions import rows_of
 from edgekit.quantization.bits import with_more_bits
 from edgekit.quantization.plan import LayerPlan, Plan
 from edgekit.quantization.weights.gptq import Grid
@@ -240,11 +241,7 @@ def _describe(program: Any, part: Part, model: Model, wish: Wish) -> None:
     for side, described in ((part.inputs, program.input_description), (part.outputs, program.output_description)):
         for spec in side:
             described[spec.name] = f"{spec.dtype} [{', '.join(map(str, spec.shape))}]"
-    sides = {"inputs": part.inputs, "outputs": part.outputs}
-    contract: dict[str, Json] = {
-        side: [[spec.name, spec.dtype, list(spec.shape)] for spec in specs] for side, specs in sides.items()
-    }
-    contract["sizes"] = _sizes(part, wish)
+    contract = {**rows_of(part.inputs, part.outputs), "sizes": _sizes(part, wish)}
     program.user_defined_metadata[DESCRIPTION] = json.dumps(contract)
 
 

@@ -15,7 +15,7 @@ from edgekit.errors import BadInput, ExportFailed
 from edgekit.exporters.litert import bias, file, int8, rounding
 from edgekit.exporters.litert.watch import Watcher
 from edgekit.exporters.litert.wish import Wish
-from edgekit.formats.tflite.tensors import Specs
+from edgekit.formats.descriptions import Specs
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.ranges import Extremes

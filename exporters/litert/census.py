@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgekit.common.lazy import NDArray, np
+from edgekit.common.lazy import np
 from edgekit.common.quiet import quiet
-from edgekit.core import Feeds, TensorSpec
+from edgekit.core import Feeds
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Specs, encode_value
+from edgekit.formats.descriptions import Specs
+from edgekit.formats.tflite.tensors import sides_of
 from edgekit.runtimes.litert.runner import LitertRunner
 from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
@@ -129,15 +130,15 @@ def microcontroller(content: bytes, graph: tflite.Graph, specs: Specs, feeds: Se
     Raises:
         ExportFailed: they differ by more than rounding, as they do where a runtime reads other weights.
     """
-    main = graph.subgraphs[0]
-    ins, outs = _own(specs[0], main, main.inputs), _own(specs[1], main, main.outputs)
-    expected, worst = LitertRunner(content, 1, (ins, outs), reference=True), 0
-    calls = [_integers(feed, specs[0], main) for feed in feeds[:: max(1, len(feeds) // _COMPARED)][:_COMPARED]]
+    ins, outs = sides_of(graph.subgraphs[0], specs)
+    expected, worst = LitertRunner(content, 1, (ins.own, outs.own), reference=True), 0
+    some = feeds[:: max(1, len(feeds) // _COMPARED)][:_COMPARED]
+    calls = [ins.encode(feed[spec.name] for spec in ins.specs) for feed in some]
     if not calls:
         return "not compared: there was no input"
     with quiet() as written:
         try:
-            answers = [MicroRunner(content, ins, outs)(call) for call in calls]
+            answers = [MicroRunner(content, ins.own, outs.own)(call) for call in calls]
         except MissingExtra:
             return "not compared: the extra micro is not installed"
         except BadInput as exc:
@@ -153,18 +154,3 @@ def microcontroller(content: bytes, graph: tflite.Graph, specs: Specs, feeds: Se
             hint="This is a defect of edgekit: please report it with the model.",
         )
     return f"differs by at most {worst}" if worst else f"equal on {len(calls)} real inputs, bit for bit"
-
-
-def _own(specs: Sequence[TensorSpec], main: tflite.Subgraph, ends: Sequence[int]) -> tuple[TensorSpec, ...]:
-    """The dtypes and shapes that the file has, under the names of the part."""
-    tensors = [main.tensors[i] for i in ends]
-    return tuple(TensorSpec(spec.name, one.dtype, one.shape) for spec, one in zip(specs, tensors, strict=True))
-
-
-def _integers(feed: Feeds, specs: Sequence[TensorSpec], main: tflite.Subgraph) -> dict[str, NDArray[Any]]:
-    out = {}
-    for spec, index in zip(specs, main.inputs, strict=True):
-        tensor = main.tensors[index]
-        steps = (tensor.quantization.scale[0], tensor.quantization.zero_point[0]) if tensor.quantization else (0.0, 0)
-        out[spec.name] = encode_value(feed[spec.name], np.dtype(tensor.dtype), steps, spec.name)
-    return out

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds
-from edgekit.formats.tflite.tensors import Specs
+from edgekit.formats.descriptions import Specs
 from edgekit.runtimes.litert.runner import LitertRunner
 
 

@@ -129,9 +129,7 @@ def _file(path: Path) -> Checkpoint:
     if path.suffix == ".py":
         return Checkpoint(path, "literals", literals.read(path), {}, {path.name: hash_file(path)})
     if path.suffix == ".gguf":
-        number, count = gguf.shard_of(path) or (1, 1)
-        ends = [(f"-{number:05}-of-{count:05}.gguf", f"-{i + 1:05}-of-{count:05}.gguf") for i in range(count)]
-        return _gguf(path.parent, [path.name.replace(*end) if count > 1 else path.name for end in ends])
+        return _gguf(path.parent, gguf.shards_of(path.name))
     if path.suffix == ".bin":
         files = {path.name: hash_file(path)}
         specification, revision, tensors = ctranslate2.read(path)

@@ -81,19 +81,12 @@ def _flat(values: ast.expr, where: str, depth: int) -> tuple[list[float], tuple[
 
 
 def _number(value: ast.expr, where: str) -> float:
-    match value:
-        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-            pass
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)) if not isinstance(
-            number, bool
-        ):
-            number = -number
-        case ast.UnaryOp(op=ast.UAdd(), operand=ast.Constant(value=int() | float() as number)) if not isinstance(
-            number, bool
-        ):
-            pass
-        case _:
-            raise BadInput(f"{where}, line {value.lineno}: only numbers are read, and nothing is computed.")
+    try:
+        number = ast.literal_eval(value)
+    except (ValueError, TypeError, RecursionError):
+        number = None
+    if type(number) not in (int, float):
+        raise BadInput(f"{where}, line {value.lineno}: only numbers are read, and nothing is computed.")
     try:
         return float(number)
     except OverflowError as exc:

@@ -7,6 +7,7 @@ kernels/softmax.c.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 _MOST = (1 << 31) - 1
 
@@ -72,42 +73,36 @@ def _newton(a: int, last: int, minus: int = 0) -> int:
 
 def logistic_int8(values: list[int], input_scale: float, zero_point: int) -> list[int]:
     """LOGISTIC on int8 values (reference_integer_ops::Logistic); the output's scale is 1/256, its zero point -128."""
-    multiplier, shift, radius = _input_scaling(input_scale)
-    return [_logistic(value - zero_point, multiplier, shift, radius) for value in values]
 
+    def logistic(x: int) -> int:
+        positive = _newton(exp_of_negative(-abs(x), 4), 1)
+        return rounding_divide(positive if x > 0 else _MOST - positive if x < 0 else 1 << 30, 23) - 128
 
-def _logistic(value: int, multiplier: int, shift: int, radius: int) -> int:
-    if value <= -radius:
-        return -128
-    if value >= radius:
-        return 127
-    wide = scale(value, multiplier, shift)
-    positive = _newton(exp_of_negative(-abs(wide), 4), 1)
-    answer = positive if wide > 0 else _MOST - positive if wide < 0 else 1 << 30
-    return min(max(rounding_divide(answer, 23) - 128, -128), 127)
+    return _saturating_int8(values, input_scale, zero_point, logistic)
 
 
 def tanh_int8(values: list[int], input_scale: float, zero_point: int) -> list[int]:
     """TANH on int8 values (reference_integer_ops::Tanh); the output's scale is 1/128, its zero point 0."""
-    multiplier, shift, radius = _input_scaling(input_scale)
-    return [_tanh(value - zero_point, multiplier, shift, radius) for value in values]
+
+    def tanh(x: int) -> int:
+        # tanh(x) = (1 - exp(-2x)) / (1 + exp(-2x)); doubling is a matter of the point (4 integer bits become 5).
+        size = _newton(exp_of_negative(-abs(x), 5), 2, minus=1 << 29)
+        return rounding_divide(size if x > 0 else -size, 24)
+
+    return _saturating_int8(values, input_scale, zero_point, tanh)
 
 
-def _tanh(value: int, multiplier: int, shift: int, radius: int) -> int:
-    if value <= -radius:
-        return -128
-    if value >= radius:
-        return 127
-    wide = scale(value, multiplier, shift)
-    # tanh(x) = (1 - exp(-2x)) / (1 + exp(-2x)); doubling is a matter of the point (4 integer bits become 5).
-    size = _newton(exp_of_negative(-abs(wide), 5), 2, minus=1 << 29)
-    answer = size if wide > 0 else -size
-    return min(max(rounding_divide(answer, 24), -128), 127)
-
-
-def _input_scaling(input_scale: float) -> tuple[int, int, int]:
-    """Multiplier and shift that bring an input to Q4.27, and the radius beyond which the answer is constant."""
+def _saturating_int8(
+    values: list[int], input_scale: float, zero_point: int, function: Callable[[int], int]
+) -> list[int]:
+    """`function`, which takes Q4.27, of int8 values; beyond a radius it is -128 or 127."""
     fraction, shift = math.frexp(input_scale * (1 << 27))
     multiplier = math.floor(fraction * (1 << 31) + 0.5)
     radius = math.floor(((1 << 4) - 1) * (1 << 27) / (2.0**shift))
-    return multiplier, shift, radius
+    out = []
+    for value in (value - zero_point for value in values):
+        if value <= -radius or value >= radius:
+            out.append(-128 if value <= -radius else 127)
+        else:
+            out.append(min(max(function(scale(value, multiplier, shift)), -128), 127))
+    return out

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.common.lazy import np
-from edgekit.core import Feeds, Progress, Source, SourceFile, TensorSpec
+from edgekit.core import Feeds, Progress, Source, SourceFile
 from edgekit.errors import DeviceFailed
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Specs, decode_value, encode_value, read_specs
+from edgekit.formats.tflite.tensors import Side, read_specs, sides_of
 from edgekit.targets.android.arm64.kit import Kit, Tools, build_kit, compile_program, compiler, emulator, fetch_library
 
 #: The runtime for Arm, pinned; bundles say in `versions` which version they were proven with here.
@@ -62,16 +62,8 @@ def versions(report: str) -> Mapping[str, str]:
 
 def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:
     """`feeds` as the .tflite holds them, in its order."""
-    held, (specs, _) = _read_tensors(file)
-    return [
-        {
-            spec.name: encode_value(
-                np.ascontiguousarray(call[spec.name]), np.dtype(tensor.dtype), _steps(tensor), spec.name
-            )
-            for tensor, spec in zip(held[0], specs, strict=True)
-        }
-        for call in feeds
-    ]
+    ins, _ = _read_sides(file)
+    return [ins.encode(np.ascontiguousarray(call[spec.name]) for spec in ins.specs) for call in feeds]
 
 
 def outputs_of(file: Path, answers: Sequence[Feeds]) -> Sequence[Feeds]:
@@ -80,27 +72,12 @@ def outputs_of(file: Path, answers: Sequence[Feeds]) -> Sequence[Feeds]:
     Raises:
         DeviceFailed: these are other tensors than the file has.
     """
-    held, (_, specs) = _read_tensors(file)
-    wanted = [(tensor.dtype, tensor.shape) for tensor in held[1]]
+    _, outs = _read_sides(file)
+    wanted = [(tensor.dtype, tensor.shape) for tensor in outs.tensors]
     if any([(value.dtype.name, value.shape) for value in answer.values()] != wanted for answer in answers):
         raise DeviceFailed(f"the device answered with other tensors than {file.name} has.")
-    return [
-        {
-            spec.name: decode_value(value, spec.dtype, _steps(tensor))
-            for value, tensor, spec in zip(answer.values(), held[1], specs, strict=True)
-        }
-        for answer in answers
-    ]
+    return [outs.decode(answer.values()) for answer in answers]
 
 
-def _read_tensors(file: Path) -> tuple[tuple[Sequence[tflite.Tensor], Sequence[tflite.Tensor]], Specs]:
-    """The tensors of the file's inputs and outputs, and what callers know of them."""
-    graph = tflite.read(file.read_bytes(), dynamic=True).subgraphs[0]
-    inputs, outputs = ([graph.tensors[i] for i in side] for side in (graph.inputs, graph.outputs))
-    own = tuple([TensorSpec(tensor.name, tensor.dtype, tensor.shape) for tensor in side] for side in (inputs, outputs))
-    return (inputs, outputs), read_specs(file) or (own[0], own[1])
-
-
-def _steps(tensor: tflite.Tensor) -> tuple[float, int]:
-    form = tensor.quantization
-    return (form.scale[0], form.zero_point[0]) if form is not None and form.scale else (0.0, 0)
+def _read_sides(file: Path) -> tuple[Side, Side]:
+    return sides_of(tflite.read(file.read_bytes(), dynamic=True).subgraphs[0], read_specs(file))

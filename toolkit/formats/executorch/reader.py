@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -86,7 +87,7 @@ class _Checker:
         self._values = [value.table("val") or _NOTHING for value in self._plan.tables("values")]
         self._segments = [self._segment(base, segment) for segment in facts.tables("segments")]
         self._sizes = self._plan.numbers("non_const_buffer_sizes")
-        self._constants: dict[str, int] = {}
+        self._constants: Counter[str] = Counter()
         self._multiplications = self._weights = 0
 
     def program(self) -> Program:
@@ -100,10 +101,9 @@ class _Checker:
         delegates = tuple(self._delegate(delegate) for delegate in self._plan.tables("delegates"))
         calls = tuple(self._instructions(delegates))
         for delegate in delegates:
-            for dtype, count in delegate.constants.items():
-                self._constants[dtype] = self._constants.get(dtype, 0) + count
+            self._constants.update(delegate.constants)
         work = self._multiplications, self._weights
-        return Program(inputs, outputs, calls, delegates, self._constants, sum(self._sizes), *work)
+        return Program(inputs, outputs, calls, delegates, dict(self._constants), sum(self._sizes), *work)
 
     def _segment(self, base: int, facts: Table) -> bytes:
         start = base + facts.number("offset")
@@ -149,7 +149,7 @@ class _Checker:
             raise _damage_error("a constant is not there")
         if held.numbers("offsets")[index] + bytes_ > len(self._segments[held.number("segment_index")]):
             raise _damage_error("a constant ends behind the file")
-        self._constants[dtype] = self._constants.get(dtype, 0) + bytes_
+        self._constants[dtype] += bytes_
 
     def _end(self, index: int) -> Tensor:
         facts = self._kind(index, "Tensor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -112,11 +113,8 @@ def shape_of_file(headers: Sequence[Gguf], name: str) -> Shape:
 def _matrix(name: str, shape: tuple[int, ...]) -> tuple[str, int, int, int]:
     block = _BLOCK.match(name)
     stem = name[block.end() :] if block else name
-    rows = 1
-    for size in shape[1:]:
-        rows *= size
     kind = _MATRICES.get(stem.removesuffix(".weight"), "other")
-    return kind, int(block[1]) if block else 0, rows, shape[0]
+    return kind, int(block[1]) if block else 0, math.prod(shape[1:]), shape[0]
 
 
 def shape_of_config(config: Mapping[str, Any], source: str) -> Shape:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,10 +36,7 @@ class Payload(NamedTuple):
     @property
     def elements(self) -> int:
         """Their number."""
-        product = 1
-        for size in self.sizes:
-            product *= size
-        return product
+        return math.prod(self.sizes)
 
 
 class Archive(NamedTuple):

@@ -7,22 +7,20 @@ and of dynamic axes, and the part's own dtypes if the file's differ (int32 for i
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
-
-#: Names, dtypes and shapes of inputs and outputs, in the file's order.
-Specs = tuple[Sequence[TensorSpec], Sequence[TensorSpec]]
+from edgekit.formats.descriptions import Specs, parse_specs, records_of
+from edgekit.formats.tflite.reader import Subgraph, Tensor
 
 
 def describe(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
     """The text of a part's description, which `read_specs` reads."""
-    return json.dumps({"inputs": [*map(asdict, inputs)], "outputs": [*map(asdict, outputs)]}, indent=1) + "\n"
+    return json.dumps(records_of(inputs, outputs), indent=1) + "\n"
 
 
 def read_specs(file: Path) -> Specs | None:
@@ -31,14 +29,46 @@ def read_specs(file: Path) -> Specs | None:
     if not file.exists():
         return None
     try:
-        facts = json.loads(file.read_bytes())
-        inputs, outputs = (
-            tuple(TensorSpec(str(spec["name"]), str(spec["dtype"]), tuple(spec["shape"])) for spec in facts[side])
-            for side in ("inputs", "outputs")
-        )
+        return parse_specs(json.loads(file.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise BadInput(f"{file.name}, the description of a part, cannot be read.", hint="Export it again.") from exc
-    return inputs, outputs
+
+
+class Side(NamedTuple):
+    """The inputs, or the outputs, of a .tflite: its tensors, and what callers know of them, in the same order."""
+
+    tensors: Sequence[Tensor]
+    specs: Sequence[TensorSpec]
+
+    @property
+    def own(self) -> tuple[TensorSpec, ...]:
+        """The dtypes and shapes that the file has, under the names that callers know."""
+        ends = zip(self.tensors, self.specs, strict=True)
+        return tuple(TensorSpec(spec.name, of.dtype, of.shape) for of, spec in ends)
+
+    def encode(self, values: Iterable[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """A caller's values, by name, as the file holds them. Raises BadInput as `encode_value`."""
+        ends = zip(self.tensors, self.specs, values, strict=True)
+        return {spec.name: encode_value(value, np.dtype(of.dtype), _steps(of), spec.name) for of, spec, value in ends}
+
+    def decode(self, values: Iterable[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The file's values, by name, as callers know them."""
+        ends = zip(self.tensors, self.specs, values, strict=True)
+        return {spec.name: decode_value(value, spec.dtype, _steps(of)) for of, spec, value in ends}
+
+
+def sides_of(graph: Subgraph, specs: Specs | None) -> tuple[Side, Side]:
+    """Inputs and outputs of `graph`. `specs`: what callers know of them; None: the file's own names."""
+    inputs, outputs = ([graph.tensors[i] for i in side] for side in (graph.inputs, graph.outputs))
+    own = [[TensorSpec(one.name, one.dtype, one.shape) for one in side] for side in (inputs, outputs)]
+    known = specs or own
+    return Side(inputs, known[0]), Side(outputs, known[1])
+
+
+def _steps(tensor: Tensor) -> tuple[float, int]:
+    """Scale and zero point of a tensor with one of each; of floats no step."""
+    form = tensor.quantization
+    return (0.0, 0) if form is None else (form.scale[0], form.zero_point[0])
 
 
 def encode_value(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name: str) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
+from edgekit.formats.descriptions import parse_specs, rows_of
 
 #: Key of the asset's own metadata.
 KEY = "org.edgekit.part"
@@ -20,8 +21,7 @@ _MOST = 1 << 20
 
 def describe(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
     """The text that `read_specs` reads."""
-    sides = {"inputs": inputs, "outputs": outputs}
-    return json.dumps({side: [[one.name, one.dtype, list(one.shape)] for one in sides[side]] for side in sides})
+    return json.dumps(rows_of(inputs, outputs))
 
 
 def read_specs(file: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
@@ -31,11 +31,6 @@ def read_specs(file: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ..
         if told.is_symlink() or told.stat().st_size > _MOST:
             raise ValueError(told.name)
         custom = json.loads(told.read_bytes())["creatorDefinedMetadata"]
-        held = json.loads(custom[KEY])
-        inputs, outputs = (
-            tuple(TensorSpec(str(name), str(dtype), tuple(shape)) for name, dtype, shape in held[side])
-            for side in ("inputs", "outputs")
-        )
+        return parse_specs(json.loads(custom[KEY]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
         raise BadInput(f"{file.name} does not say what its inputs are: edgekit did not make it.") from exc
-    return inputs, outputs

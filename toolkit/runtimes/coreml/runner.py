@@ -9,6 +9,7 @@ from typing import Any
 from edgekit.common.lazy import NDArray, ct, np, torch
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, Unsupported
+from edgekit.formats.descriptions import parse_specs
 from edgekit.runtimes.common.feeds import checked_feeds, first_line
 from edgekit.runtimes.coreml.interpreter import program
 from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD
@@ -27,10 +28,7 @@ class _Runner(Runner):
     def _take(self, file: Path, model: Any) -> None:
         try:
             told = json.loads(model.user_defined_metadata[DESCRIPTION])
-            self.inputs, self.outputs = (
-                tuple(TensorSpec(str(name), str(dtype), tuple(shape)) for name, dtype, shape in told[side])
-                for side in ("inputs", "outputs")
-            )
+            self.inputs, self.outputs = parse_specs(told)
             sizes = told.get("sizes", {})
             self._sizes = {str(axis): tuple(int(size) for size in given) for axis, given in sizes.items()}
         except (KeyError, ValueError, TypeError, AttributeError) as exc:

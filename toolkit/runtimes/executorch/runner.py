@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from edgekit.common.lazy import NDArray
 from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, CannotRun, need
+from edgekit.formats.descriptions import parse_specs, records_of
 from edgekit.formats.executorch import arguments, reader
 from edgekit.runtimes.common.feeds import checked_feeds, first_line
 
@@ -32,8 +32,7 @@ def describe(content: bytes, inputs: Sequence[TensorSpec], outputs: Sequence[Ten
     """
     facts = {
         "sha256": hashlib.sha256(content).hexdigest(),
-        "inputs": [*map(asdict, inputs)],
-        "outputs": [*map(asdict, outputs)],
+        **records_of(inputs, outputs),
         "most": most,
     }
     return json.dumps(facts, indent=1) + "\n"
@@ -58,19 +57,9 @@ def load(file: Path, threads: int) -> ExecutorchRunner:
 def _read_description(file: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], dict[str, int], str]:
     try:
         facts = json.loads(file.read_bytes())
-        inputs, outputs = (
-            tuple(TensorSpec(str(one["name"]), str(one["dtype"]), _shape(one["shape"])) for one in facts[side])
-            for side in ("inputs", "outputs")
-        )
-        return inputs, outputs, {str(name): int(size) for name, size in facts["most"].items()}, str(facts["sha256"])
+        return *parse_specs(facts), {str(name): int(size) for name, size in facts["most"].items()}, str(facts["sha256"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise BadInput(f"{file.name}, the description of a part, cannot be read.", hint=_RETRY) from exc
-
-
-def _shape(given: Any) -> tuple[int | str, ...]:
-    if not isinstance(given, list) or not all(isinstance(axis, int | str) for axis in given):
-        raise ValueError("a shape is a list of sizes and names")
-    return tuple(given)
 
 
 class _Pool:

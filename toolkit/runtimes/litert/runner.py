@@ -11,7 +11,8 @@ from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, CannotRun, need
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Specs, decode_value, encode_value, read_specs
+from edgekit.formats.descriptions import Specs
+from edgekit.formats.tflite.tensors import decode_value, encode_value, read_specs
 from edgekit.runtimes.common.feeds import checked_feeds, first_line
 
 #: Operators that remember something between calls.

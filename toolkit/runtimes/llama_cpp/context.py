@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, DeviceFailed, EdgekitError
@@ -215,6 +216,17 @@ class Context:
 
     def synchronize(self) -> None:
         self.api.llama_synchronize(self.handle)
+
+
+class Loaded(Protocol):
+    """A loaded language model, which makes contexts (see `edgekit.runtimes.llama_cpp.runner`): what is measured."""
+
+    vocabulary: int
+    begin_token: int
+    begins: bool
+
+    def tokenize(self, text: str, *, special: bool = False, bos: bool | None = None) -> list[int]: ...
+    def context(self, tokens: int, *, outputs: int = 1, batch: int = 2048, ubatch: int = 512) -> Context: ...
 
 
 class _Failed(Exception):

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from edgekit.common.lazy import np
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
-    from edgekit.runtimes.llama_cpp.context import Context
+    from edgekit.runtimes.llama_cpp.context import Context, Loaded
 
 #: Positions whose logits are fetched at once.
 _ROWS = 32
 
 
-class Continues(Protocol):
-    """What `likelihoods` needs of a runner."""
-
-    def context(self, tokens: int, *, outputs: int = 1, batch: int = 2048, ubatch: int = 512) -> Context: ...
-
-
-def likelihoods(runner: Continues, prompt: Sequence[int], endings: Sequence[Sequence[int]]) -> list[float]:
+def likelihoods(runner: Loaded, prompt: Sequence[int], endings: Sequence[Sequence[int]]) -> list[float]:
     """The log-likelihood of each ending after `prompt`, in nats, summed over its tokens. The prompt is read once.
 
     Raises:

@@ -17,7 +17,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING
 
 from edgekit.common.files import replacing
 from edgekit.common.lazy import NDArray, np
@@ -25,7 +25,7 @@ from edgekit.core import Progress
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
-    from edgekit.runtimes.llama_cpp.context import Context
+    from edgekit.runtimes.llama_cpp.context import Context, Loaded
 
 _MAGIC = b"_logits_"
 _RANGE = 16.0  # nats below the likeliest token; what is further down counts as that far down
@@ -33,17 +33,6 @@ _RANGE = 16.0  # nats below the likeliest token; what is further down counts as 
 _ROWS, _WORKED = 32, 4 << 20
 #: Bytes of logits that a pass gives at most, where half a chunk would give more.
 LOGITS_AT_ONCE = 64 << 20
-
-
-class Scorable(Protocol):
-    """What `score` needs of a runner."""
-
-    vocabulary: int
-    begin_token: int
-    begins: bool
-
-    def tokenize(self, text: str, *, special: bool = False, bos: bool | None = None) -> list[int]: ...
-    def context(self, tokens: int, *, outputs: int = 1, batch: int = 2048, ubatch: int = 512) -> Context: ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +69,7 @@ class TextScore:
 
 
 def score(
-    runner: Scorable,
+    runner: Loaded,
     text: str,
     *,
     context: int = 512,
@@ -157,7 +146,7 @@ def _logits(
             yield done + start, logits[start : start + rows]
 
 
-def _set_begin_token(chunk: NDArray[np.int32], runner: Scorable) -> NDArray[np.int32]:
+def _set_begin_token(chunk: NDArray[np.int32], runner: Loaded) -> NDArray[np.int32]:
     if not runner.begins:
         return chunk
     begun = chunk.copy()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Facts, Feeds, Progress, Runner, TensorSpec
+from edgekit.core import Facts, Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.llama.grammar import grammar_of
 from edgekit.runtimes.llama_cpp import likelihood, lookup, perplexity
@@ -212,24 +212,8 @@ class LlamaRunner(Runner):
 
     # ------------------------------------------------------------------------------------------------ measurement
 
-    def likelihoods(self, prompt: Sequence[int], endings: Sequence[Sequence[int]]) -> list[float]:
-        """See `edgekit.runtimes.llama_cpp.likelihood.likelihoods`."""
-        return likelihood.likelihoods(self, prompt, endings)
-
-    def score(
-        self,
-        text: str,
-        *,
-        context: int = 512,
-        chunks: int | None = None,
-        base: Path | None = None,
-        save_base: Path | None = None,
-        progress: Progress | None = None,
-    ) -> perplexity.TextScore:
-        """See `edgekit.runtimes.llama_cpp.perplexity.score`."""
-        return perplexity.score(
-            self, text, context=context, chunks=chunks, base=base, save_base=save_base, progress=progress
-        )
+    likelihoods = likelihood.likelihoods
+    score = perplexity.score
 
     def speed(self, prompt: int = 0, generate: int = 0, depth: int = 0) -> float:
         """Tokens per second, one value by llama-bench's method (see `edgekit.runtimes.llama_cpp.speed`)."""

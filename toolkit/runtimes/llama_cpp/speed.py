@@ -11,27 +11,15 @@ from __future__ import annotations
 import random
 import time
 import weakref
-from typing import Protocol
 
 from edgekit.errors import BadInput
-from edgekit.runtimes.llama_cpp.context import Context
-
-
-class Measured(Protocol):
-    """What is measured: a loaded language model that makes contexts (see `edgekit.runtimes.llama_cpp.runner`)."""
-
-    vocabulary: int
-    begins: bool
-    begin_token: int
-
-    def context(self, tokens: int) -> Context: ...
-
+from edgekit.runtimes.llama_cpp.context import Context, Loaded
 
 #: The context of a runner's last test, warmed up, with what it was made for.
-_WARM: weakref.WeakKeyDictionary[Measured, tuple[tuple[int, int, int], Context]] = weakref.WeakKeyDictionary()
+_WARM: weakref.WeakKeyDictionary[Loaded, tuple[tuple[int, int, int], Context]] = weakref.WeakKeyDictionary()
 
 
-def speed(runner: Measured, prompt: int, generate: int, depth: int) -> float:
+def speed(runner: Loaded, prompt: int, generate: int, depth: int) -> float:
     """One timed value in tokens/s, of a prompt of `prompt` tokens or of `generate` tokens, each by itself.
 
     Args:
@@ -55,7 +43,7 @@ def speed(runner: Measured, prompt: int, generate: int, depth: int) -> float:
     return (prompt or generate) / (time.perf_counter() - begin)
 
 
-def _context(runner: Measured, test: tuple[int, int, int]) -> Context:
+def _context(runner: Loaded, test: tuple[int, int, int]) -> Context:
     held = _WARM.get(runner)
     if held is not None and held[0] == test:
         return held[1]
@@ -72,25 +60,25 @@ def _context(runner: Measured, test: tuple[int, int, int]) -> Context:
     return context
 
 
-def forget(runner: Measured) -> None:
+def forget(runner: Loaded) -> None:
     """Give the memory of the runner's last test back."""
     held = _WARM.pop(runner, None)
     if held is not None:
         held[1].close()
 
 
-def _first(runner: Measured) -> int:
+def _first(runner: Loaded) -> int:
     return runner.begin_token if runner.begins else random.randrange(runner.vocabulary)
 
 
-def _prompt(runner: Measured, context: Context, count: int) -> None:
+def _prompt(runner: Loaded, context: Context, count: int) -> None:
     tokens = [_first(runner), *(random.randrange(runner.vocabulary) for _ in range(count - 1))]
     for start in range(0, count, context.settings.batch):
         context.decode(tokens[start : start + context.settings.batch], outputs=1)
     context.synchronize()
 
 
-def _generate(runner: Measured, context: Context, count: int) -> None:
+def _generate(runner: Loaded, context: Context, count: int) -> None:
     token = _first(runner)
     for _ in range(count):
         context.decode([token], outputs=1)

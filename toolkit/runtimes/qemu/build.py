@@ -20,7 +20,9 @@ from typing import Any
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
-from edgekit.runtimes.qemu.description import description_of, tensor_specs
+from edgekit.formats.descriptions import parse_specs
+from edgekit.runtimes.common.feeds import checked_feeds
+from edgekit.runtimes.qemu.description import description_of
 from edgekit.runtimes.qemu.vouching import read_vouched_files
 
 FLAGS = ("-std=gnu99", "-O2", "-fPIC", "-shared", "-w")
@@ -82,7 +84,7 @@ def load(source: Path) -> NetworkRunner | FrontendRunner:
     """
     files, name = read_vouched_files(source.parent), source.stem
     facts = description_of(files, name)
-    inputs, outputs = (tensor_specs(facts[side]) for side in ("inputs", "outputs"))
+    inputs, outputs = parse_specs(facts)
     # What is compiled is what was checked: the bundle is not read again.
     with tempfile.TemporaryDirectory(prefix="edgekit-c-") as scratch:
         folder = Path(scratch)
@@ -121,12 +123,7 @@ class NetworkRunner(Runner):
         self._init()
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        for spec in self.inputs:
-            value = np.ascontiguousarray(feeds[spec.name])
-            if value.dtype != spec.dtype or value.shape != spec.shape:
-                raise BadInput(
-                    f"{spec.name!r} must be {spec.dtype} {list(spec.shape)}, not {value.dtype} {list(value.shape)}."
-                )
+        for spec, value in zip(self.inputs, checked_feeds("Generated C", self.inputs, feeds), strict=True):
             ctypes.memmove(self._held[spec.name].data, value.ctypes.data, value.nbytes)
         self._invoke()
         return {

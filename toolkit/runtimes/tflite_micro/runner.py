@@ -13,7 +13,7 @@ from edgekit.common.lazy import NDArray, np
 from edgekit.core import Checkpoint, Feeds, Part, Runner, TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Specs, decode_value, encode_value, read_specs
+from edgekit.formats.tflite.tensors import Side, read_specs, sides_of
 from edgekit.runtimes.common.feeds import checked_feeds
 
 #: Bytes for its tensors; its own estimate from the file's size is too small for small networks.
@@ -27,10 +27,7 @@ def load(file: Path) -> Runner:
         BadInput: it is damaged, or the interpreter refuses it. MissingExtra: `tflite_micro` is absent.
     """
     content = file.read_bytes()
-    main = tflite.read(content).subgraphs[0]
-    ends = [[main.tensors[i] for i in side] for side in (main.inputs, main.outputs)]
-    own = [[TensorSpec(tensor.name, tensor.dtype, tensor.shape) for tensor in side] for side in ends]
-    return _Converted(content, ends, own, read_specs(file) or (own[0], own[1]))
+    return _Converted(content, *sides_of(tflite.read(content).subgraphs[0], read_specs(file)))
 
 
 def of_part(checkpoint: Checkpoint, part: Part) -> MicroRunner:
@@ -97,24 +94,15 @@ class _Converted(Runner):
 
     stateful = True
 
-    def __init__(self, content: bytes, ends: list[list[Any]], own: list[list[TensorSpec]], specs: Specs) -> None:
-        self.inputs, self.outputs = (tuple(side) for side in specs)
-        self._runner = MicroRunner(content, tuple(own[0]), tuple(own[1]))
-        self._steps = [[_steps(tensor) for tensor in side] for side in ends]
+    def __init__(self, content: bytes, ins: Side, outs: Side) -> None:
+        self.inputs, self.outputs = tuple(ins.specs), tuple(outs.specs)
+        self._ins, self._outs = ins, outs
+        self._runner = MicroRunner(content, ins.own, outs.own)
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         values = checked_feeds("TensorFlow Lite Micro", self.inputs, feeds)
-        ins = zip(self._runner.inputs, values, self._steps[0], strict=True)
-        made = self._runner({own.name: encode_value(v, np.dtype(own.dtype), steps, own.name) for own, v, steps in ins})
-        outs = zip(self.outputs, self._runner.outputs, self._steps[1], strict=True)
-        return {spec.name: decode_value(made[own.name], spec.dtype, steps) for spec, own, steps in outs}
+        return self._outs.decode(self._runner(self._ins.encode(values)).values())
 
     def reset(self) -> None:
         """Forget all state."""
         self._runner.reset()
-
-
-def _steps(tensor: Any) -> tuple[float, int]:
-    """Scale and zero point of a tensor with one of each; of floats no step."""
-    found = tensor.quantization
-    return (float(found.scale[0]), int(found.zero_point[0])) if found is not None else (0.0, 0)

@@ -7,6 +7,7 @@ from typing import Any
 from edgekit.common.lazy import NDArray, np, torch
 from edgekit.core import Feeds, Part, Runner
 from edgekit.errors import CannotRun
+from edgekit.runtimes.common.feeds import first_line
 
 
 def reference_of(part: Part, built: Any) -> Runner:
@@ -32,7 +33,7 @@ class TorchRunner(Runner):
                 out = self._module(*(torch.from_numpy(np.asarray(feeds[spec.name], order="C")) for spec in self.inputs))
         except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as exc:
             sizes = ", ".join(f"{name} {list(value.shape)}" for name, value in feeds.items())
-            reason = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)[:300]
+            reason = first_line(exc)[:300]
             raise CannotRun(f"the network cannot be run in float with {sizes}: {reason}") from exc
         finally:
             torch.set_num_threads(threads)

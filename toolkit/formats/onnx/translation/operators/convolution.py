@@ -55,13 +55,18 @@ def pad_last_axes(x: Tensor, pads: Sequence[Any], value: float = 0.0) -> Tensor:
     return F.pad(x, ordered, value=value) if any(ordered) else x
 
 
-@operator("Conv")
-def _conv(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def _window(node: Node, weight: Tensor) -> tuple[list[Any], int, list[int], list[int]]:
+    """Kernel, its number of axes, strides and dilations."""
     kernel = sizes(weight)[2:]
     rank = len(kernel)
     if rank not in _CONV:
         raise node.refusal(f"torch has no convolution over {rank} axes")
-    strides, dilations = node.get("strides") or [1] * rank, node.get("dilations") or [1] * rank
+    return kernel, rank, node.get("strides") or [1] * rank, node.get("dilations") or [1] * rank
+
+
+@operator("Conv")
+def _conv(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    kernel, rank, strides, dilations = _window(node, weight)
     pads = explicit_pads(node, x, kernel, strides, dilations)
     if not symmetric(pads):
         x, pads = pad_last_axes(x, pads), [0] * 2 * rank
@@ -70,11 +75,7 @@ def _conv(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> 
 
 @operator("ConvTranspose")
 def _conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    kernel = sizes(weight)[2:]
-    rank = len(kernel)
-    if rank not in _TRANSPOSED:
-        raise node.refusal(f"torch has no convolution over {rank} axes")
-    strides, dilations = node.get("strides") or [1] * rank, node.get("dilations") or [1] * rank
+    kernel, rank, strides, dilations = _window(node, weight)
     extra = list(node.get("output_padding") or [0] * rank)
     pads = _transposed_pads(node, x, kernel, strides, dilations, extra)
     begins, ends = pads[:rank], pads[rank:]
