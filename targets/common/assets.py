@@ -22,7 +22,7 @@ from edgekit.common.lazy import NDArray, np
 from edgekit.common.packed import plain_name, unpack
 from edgekit.core import Bundle, Facts
 from edgekit.errors import BadInput, Unsupported, need
-from edgekit.numerics.parity import chain_limit_of, coarsest
+from edgekit.numerics.parity import limits_of
 from edgekit.targets.common import calls
 from edgekit.targets.common.vocabularies import Rule, vocabulary_of
 
@@ -81,7 +81,7 @@ def _description(manifest: Any, parts: Mapping[str, str], rules: Mapping[str, Ru
         "precision": manifest.recipe.precision,
         "exporter": manifest.recipe.exporter,
         "bundle": manifest.digest,
-        "limit": chain_limit_of(coarsest(manifest.recipe.precision, manifest.recipe.options)),
+        "limits": limits_of(manifest.recipe, parts, manifest.golden.errors),
         # The first word of a sound is what a pipeline of words tells; a phone tells events.
         "answer": "" if "words" in manifest.facts.get("rules", {}) else manifest.golden.output,
         "parts": [

@@ -18,7 +18,7 @@ from edgekit.common.arrays import read_arrays
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import Bundle, Calls, Model, Predictor, Runner, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
-from edgekit.numerics.parity import Recorder, chain_limit_of, coarsest, relative_error, sample_outputs
+from edgekit.numerics.parity import Recorder, limits_of, relative_error, sample_outputs
 
 _MOST = 64 * 2**20
 
@@ -54,21 +54,19 @@ def write_reference(arrays: Mapping[str, NDArray[Any]], out: Path) -> str:
 def compare(
     recorders: Mapping[str, Recorder],
     reference: Mapping[str, NDArray[Any]],
-    precision: str,
     limits: Mapping[str, float],
 ) -> dict[str, float]:
     """Compare every part's outputs on the golden input, fed by the parts before it, with fp32 (`reference_of`).
 
     Args:
-        limits: the exporter's own (see `edgekit.core.Exporter`).
+        limits: part -> its largest error (`edgekit.numerics.parity.limits_of`).
 
     Returns:
         part -> error along the chain (see `edgekit.numerics.parity.relative_error`).
 
     Raises:
-        ParityFailed: a part is further from the fp32 reference than `precision` explains, or was called otherwise.
+        ParityFailed: a part is further from the fp32 reference than its limit, or was called otherwise.
     """
-    limit = chain_limit_of(precision, limits)
     errors = {}
     for part, recorder in recorders.items():
         prefix = f"{part}/"
@@ -77,10 +75,10 @@ def compare(
         if not expected or set(actual) != set(expected):
             raise ParityFailed(f"the part {part!r} gives other outputs on the golden input than the fp32 reference.")
         errors[part] = relative_error([actual], [expected])
-        if not errors[part] <= limit:
+        if not errors[part] <= limits[part]:
             raise ParityFailed(
-                f"the part {part!r} is {errors[part]:.1%} away from the fp32 reference on the golden input; "
-                f"{precision} explains {limit:.0%}.",
+                f"the part {part!r} is {errors[part]:.2%} away from the fp32 reference on the golden input; "
+                f"at most {limits[part]:.2%} is explained.",
                 hint="Export again; if that does not help, this runtime computes something else: report its version.",
             )
     return errors
@@ -117,8 +115,10 @@ def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
     prediction = predictor.probe(str(bundle.path / manifest.golden.input))
     said = str(prediction.output)
     reference = read_reference(bundle.path / manifest.golden.reference)
-    precision = coarsest(manifest.recipe.precision, manifest.recipe.options)
-    errors = compare(recorders, reference, precision, makers(bundle).exporter.limits)
+    names = [part.name for part in manifest.parts]
+    errors = compare(
+        recorders, reference, limits_of(manifest.recipe, names, manifest.golden.errors, makers(bundle).exporter.limits)
+    )
     if said != manifest.golden.output:
         raise ParityFailed(
             f"the golden input gives {said!r}, the manifest says {manifest.golden.output!r}.",

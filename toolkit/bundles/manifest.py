@@ -18,8 +18,9 @@ from edgekit.errors import BadInput, install_command
 
 #: Raised with every change that an older reader would misunderstand. Since 3, verdicts name their basis; since 4, there
 #: is evidence with its agreement, and models may come from an importer; since 5, bounds count independent sources and a
-#: pass needs a floor; since 6, recipes name a runtime.
-SCHEMA = 6
+#: pass needs a floor; since 6, recipes name a runtime; since 7, it is recorded which samples of evidence could choose,
+#: and how far each part was from fp32 on the golden input.
+SCHEMA = 7
 JUDGED_BY_SOURCE = 5
 _OLDEST = 2
 NAME = "manifest.json"
@@ -98,12 +99,14 @@ class File(_Strict, frozen=True):
 
 
 class Golden(_Strict, frozen=True):
-    """A real input, and the fp32 reference's sampled outputs of every part and final output."""
+    """A real input, and the fp32 reference's sampled outputs of every part and final output. `errors`: how far each
+    part was from them when the bundle was made, fed by the parts before it; empty where it was not run."""
 
     input: str
     reference: str
     output: str
     reference_output: str
+    errors: dict[str, float] = {}
 
 
 class Score(_Strict, frozen=True):
@@ -174,8 +177,9 @@ class Evidence(_Strict, frozen=True):
 
     Attributes:
         name, licence, origin: of the set. calibrated: number of its samples that calibrated the bundle.
-        samples: those that were judged: name -> sha256. answers: the file in the bundle that holds the reference's
-            answers; positions: that with what it expects next in them. "" if there is none.
+        samples: those that were judged: name -> sha256. choosing: how many of them, the first ones, could choose the
+            recipe (0: not recorded, so all of them may have). answers: the file in the bundle that holds the
+            reference's answers; positions: that with what it expects next in them. "" if there is none.
     """
 
     agreement: Agreement
@@ -184,6 +188,7 @@ class Evidence(_Strict, frozen=True):
     origin: str = ""
     calibrated: int = 0
     samples: dict[str, str] = {}
+    choosing: int = 0
     answers: str = ""
     positions: str = ""
 
@@ -276,6 +281,10 @@ def _named_files(manifest: Manifest) -> list[str]:
 def _plain(manifest: Manifest) -> dict[str, Any]:
     """The manifest as JSON data; of an older schema without its newer fields, so that it encodes to the same bytes."""
     plain: dict[str, Any] = msgspec.to_builtins(manifest)
+    if manifest.schema < 7:
+        del plain["golden"]["errors"]
+        if plain["evidence"]:
+            del plain["evidence"]["choosing"]
     if manifest.schema < 6:
         for recipe in (plain["recipe"], *(attempt["recipe"] for attempt in plain["attempts"])):
             del recipe["runtime"]

@@ -180,6 +180,28 @@ def _judge(agreement: Agreement, counted: Count, grounds: Grounds) -> tuple[Lite
 _MORE = "--evidence DIR takes more"
 
 
+def judge_chosen(
+    judge: Callable[[slice, Grounds], manifest.Agreement], choosing: int, of: int, tried: int
+) -> tuple[manifest.Agreement, manifest.Agreement]:
+    """The verdict by the samples that may choose a recipe, and the one that tells of the recipe that was chosen.
+
+    What other recipes were compared on does not prove the one that was left: it is judged by the other samples. Where
+    all of them chose, it is not proven. An export and `verify` ask alike.
+
+    Args:
+        judge: the verdict on the answers at these places. choosing: how many of the `of` samples, the first ones, may
+            choose. tried: how many recipes were, with this one.
+    """
+    grounds = Grounds(tried=tried)
+    apart = choosing < of
+    first = judge(slice(choosing if apart else None), Grounds())
+    if first.verdict == "fail" or (tried == 1 and not apart):
+        return first, first
+    if not apart:
+        return first, judge(slice(None), replace(grounds, spent=True))
+    return first, judge(slice(choosing, None) if tried > 1 else slice(None), grounds)
+
+
 def not_measured(reason: str) -> manifest.Agreement:
     """The verdict where nothing was compared."""
     return manifest.Agreement(verdict="not measured", reason=reason)

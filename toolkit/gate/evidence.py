@@ -17,7 +17,7 @@ from edgekit.common.files import describe_content
 from edgekit.core import Bundle, Evidence, Model, Progress, Sample
 from edgekit.errors import BadInput, FetchFailed, Unsupported
 from edgekit.gate import positions
-from edgekit.gate.agreement import FEWEST, Grounds, not_measured
+from edgekit.gate.agreement import FEWEST, Grounds, judge_chosen, not_measured
 from edgekit.gate.judges import Judge, Looks, judge_of
 from edgekit.sources import fetch
 from edgekit.tasks.evidence.full import full_evidence
@@ -59,11 +59,12 @@ def split(samples: Sequence[Sample], fewest: int = FEWEST) -> tuple[list[Sample]
 
 
 def digests(samples: Sequence[Sample]) -> dict[str, str]:
-    """Name -> sha256 of the content of every sample."""
-    return {
-        sample.name or str(i): hashlib.sha256(describe_content(sample.input).encode()).hexdigest()
-        for i, sample in enumerate(samples)
-    }
+    """Name -> sha256 of the content of every sample. Of samples with one name, each has its place after it."""
+    found: dict[str, str] = {}
+    for i, sample in enumerate(samples):
+        name = f"{sample.name} ({i})" if sample.name in found else sample.name or str(i)
+        found[name] = hashlib.sha256(describe_content(sample.input).encode()).hexdigest()
+    return found
 
 
 def write_answers(answers: Sequence[Any], stage: Path) -> str:
@@ -141,7 +142,6 @@ def measure_agreement(bundle: Bundle, tell: Progress, where: str | Path | None =
     judged = with_sources([known[digest] for digest in kept.samples.values()])
     judge = judge_of(model)
     predictor = load(bundle.path, hashes=False)
-    grounds = Grounds(tried=kept.agreement.tried)
     found: list[positions.Positions] = []
     with _refuse_damage(kept.answers):
         reference = json.loads((bundle.path / kept.answers).read_bytes())
@@ -155,11 +155,16 @@ def measure_agreement(bundle: Bundle, tell: Progress, where: str | Path | None =
                 found.append(positions.distance(predictor, judged[i], reference[i], expected[i]))
 
     answers = judge.answers(model, predictor, judged, Looks("answers", tell, after=force))
-    with _refuse_damage(kept.answers):
+
+    def agreement(part: slice, grounds: Grounds) -> manifest.Agreement:
         if found:
-            shares, far = positions.by_source(found, judged)
+            shares, far = positions.by_source(found[part], judged[part])
             grounds = replace(grounds, positions=shares, divergence=far)
-        return judge.agreement(model, answers, reference, judged, grounds)
+        return judge.agreement(model, answers[part], reference[part], judged[part], grounds)
+
+    with _refuse_damage(kept.answers):
+        choosing = kept.choosing or len(judged)
+        return judge_chosen(agreement, choosing, len(judged), kept.agreement.tried)[1]
 
 
 @contextlib.contextmanager

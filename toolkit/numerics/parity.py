@@ -6,12 +6,14 @@ A leaf that exporters may import too: the error that decides a layer's form is t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Facts, Feeds, Runner, TensorSpec
+from edgekit.core import Facts, Feeds, Recipe, Runner, TensorSpec
 from edgekit.numerics.narrow import narrow_bits
 from edgekit.numerics.stored import StoredFeeds
 
@@ -26,6 +28,9 @@ FURTHEST = 0.9
 #: Those of GGUF are for a language model's logits; the gate tells finer. See docs/language-models.md for what was
 #: measured.
 LIMITS = {"fp32": 1e-3, "fp16": 2e-2, "int8": 0.25, "f32": 2e-2, "f16": 2e-2, "bf16": 5e-2, "q8_0": 0.1, "q6_k": 0.15}
+#: A part of a quantized network that stays in float. Measured ones are tighter (`MEASURED`).
+FLOAT_PART = "float part"
+LIMITS[FLOAT_PART] = 2e-2
 LIMITS |= dict.fromkeys(("q4_0", "iq4_xs", "iq4_nl", "q4_k_s"), 0.7)
 LIMITS |= dict.fromkeys(("q3_k_l", "q3_k_m", "q3_k_s", "iq3_m", "iq3_s", "iq3_xs", "iq3_xxs", "q2_k", "q2_k_s"), 0.8)
 LIMITS |= dict.fromkeys(("iq2_m", "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s"), FURTHEST)
@@ -36,10 +41,16 @@ PARTLY_4_BITS = "int8, in part 4 bits"
 LIMITS[PARTLY_4_BITS] = 0.5
 
 #: Precisions in which nothing is quantized.
-FLOATS = ("fp32", "fp16", "f32", "f16", "bf16")
+HALVES = ("fp16", "f16", "bf16")
+FLOATS = ("fp32", "f32", *HALVES)
 
 #: Errors add up along a chain of parts, where `LIMITS` bounds each part alone.
 CHAIN = 2.0
+#: A bundle computed again, elsewhere: so many times the error that was measured when it was made, or `_ROUNDING`, what
+#: the order of sums explains; where bytes tip over, `_TIPPING`. Half precision: its own limit.
+_NEAR, _ROUNDING, _TIPPING, _EXACT = 1.5, 1e-3, 5e-3, 1e-4
+#: What was measured over the catalogue, a line a runtime and precision: docs/site/limits.py makes it.
+MEASURED = Path(__file__).parent / "limits.tsv"
 
 #: Values that are compared at once.
 _BLOCK = 1 << 20
@@ -53,14 +64,53 @@ def coarsest(precision: str, options: Facts) -> str:
     return PARTLY_4_BITS if narrow_bits(options) else precision
 
 
-def limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({})) -> float:
-    """The largest error that `precision` explains; `own` are an exporter's limits. One in neither counts as int8."""
-    return min(FURTHEST, own.get(precision, LIMITS.get(precision, LIMITS["int8"])))
+def part_precision(recipe: Recipe, quantize: bool) -> str:
+    """The key of `LIMITS` for a part: `FLOAT_PART` where a quantized recipe leaves it in float (`Part.quantize`)."""
+    floats = recipe.precision in FLOATS
+    return coarsest(recipe.precision, recipe.options) if quantize or floats else FLOAT_PART
 
 
-def chain_limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({})) -> float:
+@cache
+def measured_limits() -> Mapping[tuple[str, str], float]:
+    """(runtime, precision) -> the largest error of a part that was found right, with half of it on top (`MEASURED`)."""
+    rows = [line.split("\t") for line in MEASURED.read_text(encoding="utf-8").splitlines()[1:]]
+    return {(runtime, precision): float(limit) for runtime, precision, *_, limit in rows}
+
+
+def limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({}), runtime: str = "") -> float:
+    """The largest error of a part that `precision` explains in `runtime`; `own` are an exporter's limits. A precision
+    that nobody knows counts as int8."""
+    known = measured_limits().get((runtime, precision), LIMITS.get(precision, LIMITS["int8"]))
+    return min(FURTHEST, own.get(precision, known))
+
+
+def chain_limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({}), runtime: str = "") -> float:
     """`limit_of` for a part that is fed by the parts before it, in the same precision."""
-    return min(FURTHEST, CHAIN * limit_of(precision, own))
+    return min(FURTHEST, CHAIN * limit_of(precision, own, runtime))
+
+
+def repeat_limit(precision: str, known: float, most: float) -> float:
+    """The largest error of a part of a finished bundle, on any machine.
+
+    Args:
+        known: its error when the bundle was made. most: what its precision explains (`chain_limit_of`).
+    """
+    rounding = LIMITS["fp16"] if precision in HALVES else _ROUNDING if known < _EXACT else _TIPPING
+    return min(most, max(_NEAR * known, rounding))
+
+
+def limits_of(
+    recipe: Any, parts: Iterable[str], known: Mapping[str, float], own: Mapping[str, float] = MappingProxyType({})
+) -> dict[str, float]:
+    """Part -> its largest error on the golden input, here and in any app: what its precision explains in its runtime,
+    and no more than was measured when the bundle was made, but for rounding.
+
+    Args:
+        recipe: its `runtime`, `precision` and `options`. known: part -> what was measured. own: an exporter's limits.
+    """
+    precision = coarsest(recipe.precision, recipe.options)
+    most = chain_limit_of(precision, own, recipe.runtime)
+    return {part: repeat_limit(precision, known[part], most) if part in known else most for part in parts}
 
 
 class Recorder(Runner):

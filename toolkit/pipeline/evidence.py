@@ -129,6 +129,7 @@ def facts(
         origin=evidence.origin,
         calibrated=calibrated,
         samples=digests(samples.judged),
+        choosing=samples.choosing,
         answers=write_answers(reference, stage) if reference and agreement.bar is not None else "",
         positions=write(likeliest, stage) if likeliest else "",
     )

@@ -14,12 +14,12 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Facts, Predictor, Recipe, Runner, TensorSpec, Work
 from edgekit.errors import CannotRun, EdgekitError, GateFailed, ParityFailed
 from edgekit.gate import placing, speed
-from edgekit.gate.agreement import Grounds
+from edgekit.gate.agreement import Grounds, judge_chosen
 from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.judges import Scores
 from edgekit.gate.positions import Positions, by_source, distance
 from edgekit.gate.verdicts import chosen_among, not_measured
-from edgekit.numerics.parity import Recorder, coarsest, limit_of, part_error, spread
+from edgekit.numerics.parity import Recorder, chain_limit_of, coarsest, limit_of, part_error, part_precision, spread
 from edgekit.pipeline.artifacts import export_recipe
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference
@@ -45,14 +45,16 @@ class Disagreement(GateFailed):
 
 @dataclass(frozen=True)
 class Accepted:
-    """The accepted recipe, its artefacts, and their measurements. `facts` hold its operating point, `agreement` the
-    verdict on the evidence, of which `reference` has the samples that were judged."""
+    """The accepted recipe, its artefacts, and their measurements. `errors` are those on the golden input, `facts` hold
+    its operating point, `agreement` the verdict on the evidence, of which `reference` has the samples that were judged.
+    """
 
     recipe: Recipe
     artifacts: Sequence[Artifact]
     parity: Mapping[str, float | None]
     specs: Mapping[str, tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]]
     output: str
+    errors: Mapping[str, float]
     verdict: Verdict
     facts: Facts
     agreement: Agreement
@@ -65,7 +67,7 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     Raises:
         ParityFailed: a part is further from the reference than the precision explains. GateFailed: it is less accurate.
     """
-    job, exporter, stage = run.job, run.job.exporter, run.stage
+    job, stage = run.job, run.stage
     made = export_recipe(run, reference, recipe)
     artifacts = made.artifacts
     artifacts, placed = _prove_placements(run, reference, recipe, artifacts)
@@ -83,8 +85,7 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     if job.runtime.runs == "simulated":
         asked = sum(work.calls * (work.macs + _CALL) for work in _works(job, recipe, artifacts))
         reference = reference.shorten(max(1, int(_ANSWERS / max(asked, _CALL))))
-    # As `verify` will.
-    golden.compare(recorders, reference.golden, coarsest(recipe.precision, recipe.options), exporter.limits)
+    errors = golden.compare(recorders, reference.golden, dict.fromkeys(recorders, _chain_limit(job, recipe)))
     for recorder in recorders.values():
         recorder.close()
     agreement = _agreement(run, predictor, reference, recipe)
@@ -98,7 +99,7 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     if not made.reused:
         artifacts = [_time_artifact(run, artifact, recipe, reference) for artifact in artifacts]
         made.keep(stage, artifacts)
-    return Accepted(recipe, artifacts, parity, specs, output, verdict, facts, agreement, reference)
+    return Accepted(recipe, artifacts, parity, specs, output, errors, verdict, facts, agreement, reference)
 
 
 def _prove_placements(
@@ -160,21 +161,17 @@ def _agreement(run: Run, predictor: Predictor, reference: Reference, recipe: Rec
             found.append(distance(predictor, samples.judged[i], reference.answers[i], reference.likeliest[i]))
 
     answers = run.answers(predictor, samples.judged, f"answers in {recipe.precision}", after=force)
-    grounds = Grounds(tried=run.tried + 1)
 
-    def verdict(part: slice, grounds: Grounds) -> Agreement:
+    def judge(part: slice, grounds: Grounds) -> Agreement:
         if found:
             shares, divergence = by_source(found[part], samples.judged[part])
             grounds = replace(grounds, positions=shares, divergence=divergence)
         return job.judge.agreement(job.model, answers[part], reference.answers[part], samples.judged[part], grounds)
 
-    apart = len(samples.judged) - samples.choosing
-    chosen = verdict(slice(samples.choosing if apart else None), replace(grounds, tried=1))
-    if chosen.verdict == "fail":
-        raise Disagreement(job, recipe, chosen)
-    if apart:
-        return verdict(slice(samples.choosing, None) if run.tried else slice(None), grounds)
-    return verdict(slice(None), replace(grounds, spent=True)) if run.tried else chosen
+    first, agreement = judge_chosen(judge, samples.choosing, len(samples.judged), run.tried + 1)
+    if first.verdict == "fail":
+        raise Disagreement(job, recipe, first)
+    return agreement
 
 
 def _unproven(
@@ -193,6 +190,7 @@ def _unproven(
         dict.fromkeys(runners),
         {part: (runner.inputs, runner.outputs) for part, runner in runners.items()},
         reference.output,
+        {},
         not_measured(why),
         facts,
         not_compared(why),
@@ -210,13 +208,18 @@ def _parity(
         run.tell(f"parity of {part}", 0, 0)
         error = known[part] if part in known else part_error(runner, reference.judged[part].calls)
         parity[part] = error
-        if not error <= (limit := limit_of(coarsest(recipe.precision, recipe.options), run.job.exporter.limits)):
+        precision = part_precision(recipe, run.job.model.network.part(part).quantize)
+        if not error <= (limit := limit_of(precision, run.job.exporter.limits, recipe.runtime)):
             return parity, ParityFailed(
-                f"the part {part!r} in {recipe.precision} is {error:.1%} away from the fp32 reference on real input; "
-                f"the precision explains {limit:.1%}.",
+                f"the part {part!r} in {precision} is {error:.2%} away from the fp32 reference on real input; "
+                f"the precision explains {limit:.2%}.",
                 hint="Try another --precision.",
             )
     return parity, None
+
+
+def _chain_limit(job: Job, recipe: Recipe) -> float:
+    return chain_limit_of(coarsest(recipe.precision, recipe.options), job.exporter.limits, recipe.runtime)
 
 
 def _gate_too(run: Run, runners: Mapping[str, Runner], reference: Reference, recipe: Recipe) -> str:

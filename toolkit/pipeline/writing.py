@@ -65,6 +65,7 @@ def make(run: Run) -> None:
             reference=outputs,
             output=accepted.output,
             reference_output=reference.output,
+            errors=dict(accepted.errors),
         ),
         gate=accepted.verdict,
         evidence=accepted.reference.facts(accepted.agreement, stage),

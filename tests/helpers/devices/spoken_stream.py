@@ -149,7 +149,8 @@ def describe(folder: Path, toy: ToyWhisper, facts: Mapping[str, Any], parts: Map
         }
         for name, part in parts.items()
     ]
-    told = {"model": "toy", "family": "whisper", "precision": "fp32", "limit": 0.1, "answer": "", "parts": listed}
+    told = {"model": "toy", "family": "whisper", "precision": "fp32", "answer": "", "parts": listed}
+    told["limits"] = {part["name"]: 0.1 for part in listed}
     (folder / "model.json").write_text(json.dumps({**told, "facts": {**toy.facts, **facts}}))
     (folder / "vocabulary.bin").write_bytes(vocabulary(toy.folder / "tokenizer.json", EOT))
 

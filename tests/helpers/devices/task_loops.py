@@ -51,7 +51,8 @@ class Pair:
             }
             for name, part in parts.items()
         ]
-        said = {"model": "toy", "family": "toy", "precision": "fp32", "limit": 0.1, "answer": "", "parts": listed}
+        said = {"model": "toy", "family": "toy", "precision": "fp32", "answer": "", "parts": listed}
+        said["limits"] = dict.fromkeys(parts, 0.1)
         (folder / "model.json").write_text(json.dumps({**said, "facts": facts}))
         make = registry.find("tasks", task).predictor
         assert make is not None

@@ -51,7 +51,8 @@ class Whisper:
             }
             for name in dict.fromkeys(("frontend", "encoder", "decoder", *self._more))
         ]
-        told = {"model": "toy", "family": "whisper", "precision": "fp32", "limit": 0.1, "answer": "", "parts": parts}
+        told = {"model": "toy", "family": "whisper", "precision": "fp32", "answer": "", "parts": parts}
+        told["limits"] = {part["name"]: 0.1 for part in parts}
         (folder / "model.json").write_text(json.dumps({**told, "facts": self._facts}))
         (folder / "vocabulary.bin").write_bytes(vocabulary(toy.folder / "tokenizer.json", EOT))
         self.peer = start(folder, self.runners)

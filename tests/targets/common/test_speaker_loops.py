@@ -38,7 +38,8 @@ def test_voices_of_any_length(tmp_path: Path, start: Start, kind: str) -> None:
     parts: dict[str, Any] = {"frontend": Fake(features), "network": Fake(embedding)}
     audio = {"name": "audio", "dtype": "float32", "shape": ["clips", 159 * 160 + 400]}
     listed = [{"name": name, "file": name, "inputs": [audio], "outputs": []} for name in parts]
-    told = {"model": "toy", "family": "speaker", "precision": "fp32", "limit": 0.1, "answer": "", "parts": listed}
+    told = {"model": "toy", "family": "speaker", "precision": "fp32", "answer": "", "parts": listed}
+    told["limits"] = {part["name"]: 0.1 for part in listed}
     (tmp_path / "model.json").write_text(json.dumps({**told, "facts": facts}))
     python = (EcapaVerifier if kind == "windows" else Ge2eVerifier)(parts, tmp_path, facts)
     rng = np.random.default_rng(2)

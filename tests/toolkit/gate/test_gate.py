@@ -210,16 +210,16 @@ def test_an_exporter_may_have_limits_of_its_own(
     made = toy.export(tmp_path / "a", **options)
     with monkeypatch.context() as patch:
         patch.setattr(toy_model.ToyExporter, "limits", {"int8": 1e-4})
-        with pytest.raises(ParityFailed, match=r"int8 explains 0%"):
+        with pytest.raises(ParityFailed, match=r"at most 0\.02% is explained"):
             edgekit.verify(made.path)
-        with pytest.raises(ParityFailed, match=r"the precision explains 0\.0%"):
+        with pytest.raises(ParityFailed, match=r"the precision explains 0\.01%"):
             toy.export(tmp_path / "b", **options)
     spoil(int8="noise")
-    with pytest.raises(ParityFailed, match=r"the precision explains 25\.0%"):
+    with pytest.raises(ParityFailed, match=r"the precision explains 25\.00%"):
         toy.export(tmp_path / "b", **options)
     with monkeypatch.context() as patch:  # but no limit that nothing can exceed
         patch.setattr(toy_model.ToyExporter, "limits", {"int8": 100.0})
-        with pytest.raises(ParityFailed, match=r"the precision explains 90\.0%"):
+        with pytest.raises(ParityFailed, match=r"the precision explains 90\.00%"):
             toy.export(tmp_path / "b", **options)
 
 

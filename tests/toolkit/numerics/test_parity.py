@@ -21,19 +21,25 @@ from hypothesis import strategies as st
 
 import edgekit
 from edgekit.bundles import golden
-from edgekit.core import Part, Runner, TensorSpec
+from edgekit.bundles.bundle import open_bundle
+from edgekit.core import Part, Recipe, Runner, TensorSpec
 from edgekit.errors import BadInput, EdgekitError, ParityFailed
 from edgekit.formats import gguf
 from edgekit.numerics.parity import (
+    FLOAT_PART,
     LIMITS,
     Recorder,
     chain_limit_of,
     coarsest,
     limit_of,
+    measured_limits,
     part_error,
+    part_precision,
     relative_error,
+    repeat_limit,
     sample_outputs,
 )
+from edgekit.registry import names
 from edgekit.runtimes.torch.runner import reference_of
 
 ONES = np.ones(4, np.float32)
@@ -109,6 +115,24 @@ def test_samples_are_few_and_spread() -> None:
     assert found["0/y"].dtype == np.float32 and 1024 < found["0/y"].size <= 2048 and found["0/y"][-1] > 9_000
 
 
+def test_a_limit_is_of_a_runtime_and_a_precision() -> None:
+    for (runtime, precision), limit in measured_limits().items():
+        assert 0 < limit <= LIMITS[precision] and runtime in names("runtimes")
+        assert limit_of(precision, runtime=runtime) == limit
+    assert limit_of(FLOAT_PART) < 0.05, "5 % in a part that is float is an error"
+    recipe = Recipe("onnxruntime", "int8")
+    assert (part_precision(recipe, quantize=False), part_precision(recipe, quantize=True)) == (FLOAT_PART, "int8")
+
+
+@pytest.mark.parametrize(
+    ("precision", "known", "limit"),
+    [("int8", 0.1, 0.15), ("int8", 1e-3, 5e-3), ("int8", 1e-6, 1e-3), ("fp32", 1e-6, 1e-3), ("fp16", 1e-3, 0.02)],
+)
+def test_computed_again_a_part_is_as_near_as_it_was(precision: str, known: float, limit: float) -> None:
+    assert repeat_limit(precision, known, 0.5) == pytest.approx(limit)
+    assert repeat_limit(precision, known, limit / 2) == limit / 2
+
+
 def test_limits() -> None:
     assert LIMITS["fp32"] < LIMITS["fp16"] < LIMITS["int8"]
     assert limit_of("fp16") == LIMITS["fp16"]
@@ -132,6 +156,20 @@ def reference(bundle: Path) -> dict[str, Any]:
 def rewrite(bundle: Path, **arrays: Any) -> None:
     np.savez(bundle / "golden" / "reference.npz", **arrays)
     forge(bundle)
+
+
+@pytest.mark.parametrize(("part", "share"), [("frontend", 0.05), ("network", 2.0)])
+def test_a_finished_bundle_is_held_to_what_was_measured(bundle: Path, part: str, share: float) -> None:
+    """5 % in one part that is float, and twice the usual distance of an int8 one, are no rounding."""
+    errors = open_bundle(bundle).manifest.golden.errors
+    assert errors["frontend"] < 1e-5 < 0.01 < errors["network"] < 0.03, errors
+    edgekit.verify(bundle)
+    held = reference(bundle)
+    [name] = [name for name in held if name.startswith(part)]
+    far = (share if share < 1 else share * errors[part]) * np.sqrt(np.square(held[name]).mean())
+    rewrite(bundle, **{**held, name: held[name] + np.resize([far, -far], held[name].shape).astype(np.float32)})
+    with pytest.raises(ParityFailed, match=f"the part '{part}' is"):
+        edgekit.verify(bundle)
 
 
 def test_an_altered_reference_is_a_parity_failure(bundle: Path) -> None:
@@ -161,10 +199,10 @@ def test_a_reference_that_is_silent_about_an_output_proves_nothing() -> None:
     for _ in range(2):
         recorder({"x": ONES})
     whole = golden.reference_of({"a": recorder})
-    assert golden.compare({"a": recorder}, whole, "fp32", {}) == {"a": 0}
+    assert golden.compare({"a": recorder}, whole, {"a": 1e-3}) == {"a": 0}
     for reference in ({"a/0/y": whole["a/0/y"]}, {}):
         with pytest.raises(ParityFailed, match="other outputs"):
-            golden.compare({"a": recorder}, reference, "fp32", {})
+            golden.compare({"a": recorder}, reference, {"a": 1e-3})
 
 
 def test_another_answer_is_a_parity_failure(bundle: Path) -> None:

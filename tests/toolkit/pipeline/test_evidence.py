@@ -189,9 +189,11 @@ def test_what_was_chosen_on_samples_is_not_proven_on_them(
             figures=None,
         ),
     )
-    made = toy.export(tmp_path / "b").manifest
+    bundle = toy.export(tmp_path / "b")
+    made = bundle.manifest
     found = made.evidence.agreement
     assert (made.recipe.precision, found.verdict, found.of, found.tried) == ("fp32", verdict, of, 2)
+    assert edgekit.verify(bundle.path)["agreement"] == found  # no pass by what has chosen
     assert "chosen among 2 recipes" in found.reason
     assert "does not agree" in made.attempts[0].outcome
 

@@ -14,9 +14,11 @@ from helpers.toys import toy_model
 
 import edgekit
 from edgekit.cli.command import run
-from edgekit.core import Exporter, Recipe
+from edgekit.core import Exporter, Recipe, Sample
 from edgekit.errors import BadInput, Unsupported
+from edgekit.gate.evidence import digests
 from edgekit.tasks import audio_classification
+from edgekit.tasks.common.folders import plain_samples
 
 
 @pytest.fixture
@@ -128,3 +130,31 @@ def test_the_default_without_real_samples_needs_none(
     assert toy.export(tmp_path / "b", precision="int8").manifest.recipe.precision == "int8"
     assert toy.export(tmp_path / "c", precision=None, evidence=folder).manifest.recipe.precision == "int8"
     assert toy.export(tmp_path / "d", precision=None, calibration=folder).manifest.recipe.precision == "int8"
+
+
+def test_samples_of_one_name_in_two_folders_are_two(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leak is found though a namesake stands beside it, and verify finds all of them again."""
+    twins = tmp_path / "twins"
+    for number, name in enumerate(("a", "b")):
+        (twins / name).mkdir(parents=True)
+        for file in range(12):
+            np.save(twins / name / f"{file}.npy", np.sin(np.arange(50) * (0.1 + 0.3 * (2 * file + number))))
+
+    def samples(place: Path) -> list[Sample]:
+        return plain_samples(place.rglob("*.npy"), place, "nothing")
+
+    monkeypatch.setattr(
+        toy_model, "MODEL", replace(toy_model.MODEL, task=replace(toy_model.MODEL.task, samples=samples))
+    )
+    named = samples(twins)
+    assert len({sample.name for sample in named}) == 24
+    assert len(digests([replace(sample, name="0.npy") for sample in named])) == 24
+    made = toy.export(tmp_path / "b", evidence=twins)
+    assert len(made.manifest.evidence.samples) == 12
+    assert edgekit.verify(made.path, evidence=twins)["agreement"] == made.manifest.evidence.agreement
+    leaked = tmp_path / "leaked"
+    leaked.mkdir()
+    shutil.copyfile(twins / "a" / "0.npy", leaked / "0.npy")
+    shutil.copyfile(twins / "b" / "3.npy", leaked / "1.npy")
+    with pytest.raises(BadInput, match="share samples"):
+        toy.export(tmp_path / "c", evidence=twins, calibration=leaked)

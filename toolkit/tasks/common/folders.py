@@ -29,7 +29,7 @@ def need_files(files: Iterable[Path], folder: Path, lacking: str) -> list[Path]:
 
 def plain_samples(files: Iterable[Path], folder: Path, lacking: str) -> list[Sample]:
     """A sample of each file, without a truth. Raises as `need_files`."""
-    return [Sample(str(path), None, path.name) for path in need_files(files, folder, lacking)]
+    return [Sample(str(path), None, path.relative_to(folder).as_posix()) for path in need_files(files, folder, lacking)]
 
 
 def sounds(

@@ -43,7 +43,8 @@ final class Demo {
         lines.append(model.description().model).append(' ').append(model.description().precision);
         lines.append(", onnxruntime ").append(Native.version()).append('\n');
         for (Map.Entry<String, Double> part : result.errors.entrySet()) {
-            lines.append(String.format("%s: %.3g from fp32, at most %.3g\n", part.getKey(), part.getValue(), result.limit));
+            double limit = result.limits.get(part.getKey());
+            lines.append(String.format("%s: %.3g from fp32, at most %.3g\n", part.getKey(), part.getValue(), limit));
         }
         lines.append("answer: ").append(result.answer).append("\nexpected: ").append(result.expected).append('\n');
         return lines.toString();

@@ -52,8 +52,8 @@ public final class Description {
     public final String model;
     public final String family;
     public final String precision;
-    /** How far a part may be from the fp32 reference, relative, root mean square. */
-    public final double limit;
+    /** Part to how far it may be from the fp32 reference, relative, root mean square. */
+    public final Map<String, Object> limits;
     /** What the model answers to its golden input. */
     public final String answer;
     public final Part[] parts;
@@ -67,7 +67,7 @@ public final class Description {
         model = (String) document.get("model");
         family = (String) document.get("family");
         precision = (String) document.get("precision");
-        limit = Json.number(document.get("limit"));
+        limits = Json.object(document.get("limits"));
         answer = (String) document.get("answer");
         List<Object> list = Json.list(document.get("parts"));
         parts = new Part[list.size()];

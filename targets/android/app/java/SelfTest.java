@@ -18,24 +18,24 @@ public final class SelfTest {
     public static final class Result {
         /** Part to its distance from the reference: relative, root mean square. Infinite where outputs are missing. */
         public final Map<String, Double> errors;
-        /** The largest distance that the precision explains. */
-        public final double limit;
+        /** Part to the largest distance that its precision, and what was measured at the export, explain. */
+        public final Map<String, Double> limits;
         /** The answer to the golden input, and what it should be. */
         public final String answer;
 
         public final String expected;
 
-        Result(Map<String, Double> errors, double limit, String answer, String expected) {
+        Result(Map<String, Double> errors, Map<String, Double> limits, String answer, String expected) {
             this.errors = errors;
-            this.limit = limit;
+            this.limits = limits;
             this.answer = answer;
             this.expected = expected;
         }
 
         /** Whether every part is near enough. The answer may differ: phones' kernels round otherwise than a server's. */
         public boolean passed() {
-            for (double error : errors.values()) {
-                if (!(error <= limit)) {
+            for (Map.Entry<String, Double> part : errors.entrySet()) {
+                if (!(part.getValue() <= limits.get(part.getKey()))) {
                     return false;
                 }
             }
@@ -62,11 +62,12 @@ public final class SelfTest {
             watched.put(part.getKey(), new Recorder(part.getKey(), part.getValue(), seen));
         }
         String answer = model.answer(watched);
-        Map<String, Double> errors = new LinkedHashMap<>();
+        Map<String, Double> errors = new LinkedHashMap<>(), limits = new LinkedHashMap<>();
         for (String part : parts.keySet()) {
             errors.put(part, distance(part + "/", seen, reference));
+            limits.put(part, Json.number(description.limits.get(part)));
         }
-        return new Result(errors, description.limit, answer, description.answer);
+        return new Result(errors, limits, answer, description.answer);
     }
 
     /** The largest distance of an output of a part; infinite where the reference has none of it. */

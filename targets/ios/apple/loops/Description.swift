@@ -30,8 +30,8 @@ struct Description {
     let family: String
     /// Changes whenever a file of the bundle does.
     let digest: String
-    /// How far a part may be from the fp32 reference: relative, root mean square.
-    let limit: Double
+    /// Part to how far it may be from the fp32 reference: relative, root mean square.
+    let limits: [String: Double]
     /// What the model answers to its golden input.
     let answer: String
     let parts: [Part]
@@ -45,7 +45,6 @@ struct Description {
         model = try document.text("model")
         family = try document.text("family")
         digest = (try? document.text("bundle")) ?? ""
-        limit = try document.double("limit")
         answer = try document.text("answer")
         facts = try document.object("facts")
         parts = try document.objects("parts").map {
@@ -53,6 +52,8 @@ struct Description {
                 name: try $0.text("name"), file: try $0.text("file"), inputs: try $0.objects("inputs").map(Spec.init),
                 outputs: try $0.objects("outputs").map(Spec.init))
         }
+        let limits = try document.object("limits")
+        self.limits = try Dictionary(uniqueKeysWithValues: parts.map { ($0.name, try limits.double($0.name)) })
     }
 
     func part(_ name: String) throws -> Part {

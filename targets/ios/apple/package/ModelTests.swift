@@ -72,7 +72,7 @@ final class ModelTests: XCTestCase {
         /// Core ML computes what the fp32 reference computed.
         func testSelfTest() async throws {
             let report = try await EdgekitAPI().selfTest()
-            XCTAssertTrue(report.passed, "\(report.errors), of at most \(report.limit)")
+            XCTAssertTrue(report.passed, "\(report.errors), of at most \(report.limits)")
         }
     #endif
 }

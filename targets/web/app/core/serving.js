@@ -87,15 +87,15 @@ class Service {
         if ((await model.files.note(TESTED)) === navigator.userAgent) {
             return;
         }
-        const { passed, errors, limit } = await model.test((done, total) => {
+        const { passed, errors, limits } = await model.test((done, total) => {
             if (signal.aborted) {
                 throw cancellation();
             }
             report(done, total);
         }, true);
         if (!passed) {
-            const far = Object.entries(errors).map(([part, error]) => `${part} ${error.toPrecision(3)}`).join(", ");
-            throw failure("SelfTestFailed", `this browser computes other values than the reference: ${far} (at most ${limit})`);
+            const far = Object.entries(errors).map(([part, error]) => `${part} ${error.toPrecision(3)} (at most ${limits[part]})`);
+            throw failure("SelfTestFailed", `this browser computes other values than the reference: ${far.join(", ")}`);
         }
         report(1, 1);
         await model.files.keep(TESTED, navigator.userAgent);

@@ -29,7 +29,7 @@ export interface LoadOptions {
 export interface SelfTestReport {
     /** Part -> its distance from the reference. */
     errors: Record<string, number>;
-    limit: number; answer: string; expected: string; passed: boolean;
+    limits: Record<string, number>; answer: string; expected: string; passed: boolean;
 }
 
 /** A model in a worker. Calls are answered one at a time; an error's name says what kind it is. */

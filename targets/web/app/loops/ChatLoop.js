@@ -98,7 +98,7 @@ export class ChatLoop {
             await answer.cancel();
         }
         margin ||= end === "stop" ? 0 : Infinity;
-        return { errors: { network: margin }, limit: TIE, answer: said, expected, passed: margin <= TIE };
+        return { errors: { network: margin }, limits: { network: TIE }, answer: said, expected, passed: margin <= TIE };
     }
 
     /** Tokens of the prompt for an answer to the last of these turns. What is computed meanwhile stays in the cache. */

@@ -214,8 +214,8 @@ const watch = () => work("Watching", async (signal) => {
 });
 
 const examine = () => work("Testing", async (signal, progress) => {
-    const { passed, answer: said, expected, errors, limit } = await model.selfTest({ signal, progress });
-    const far = Object.entries(errors).map(([part, error]) => [part, `away from fp32: ${error.toPrecision(3)} (at most ${limit})`]);
+    const { passed, answer: said, expected, errors, limits } = await model.selfTest({ signal, progress });
+    const far = Object.entries(errors).map(([part, error]) => [part, `away from fp32: ${error.toPrecision(3)} (at most ${limits[part]})`]);
     const texts = [["result", passed ? "as the reference" : "OTHER than the reference"], ["answer", said], ["expected", expected]];
     answers.rows([...texts, ...far]);
 });
