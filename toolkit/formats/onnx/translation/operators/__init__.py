@@ -5,6 +5,7 @@ from edgekit.formats.onnx.translation.operators import (  # noqa: F401
     activations,
     convolution,
     elementwise,
+    expressions,
     indexing,
     normalization,
     ordering,

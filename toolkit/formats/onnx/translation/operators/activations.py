@@ -14,39 +14,12 @@ from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import sizes
 
 
-@operator("LeakyRelu")
-def _leaky_relu(node: Node, x: Tensor) -> Tensor:
-    return F.leaky_relu(x, node.get("alpha", 0.01))
-
-
 @operator("PRelu")
 def _prelu(_: Node, x: Tensor, slope: Tensor) -> Tensor:
     channels = slope.shape[0] if slope.dim() == x.dim() - 1 else 0
     if slope.numel() == 1 or (channels and sizes(x)[1] == channels and slope.numel() == channels):
         return F.prelu(x, slope.reshape(-1))
     return torch.where(x < 0, x * slope, x)
-
-
-@operator("Elu")
-def _elu(node: Node, x: Tensor) -> Tensor:
-    return F.elu(x, node.get("alpha", 1.0))
-
-
-@operator("Celu")
-def _celu(node: Node, x: Tensor) -> Tensor:
-    return F.celu(x, node.get("alpha", 1.0))
-
-
-@operator("Selu")
-def _selu(node: Node, x: Tensor) -> Tensor:
-    alpha, gamma = node.get("alpha", 1.67326319217681884765625), node.get("gamma", 1.05070102214813232421875)
-    out: Tensor = F.elu(x, alpha) * gamma
-    return out
-
-
-@operator("ThresholdedRelu")
-def _thresholded_relu(node: Node, x: Tensor) -> Tensor:
-    return F.threshold(x, node.get("alpha", 1.0), 0.0)
 
 
 @operator("HardSigmoid")
@@ -62,26 +35,6 @@ def _shrink(node: Node, x: Tensor) -> Tensor:
     bias, edge = node.get("bias", 0.0), node.get("lambd", 0.5)
     zero = torch.zeros_like(x)
     return torch.where(x < -edge, x + bias, torch.where(x > edge, x - bias, zero))
-
-
-@operator("Gelu", "com.microsoft.Gelu")
-def _gelu(node: Node, x: Tensor) -> Tensor:
-    return F.gelu(x, approximate=node.get("approximate", "none"))
-
-
-@operator("com.microsoft.FastGelu")
-def _fast_gelu(_: Node, x: Tensor, bias: Tensor | None = None) -> Tensor:
-    return F.gelu(x if bias is None else x + bias, approximate="tanh")
-
-
-@operator("com.microsoft.BiasGelu")
-def _bias_gelu(_: Node, x: Tensor, bias: Tensor) -> Tensor:
-    return F.gelu(x + bias)
-
-
-@operator("com.microsoft.QuickGelu")
-def _quick_gelu(node: Node, x: Tensor) -> Tensor:
-    return x * torch.sigmoid(x * node.get("alpha", 1.702))
 
 
 @operator("Swish")

@@ -8,42 +8,12 @@ from functools import reduce
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from edgekit.common.lazy import np
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import DTYPES, Held, Value, dtype_of, numpy_dtype, to_tensor
-
-#: What torch calls by the same name, in small letters.
-_SAME_NAME = (
-    *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Erf", "Exp", "Floor", "IsNaN"),
-    *("Log", "Neg", "Reciprocal", "Relu", "Round", "Sigmoid", "Sign", "Sin", "Sinh", "Sqrt", "Tan", "Tanh", "Where"),
-)
-#: Operators that are one function of torch, without attributes.
-_PLAIN: dict[str, Callable[..., Any]] = {
-    **{kind: getattr(torch, kind.lower()) for kind in _SAME_NAME},
-    "And": torch.logical_and,
-    "BitwiseAnd": torch.bitwise_and,
-    "BitwiseNot": torch.bitwise_not,
-    "BitwiseOr": torch.bitwise_or,
-    "BitwiseXor": torch.bitwise_xor,
-    "HardSwish": F.hardswish,
-    "Identity": lambda x: x,
-    "Mish": F.mish,
-    "Not": torch.logical_not,
-    "Or": torch.logical_or,
-    "Softplus": F.softplus,
-    "Softsign": F.softsign,
-    "Xor": torch.logical_xor,
-}
-
-
-@operator(*_PLAIN)
-def _plain(node: Node, *values: Tensor) -> Any:
-    return _PLAIN[node.kind](*values)
-
 
 #: Those of two numbers that Python has a sign for; either may be a plain number.
 _SIGNS: dict[str, Callable[[Any, Any], Any]] = {
@@ -89,11 +59,6 @@ def _pow(_: Node, base: Any, exponent: Any) -> Any:
     return torch.pow(base, exponent).to(base.dtype)
 
 
-@operator("Mod")
-def _mod(node: Node, left: Tensor, right: Tensor) -> Tensor:
-    return torch.fmod(left, right) if node.get("fmod", 0) else torch.remainder(left, right)
-
-
 @operator("Min", "Max", scalars=True)
 def _extreme(node: Node, *values: Any) -> Any:
     pick, bound = (torch.minimum, "max") if node.kind == "Min" else (torch.maximum, "min")
@@ -102,16 +67,6 @@ def _extreme(node: Node, *values: Any) -> Any:
         return pick(left, right) if isinstance(right, Tensor) else torch.clamp(left, **{bound: right})
 
     return reduce(farther, sorted(values, key=lambda value: not isinstance(value, Tensor)))
-
-
-@operator("Sum")
-def _sum(_: Node, *values: Tensor) -> Tensor:
-    return reduce(torch.add, values)
-
-
-@operator("Mean")
-def _mean(_: Node, *values: Tensor) -> Tensor:
-    return reduce(torch.add, values) / len(values)
 
 
 @operator("Clip", raw=True)

@@ -20,11 +20,6 @@ def _batch(node: Node, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, var
     return F.batch_norm(x, mean, variance, scale, bias, training=False, eps=node.get("epsilon", 1e-5))
 
 
-@operator("InstanceNormalization")
-def _instance(node: Node, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-    return F.instance_norm(x, weight=scale, bias=bias, eps=node.get("epsilon", 1e-5))
-
-
 @operator("LayerNormalization")
 def _layer(node: Node, x: Tensor, scale: Tensor, bias: Tensor | None = None) -> Any:
     axis, eps = node.get("axis", -1) % x.dim(), node.get("epsilon", 1e-5)
@@ -69,11 +64,6 @@ def _group(node: Node, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     if node.version < 21 and sizes(scale)[0] == groups and groups != channels:  # a number for each group then
         scale, bias = (value.repeat_interleave(channels // groups) for value in (scale, bias))
     return F.group_norm(x, groups, scale, bias, node.get("epsilon", 1e-5))
-
-
-@operator("LpNormalization")
-def _lp(node: Node, x: Tensor) -> Tensor:
-    return F.normalize(x, node.get("p", 2), node.get("axis", -1))
 
 
 @operator("LRN")

@@ -5,22 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
-
-
-@operator("MatMul")
-def _matmul(_: Node, left: Tensor, right: Tensor) -> Tensor:
-    return torch.matmul(left, right)
-
-
-@operator("edgekit.Linear")
-def _linear(_: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """What `fusion` makes of a product with a constant matrix."""
-    return F.linear(x, weight, bias)
 
 
 @operator("Gemm")
@@ -33,20 +21,6 @@ def _gemm(node: Node, left: Tensor, right: Tensor, added: Tensor | None = None) 
 
 def _scale_tensor(value: Tensor, factor: float) -> Tensor:
     return value if factor == 1 else value * factor
-
-
-@operator("Einsum")
-def _einsum(node: Node, *values: Tensor) -> Tensor:
-    equation: str = node.get("equation").replace(" ", "")
-    einsum: Any = torch.einsum
-    out: Tensor = einsum(equation, *values)
-    return out
-
-
-@operator("Det")
-def _determinant(_: Node, x: Tensor) -> Tensor:
-    out: Tensor = torch.linalg.det(x)
-    return out
 
 
 @operator("com.microsoft.FusedMatMul")

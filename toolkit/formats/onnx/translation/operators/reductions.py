@@ -46,16 +46,6 @@ def _reduce(node: Node, x: Tensor, axes: NDArray[Any] | None = None) -> Tensor:
     return out.to(x.dtype)
 
 
-@operator("GlobalAveragePool")
-def _global_average(_: Node, x: Tensor) -> Tensor:
-    return torch.mean(x, list(range(2, x.dim())), keepdim=True)
-
-
-@operator("GlobalMaxPool")
-def _global_max(_: Node, x: Tensor) -> Tensor:
-    return torch.amax(x, list(range(2, x.dim())), keepdim=True)
-
-
 @operator("GlobalLpPool")
 def _global_lp(node: Node, x: Tensor) -> Tensor:
     p = node.get("p", 2)

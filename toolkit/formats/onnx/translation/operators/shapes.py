@@ -15,7 +15,6 @@ from edgekit.formats.onnx.translation.registry import operator
 from edgekit.formats.onnx.translation.values import (
     DTYPES,
     Held,
-    hold_numbers,
     integers,
     is_one,
     same,
@@ -24,16 +23,6 @@ from edgekit.formats.onnx.translation.values import (
 )
 
 Array = NDArray[Any]
-
-
-@operator("Shape")
-def _shape(node: Node, x: Tensor) -> Held:
-    return hold_numbers(sizes(x)[node.get("start", 0) : node.get("end")])
-
-
-@operator("Size")
-def _size(_: Node, x: Tensor) -> Held:
-    return hold_numbers(math.prod(sizes(x)))
 
 
 @operator("Reshape", numbers=(1,))
@@ -70,16 +59,6 @@ def _unsqueeze(node: Node, x: Tensor, axes: Array | None = None) -> Tensor:
     for axis in sorted(axis % rank for axis in places):
         x = x.unsqueeze(axis)
     return x
-
-
-@operator("Transpose")
-def _transpose(node: Node, x: Tensor) -> Tensor:
-    return x.permute(node.get("perm") or list(reversed(range(x.dim()))))
-
-
-@operator("Concat")
-def _concat(node: Node, *values: Tensor) -> Tensor:
-    return torch.cat(values, node.get("axis", 1))
 
 
 @operator("Split", numbers=(1,))
