@@ -4,8 +4,8 @@
 
 reads the bundles below these folders (`edgekit bench --models --work` leaves them), and writes the table
 `edgekit.numerics.parity.MEASURED` again: the parts of each runtime and precision, the median and the largest error
-of a part, and the limit. The limit is half above the largest error; nothing is held nearer than the order of sums explains.
-Rows of other runtimes stay as they are.
+of a part, and the limit. The limit is half above the largest error; nothing is held nearer than the order of sums
+explains. Rows of other runtimes stay as they are.
 """
 
 from __future__ import annotations

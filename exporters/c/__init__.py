@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
+from edgekit.core import Artifact, Checkpoint, Model, Progress, Recipe, Runner
 from edgekit.errors import need
 from edgekit.exporters.c.layouts import LAYOUTS
 from edgekit.exporters.common import options
+from edgekit.exporters.common.writer import Request, Writer
 
 __all__ = ["EXPORTER", "CExporter"]
 
@@ -29,7 +30,7 @@ _FLOATS = (
 )
 
 
-class CExporter(Exporter):
+class CExporter(Writer):
     """See the module. Options of a recipe: ``layout`` ("plain", "dsp"), ``flash`` and ``ram`` (budgets in bytes)."""
 
     name = "c"
@@ -37,31 +38,22 @@ class CExporter(Exporter):
     extra = "micro"
     distributions = ("tflite-micro", "numpy")
     doctor = "export to c (firmware)"
+    rules = _OPTIONS
     demands = ("integers",)
     plans_memory = True
     generates_code = True
 
-    def export(
-        self,
-        model: Model,
-        checkpoint: Checkpoint,
-        recipe: Recipe,
-        calibration: Mapping[str, Sequence[Feeds]],
-        out: Path,
-        work: Path,
-        progress: Progress,
-    ) -> list[Artifact]:
+    def write(self, request: Request) -> list[Artifact]:
         """Write ``src/PART.c`` and what it needs for every part, and ``golden/*.npy`` for the firmware's self-test.
 
         Raises:
-            OverBudget: the network does not fit; checked before anything is generated. Unsupported: an operator, a part
-            or an option that is not built. ParityFailed: the C differs from the specification. ExportFailed: it does
-            not compile.
+            OverBudget: the network does not fit; checked before anything is generated. Unsupported: an operator or a
+            part that is not built. ParityFailed: the C differs from the specification. ExportFailed: it does not
+            compile.
         """
-        self.check_recipe(model, recipe)
-        from edgekit.exporters.c import export as c_export
+        from edgekit.exporters.c import export
 
-        return c_export.export(model, checkpoint, recipe, calibration, out, work, progress)
+        return export.export(request)
 
     def reference(self, model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> Mapping[str, Runner]:
         """The specification of a ready network: TensorFlow Lite Micro, bit for bit."""
@@ -73,10 +65,6 @@ class CExporter(Exporter):
         """See `edgekit.core.Exporter`: the specification."""
         with need("micro", "Exporting to C"):
             import tflite_micro  # noqa: F401
-
-    def check_recipe(self, model: Model, recipe: Recipe) -> None:
-        """See `edgekit.core.Exporter`."""
-        options.check(self, _OPTIONS, model, recipe)
 
     def ladder(self, model: Model, recipe: Recipe) -> Sequence[Recipe]:
         """Nothing: there is one precision, and what does not fit in it does not fit."""

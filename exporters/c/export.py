@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import NDArray, np
-from edgekit.core import Artifact, Checkpoint, Facts, Feeds, Model, Part, Progress, Recipe
+from edgekit.core import Artifact, Checkpoint, Facts, Feeds, Model, Part, Recipe
 from edgekit.errors import ExportFailed, OverBudget, ParityFailed, Unsupported, need
 from edgekit.exporters.c import arena, frontend, write
 from edgekit.exporters.c.generate import frontend_files, lower_part, network_files
 from edgekit.exporters.c.lowering import graph
 from edgekit.exporters.c.pruned import prune_file
+from edgekit.exporters.common.writer import Request
 from edgekit.runtimes.qemu import build, vouching
 from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
@@ -27,39 +28,27 @@ _GOLDEN_BYTES = 128_000
 _CODE = 6_000
 
 
-def export(
-    model: Model,
-    checkpoint: Checkpoint,
-    recipe: Recipe,
-    calibration: Mapping[str, Sequence[Feeds]],
-    out: Path,
-    work: Path,
-    progress: Progress,
-) -> list[Artifact]:
+def export(request: Request) -> list[Artifact]:
     """See `edgekit.exporters.c`."""
-    checkpoint = _integers(model, checkpoint, calibration, work, progress)
-    _check(model, checkpoint)
-    for part in model.network.parts:
+    request = replace(request, checkpoint=_integers(request))
+    _check(request.model, request.checkpoint)
+    for part in request.parts:
         if part.kind == "network":
-            _check_budgets(model, recipe, part, checkpoint.path.read_bytes())
-    (out / "src").mkdir()
+            _check_budgets(request.model, request.recipe, part, request.checkpoint.path.read_bytes())
+    (request.out / "src").mkdir()
     artifacts = []
-    for part in model.network.parts:
-        progress(f"generating C of {part.name}", 0, 0)
-        if part.kind == "network":
-            artifacts.append(_network(model, part, checkpoint, recipe, calibration[part.name], out, progress))
-        else:
-            artifacts.append(_frontend(part, out, calibration[part.name]))
+    for part in request.parts:
+        request.progress(f"generating C of {part.name}", 0, 0)
+        artifacts.append((_network if part.kind == "network" else _frontend)(request, part))
     return artifacts
 
 
-def _integers(
-    model: Model, checkpoint: Checkpoint, calibration: Mapping[str, Sequence[Feeds]], work: Path, progress: Progress
-) -> Checkpoint:
+def _integers(request: Request) -> Checkpoint:
     """The network as a .tflite of integers: the checkpoint itself, or what LiteRT's static int8 makes of a float one.
 
     Its inputs and outputs keep the part's dtypes: numbers become int8 on the chip, in the network's first operator.
     """
+    model, checkpoint = request.model, request.checkpoint
     networks = [part for part in model.network.parts if part.kind == "network"]
     if checkpoint.format == "tflite" or len(networks) != 1:
         return checkpoint
@@ -68,10 +57,10 @@ def _integers(
     with need("litert", "Quantizing a float network for C"):
         LITERT.require()
     alone = replace(model, network=replace(model.network, parts=tuple(networks)))
-    folder = work / "int8"
+    folder = request.work / "int8"
     folder.mkdir(exist_ok=True)
     recipe = Recipe("", "int8", {"form": "static"}, LITERT.name)  # nobody runs it as it is
-    (artifact,) = LITERT.export(alone, checkpoint, recipe, calibration, folder, work, progress)
+    (artifact,) = LITERT.write(replace(request, model=alone, recipe=recipe, out=folder))
     return replace(checkpoint, path=folder / artifact.file, format="tflite")
 
 
@@ -86,23 +75,15 @@ def _check(model: Model, checkpoint: Checkpoint) -> None:
         )
 
 
-def _network(
-    model: Model,
-    part: Part,
-    checkpoint: Checkpoint,
-    recipe: Recipe,
-    calls: Sequence[Feeds],
-    out: Path,
-    progress: Progress,
-) -> Artifact:
-    content = checkpoint.path.read_bytes()
-    layout = str(recipe.options.get("layout", "plain"))
+def _network(request: Request, part: Part) -> Artifact:
+    content, out = request.checkpoint.path.read_bytes(), request.out
+    layout = str(request.recipe.options.get("layout", "plain"))
     small = prune_file(content)
     program, plan = lower_part(part, small, layout)
     files, written = network_files(part, small, program, plan)
     _write(files, out / "src")
-    progress(f"comparing {part.name} with TensorFlow Lite Micro", 0, 0)
-    compared = _prove(part, content, out, calls, bool(program.states))
+    request.progress(f"comparing {part.name} with TensorFlow Lite Micro", 0, 0)
+    compared = _prove(part, content, out, request.calibration[part.name], bool(program.states))
     return Artifact(part.name, f"src/{part.name}.c", _census(program, written, layout, compared))
 
 
@@ -137,8 +118,9 @@ def _largest_weights(program: graph.Program, count: int = 3) -> list[tuple[str, 
     return sorted(sizes, key=lambda item: -item[1])[:count]
 
 
-def _frontend(part: Part, out: Path, calls: Sequence[Feeds]) -> Artifact:
+def _frontend(request: Request, part: Part) -> Artifact:
     """Write a frontend, and what it makes of the golden sound: the chip must give the same, value by value."""
+    out, calls = request.out, request.calibration[part.name]
     _write(frontend_files(part), out / "src")
     if calls:
         _write_vectors(part, [(calls[0], build.load(out / "src" / f"{part.name}.c")(calls[0]))], out / "golden")

@@ -7,20 +7,18 @@ the same bytes within a process alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
 from edgekit.common.quiet import quiet
-from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Feeds, Model, Progress, Recipe
+from edgekit.core import Artifact, Encoding
 from edgekit.errors import need
 from edgekit.exporters.common import options
+from edgekit.exporters.common.writer import Request, Writer
 
 __all__ = ["EXPORTER", "CoreaiExporter"]
 
 _OPTIONS = {"compute": options.values("fp16", "fp32")}
 
 
-class CoreaiExporter(Exporter):
+class CoreaiExporter(Writer):
     """See `edgekit.core.Exporter`. ``int8`` weights are linear with a scale for every output channel. Parts that must
     stay float (frontends) are fp32. Option of a recipe:
 
@@ -33,46 +31,21 @@ class CoreaiExporter(Exporter):
     extra = "coreai"
     distributions = ("torch", "coreai-torch", "coreai-core", "numpy")
     doctor = "export to Core AI (experimental)"
+    rules = _OPTIONS
     demands = ("filled", "plain names", "planned axes", "module")
     #: A recurrence is written out step by step.
     encoding = Encoding(4000, {"": 1600}, 0, channel=2, convolution=2, block=0, rows=True, halves=True)
 
-    def check_recipe(self, model: Model, recipe: Recipe) -> None:
-        """See `edgekit.core.Exporter`."""
-        options.check(self, _OPTIONS, model, recipe)
-
-    def export(
-        self,
-        model: Model,
-        checkpoint: Checkpoint,
-        recipe: Recipe,
-        calibration: Mapping[str, Sequence[Feeds]],
-        out: Path,
-        work: Path,
-        progress: Progress,
-    ) -> list[Artifact]:
-        """Write ``PART.aimodel``, a folder, for every part of `model` into `out` (see `edgekit.core.Exporter.export`).
+    def write(self, request: Request) -> list[Artifact]:
+        """Write ``PART.aimodel``, a folder, for every part of the model.
 
         Raises:
-            Unsupported: a precision that is not possible. ExportFailed: torch cannot trace a part, or Core AI has no
-            operator for it, which is named.
+            ExportFailed: torch cannot trace a part, or Core AI has no operator for it, which is named.
         """
-        self.check_recipe(model, recipe)
         self.require()
         from edgekit.exporters.coreai import convert
 
-        return [
-            convert.write(
-                part,
-                checkpoint,
-                recipe.precision if part.quantize else "fp32",
-                "fp32" if recipe.precision == "fp32" or not part.quantize else recipe.options.get("compute", "fp16"),
-                calibration.get(part.name, ()),
-                out,
-                progress,
-            )
-            for part in model.network.parts
-        ]
+        return [convert.write(request, part) for part in request.parts]
 
     def require(self) -> None:
         """See `edgekit.core.Exporter`."""

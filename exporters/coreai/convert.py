@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.quiet import quiet
-from edgekit.core import Artifact, Checkpoint, Facts, Feeds, Part, Progress
+from edgekit.core import Artifact, Facts, Part
 from edgekit.errors import ExportFailed
+from edgekit.exporters.common.writer import Request
 from edgekit.exporters.coreai.candidates import AIM, BITS, Rounded
 from edgekit.exporters.coreai.program import (
     FEW,
@@ -27,38 +28,25 @@ from edgekit.quantization.plan import LayerPlan, Plan
 from edgekit.runtimes.coreai.description import KEY, describe
 
 
-def write(
-    part: Part,
-    checkpoint: Checkpoint,
-    precision: str,
-    compute: str,
-    feeds: Sequence[Feeds],
-    out: Path,
-    progress: Progress,
-) -> Artifact:
-    """Write ``PART.aimodel`` (see `edgekit.exporters.coreai`).
-
-    Args:
-        compute: "fp32" or "fp16": of activations, and of weights that are not in int8.
-        feeds: inputs by which weights are rounded; without any they are rounded to nearest.
-    """
-    module: Any = part.build(checkpoint) if part.build else None
-    if not hasattr(module, "state_dict"):
-        raise ExportFailed(
-            f"the part {part.name!r} ({part.kind}) is not a torch module; the coreai exporter cannot write it."
-        )
+def write(request: Request, part: Part) -> Artifact:
+    """Write ``PART.aimodel`` (see `edgekit.exporters.coreai`). Weights are rounded by the part's inputs; without any,
+    to nearest."""
+    precision = request.recipe.precision if part.quantize else "fp32"
+    # Of activations, and of weights that are not in int8.
+    compute = "fp32" if precision == "fp32" else request.recipe.options.get("compute", "fp16")
+    module, feeds = request.module(part, "coreai"), request.feeds(part)
     module.eval()
-    progress(f"converting {part.name}", 0, 0)
+    request.progress(f"converting {part.name}", 0, 0)
     graph = traced_graph(part, module)
     layers, plan = weights_of(graph), Plan("float")
     if precision == "int8":
-        candidates = Rounded(part, module, layers, feeds, progress)
+        candidates = Rounded(part, module, layers, feeds, request.progress)
         plan = candidates.plan()
         if feeds and candidates.layers:
             plan = with_more_bits(candidates, {n: layers[n].count for n in candidates.layers}, plan, BITS, AIM)
         graph = traced_graph(part, candidates.make(plan))
         unpack_weights(graph, [name for name in candidates.layers if name not in plan.forms])
-    file = out / f"{part.name}.aimodel"
+    file = request.out / f"{part.name}.aimodel"
     _save(part, _convert(part, exported_program(part, graph, compute)), file)
     return Artifact(part.name, file.name, _census(file, compute, layers, plan))
 

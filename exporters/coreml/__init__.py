@@ -5,13 +5,12 @@ torch -> coremltools -> weights compressed -> a package that is the same bytes e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Feeds, Model, Progress, Recipe
+from edgekit.core import Artifact, Encoding, Model, Recipe
 from edgekit.errors import Unsupported, need
 from edgekit.exporters.common import options
+from edgekit.exporters.common.writer import Request, Writer
 from edgekit.exporters.coreml.compress import FORMS
 from edgekit.runtimes.coreml.quiet import quiet
 
@@ -28,7 +27,7 @@ _OPTIONS = {
 }
 
 
-class CoremlExporter(Exporter):
+class CoremlExporter(Writer):
     """See `edgekit.core.Exporter`. Precisions: ``int8`` is linear with a scale for every output channel; ``int6`` and
     ``int4`` are palettes of 64 and 16 values. Activations are fp16 in all of these, and in parts that must stay float
     (frontends) fp32. Options of a recipe:
@@ -50,6 +49,7 @@ class CoremlExporter(Exporter):
     extra = "coreml"
     distributions = ("torch", "coremltools", "scikit-learn", "numpy")
     doctor = "export to Core ML"
+    rules = _OPTIONS
     demands = ("filled", "plain names", "planned axes", "module")
     #: More verbose than others. A recurrent layer stays float32 whatever the precision.
     encoding = Encoding(4000, {"": 1600}, 0, channel=4, convolution=4, block=0, rows=True, halves=True, floats=True)
@@ -73,38 +73,21 @@ class CoremlExporter(Exporter):
             )
         return ""
 
-    def export(
-        self,
-        model: Model,
-        checkpoint: Checkpoint,
-        recipe: Recipe,
-        calibration: Mapping[str, Sequence[Feeds]],
-        out: Path,
-        work: Path,
-        progress: Progress,
-    ) -> list[Artifact]:
-        """Write ``PART.mlpackage`` for every part of `model` into `out` (see `edgekit.core.Exporter.export`).
+    def write(self, request: Request) -> list[Artifact]:
+        """Write ``PART.mlpackage`` for every part of the model.
 
         Raises:
-            Unsupported: a precision or an option that is not possible. ExportFailed: a part cannot be converted, or
-            Core ML has no operator for it, named with the layer.
+            ExportFailed: a part cannot be converted, or Core ML has no operator for it, named with the layer.
         """
-        wish = self._wish(model, recipe)
+        wish = self._wish(request.model, request.recipe)
         self.require()
         from edgekit.exporters.coreml import convert
 
         return [
             convert.write(
-                part,
-                checkpoint,
-                convert.Wish(**(wish if part.quantize else {**wish, "precision": "fp32", "form": ""})),
-                model,
-                calibration.get(part.name, ()),
-                out,
-                work,
-                progress,
+                request, part, convert.Wish(**(wish if part.quantize else {**wish, "precision": "fp32", "form": ""}))
             )
-            for part in model.network.parts
+            for part in request.parts
         ]
 
     def require(self) -> None:
@@ -114,7 +97,7 @@ class CoremlExporter(Exporter):
 
     def _wish(self, model: Model, recipe: Recipe) -> dict[str, Any]:
         """The fields of `edgekit.exporters.coreml.convert.Wish`, checked before anything heavy is loaded."""
-        options.check(self, _OPTIONS, model, recipe)
+        super().check_recipe(model, recipe)
         given = recipe.options
         form, least = _form(recipe.precision, given.get("form"), int(given.get("ios", SYSTEMS[-1])))
         return {

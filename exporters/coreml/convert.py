@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.lazy import ct, np, torch
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, TensorSpec
+from edgekit.core import Artifact, Feeds, Model, Part, TensorSpec
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.rounding import round_weights
 from edgekit.exporters.common.torch_export import weights_of
+from edgekit.exporters.common.writer import Request
 from edgekit.exporters.coreml.candidates import AIMS, Compressed
 from edgekit.exporters.coreml.census import census
 from edgekit.exporters.coreml.compress import FEW, compress_weights
@@ -57,35 +58,22 @@ class Wish:
     shapes: str = "range"
 
 
-def write(
-    part: Part,
-    checkpoint: Checkpoint,
-    wish: Wish,
-    model: Model,
-    feeds: Sequence[Feeds],
-    out: Path,
-    work: Path,
-    progress: Progress,
-) -> Artifact:
+def write(request: Request, part: Part, wish: Wish) -> Artifact:
     """Write ``PART.mlpackage`` (see `edgekit.exporters.coreml`)."""
-    module: Any = part.build(checkpoint) if part.build else None
-    if not hasattr(module, "state_dict"):
-        raise ExportFailed(
-            f"the part {part.name!r} ({part.kind}) is not a torch module; the coreml exporter cannot write it."
-        )
+    module = request.module(part, "coreml")
     for name, axis in part.axes.items():
         if axis.least < 1:
             raise ExportFailed(
                 f"the axis {name!r} of the part {part.name!r} may have length 0, and Core ML takes no empty array.",
                 hint="Begin it with an entry that nobody looks at, as Whisper's decoder does (models/_whisper.py).",
             )
-    progress(f"converting {part.name}", 0, 0)
+    request.progress(f"converting {part.name}", 0, 0)
     with quiet():
         program = convert_part(part, module, wish)
         names = identifiers(program, module)
-        program, others = _smaller(program, part, module, wish, feeds, names, work, progress)
-        _describe(program, part, model, wish)
-        file = out / f"{part.name}.mlpackage"
+        program, others = _smaller(request, program, part, module, wish, names)
+        _describe(program, part, request.model, wish)
+        file = request.out / f"{part.name}.mlpackage"
         program.save(str(file))
     _same_every_time(file)
     return Artifact(
@@ -108,20 +96,14 @@ def identifiers(program: Any, module: Any) -> dict[str, str]:
 
 
 def _smaller(
-    program: Any,
-    part: Part,
-    module: Any,
-    wish: Wish,
-    feeds: Sequence[Feeds],
-    names: Mapping[str, str],
-    work: Path,
-    progress: Progress,
+    request: Request, program: Any, part: Part, module: Any, wish: Wish, names: Mapping[str, str]
 ) -> tuple[Any, Mapping[str, LayerPlan]]:
     """The program with smaller weights, rounded by the part's inputs; and layers of other forms.
 
     Args:
         names: operator -> its name in the source.
     """
+    feeds, progress = request.feeds(part), request.progress
     others = {op: LayerPlan("float", STRANGE) for op, name in names.items() if is_strange(name)}
     if not wish.form:
         return program, {}
@@ -141,7 +123,7 @@ def _smaller(
         round_weights(near, part, known, grid, lambda i, n: progress(what, i, n), least=FEW)
         return convert_part(part, near, wish)
 
-    place = work / f"coreml-{part.name}-{wish.precision}"
+    place = request.work / f"coreml-{part.name}-{wish.precision}"
     place.mkdir(parents=True, exist_ok=True)
     # What weights are rounded by says too little of how far they are off.
     known, held = (feeds[::2], feeds[1::2]) if len(feeds) >= _ENOUGH else (feeds, feeds)

@@ -8,11 +8,9 @@ Not here: other backends (Core ML, Qualcomm, Vulkan), and parts that are no torc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Facts, Feeds, Model, Progress, Recipe
+from edgekit.core import Artifact, Encoding, Facts, Model, Recipe
 from edgekit.exporters.common import options
+from edgekit.exporters.common.writer import Request, Writer
 from edgekit.exporters.executorch.wish import Wish
 
 __all__ = ["EXPORTER", "ExecutorchExporter"]
@@ -29,7 +27,7 @@ _OPTIONS = {
 }
 
 
-class ExecutorchExporter(Exporter):
+class ExecutorchExporter(Writer):
     """See `edgekit.core.Exporter`. Options of a recipe, all but the last for int8:
 
     ``form``
@@ -51,30 +49,20 @@ class ExecutorchExporter(Exporter):
     extra = "executorch"
     distributions = ("torch", "executorch", "torchao", "numpy")
     doctor = "export to ExecuTorch, and run it"
+    rules = _OPTIONS
     demands = ("planned axes", "module")
     encoding = Encoding(sequences=0)
 
-    def export(
-        self,
-        model: Model,
-        checkpoint: Checkpoint,
-        recipe: Recipe,
-        calibration: Mapping[str, Sequence[Feeds]],
-        out: Path,
-        work: Path,
-        progress: Progress,
-    ) -> list[Artifact]:
-        """Write ``PART.pte``, and ``PART.json`` that describes it, for every part (see `edgekit.core.Exporter`).
+    def write(self, request: Request) -> list[Artifact]:
+        """Write ``PART.pte``, and ``PART.json`` that describes it, for every part.
 
         Raises:
-            Unsupported: a precision, an option or a part that is not possible. BadInput: calibration samples are too
-            few or all the same. ExportFailed: a part cannot be exported, or the file is not what its precision says.
+            Unsupported: a part that is not possible. BadInput: calibration samples are too few or all the same.
+            ExportFailed: a part cannot be exported, or the file is not what its precision says.
         """
-        self.check_recipe(model, recipe)
-        wish = Wish(**recipe.options)
-        from edgekit.exporters.executorch import export as executorch_export
+        from edgekit.exporters.executorch import export
 
-        return executorch_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
+        return export.export(request, Wish(**request.recipe.options))
 
     def defaults(self, model: Model, precision: str) -> Facts:
         """See `edgekit.core.Exporter`: of int8, layers that stay float."""
@@ -88,10 +76,6 @@ class ExecutorchExporter(Exporter):
         return (
             "ExecuTorch writes a recurrence out step by step, and this one is too long for its compiler" if long else ""
         )
-
-    def check_recipe(self, model: Model, recipe: Recipe) -> None:
-        """See `edgekit.core.Exporter`."""
-        options.check(self, _OPTIONS, model, recipe)
 
 
 EXPORTER = ExecutorchExporter()

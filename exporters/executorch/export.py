@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Facts, Feeds, Json, Model, Part, Progress
+from edgekit.core import Artifact, Facts, Json, Part
 from edgekit.errors import BadInput, ExportFailed
+from edgekit.exporters.common.writer import Request
 from edgekit.exporters.executorch import census
 from edgekit.exporters.executorch import graph as executorch_graph
 from edgekit.exporters.executorch.candidates import ExecutorchCandidates
@@ -19,57 +19,30 @@ from edgekit.quantization.weights.streams import better
 from edgekit.runtimes.executorch.runner import describe
 
 
-def export(
-    model: Model,
-    checkpoint: Checkpoint,
-    precision: str,
-    wish: Wish,
-    calibration: Mapping[str, Sequence[Feeds]],
-    out: Path,
-    work: Path,
-    progress: Progress,
-) -> list[Artifact]:
+def export(request: Request, wish: Wish) -> list[Artifact]:
     """See `edgekit.exporters.executorch`."""
-    artifacts = []
-    for part in model.network.parts:
+    artifacts, precision = [], request.recipe.precision
+    for part in request.parts:
         kept_float = not part.quantize or part.name in wish.float_parts
-        graph = _capture_part(part, checkpoint, progress)
+        request.progress(f"capturing {part.name}", 0, 0)
+        module = request.module(part, "executorch", "Choose another --runtime: a ready .tflite stays one.")
+        graph = executorch_graph.capture_graph(part, module)
         said = executorch_graph.ask_partitioners(part, graph) if wish.partitioners else {}
-        chosen = "fp32" if kept_float else precision
-        own, feeds = wish.of(part.name), calibration.get(part.name, ())
-        artifact = _write(part, graph, chosen, own, feeds, out, work, progress)
+        artifact = _write(request, part, graph, "fp32" if kept_float else precision, wish.of(part.name))
         artifacts.append(replace(artifact, census={**artifact.census, **said}))
     if precision == "int8":
-        wish.check_layers(model.name, sorted({name for artifact in artifacts for name in artifact.census["layers"]}))
+        wish.check_layers(
+            request.model.name, sorted({name for artifact in artifacts for name in artifact.census["layers"]})
+        )
     return artifacts
 
 
-def _capture_part(part: Part, checkpoint: Checkpoint, tell: Progress) -> Any:
-    tell(f"capturing {part.name}", 0, 0)
-    module: Any = part.build(checkpoint) if part.build else None
-    if not hasattr(module, "state_dict"):
-        raise ExportFailed(
-            f"the part {part.name!r} ({part.kind}) is not a torch module; the executorch exporter cannot write it.",
-            hint="Choose another --runtime: a ready .tflite stays one.",
-        )
-    return executorch_graph.capture_graph(part, module)
-
-
-def _write(
-    part: Part,
-    graph: Any,
-    precision: str,
-    wish: Wish,
-    feeds: Sequence[Feeds],
-    out: Path,
-    work: Path,
-    tell: Progress,
-) -> Artifact:
-    file = work / f"{part.name}.fp32.pte"
+def _write(request: Request, part: Part, graph: Any, precision: str, wish: Wish) -> Artifact:
+    file, tell = request.work / f"{part.name}.fp32.pte", request.progress
     plan, layers, small = Plan(), dict[str, LayerPlan](), graph
     balance: Facts = {}
     if precision == "int8":
-        candidates, balance = _try_equalization(ExecutorchCandidates(graph, part, feeds, tell), wish)
+        candidates, balance = _try_equalization(ExecutorchCandidates(graph, part, request.feeds(part), tell), wish)
         plan, small = choose(candidates, wish)
         forms = candidates.forms(small, plan.form)
         layers = plan.layers(forms, unable=f"XNNPACK has no {plan.form} int8 form for it")
@@ -85,7 +58,7 @@ def _write(
     facts |= {"compute": precision, "layers": {name: asdict(layer) for name, layer in layers.items()}}
     if plan.facts:
         facts["choice"] = {**plan.facts, **balance}
-    _save(part, content, out / f"{part.name}.pte")
+    _save(part, content, request.out / f"{part.name}.pte")
     return Artifact(part.name, f"{part.name}.pte", facts)
 
 

@@ -5,13 +5,14 @@ From a Hugging Face folder (converted, `convert.py`) or from a .gguf, quantized 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
+from edgekit.core import Artifact, Checkpoint, Model, Progress, Recipe
 from edgekit.exporters.common import options
+from edgekit.exporters.common.writer import Request, Writer
 from edgekit.formats.gguf import FILE_TYPES
 from edgekit.llama import library
 
@@ -37,7 +38,7 @@ _OPTIONS = {
 }
 
 
-class GgufExporter(Exporter):
+class GgufExporter(Writer):
     """See `edgekit.core.Exporter`. Precisions are llama.cpp's own, the largest first. Options of a recipe:
 
     ``chunks``
@@ -61,33 +62,25 @@ class GgufExporter(Exporter):
     distributions = ("llama-cpp-python", "numpy", "torch", "transformers")
     doctor = "export language models (gguf)"
     takes = ("gguf",)
+    rules = _OPTIONS
 
-    def export(
-        self,
-        model: Model,
-        checkpoint: Checkpoint,
-        recipe: Recipe,
-        calibration: Mapping[str, Sequence[Feeds]],
-        out: Path,
-        work: Path,
-        progress: Progress,
-    ) -> list[Artifact]:
-        """Write ``PART.gguf`` for the model's one part (see `edgekit.core.Exporter`).
+    def write(self, request: Request) -> list[Artifact]:
+        """Write ``PART.gguf`` for the model's one part.
 
         Calibration of a part is a list of ``{"tokens": int32 [n]}``: the golden prompt, then whole texts. With texts,
         weights are rounded by them (``rounding``); types below 3.5 bits need them.
 
         Raises:
-            Unsupported: a precision, an option or a kind of weights that is not possible. BadInput: too little
+            Unsupported: a kind of weights that is not possible. BadInput: too little
                 calibration text, or none where the precision needs it. ExportFailed: llama.cpp refused.
         """
-        self.check_recipe(model, recipe)
+        model, recipe = request.model, request.recipe
         chunks, embedding = recipe.options.get("chunks", 64), str(recipe.options.get("embedding", ""))
         from edgekit.exporters.gguf import export as gguf_export
 
         rounding = recipe.options.get("rounding", ROUNDINGS[model.network.parameters > _MOST])
         wish = gguf_export.Wish(recipe.precision, chunks, embedding, rounding)
-        return gguf_export.export(model, checkpoint, wish, calibration, out, work, progress)
+        return gguf_export.export(request, wish)
 
     def ladder(self, model: Model, recipe: Recipe) -> Sequence[Recipe]:
         """The usual types, the smallest first."""
@@ -106,10 +99,6 @@ class GgufExporter(Exporter):
         if not kept or (kept != recipe.precision and model.costs.size(recipe) < gguf_export.size(checkpoint)):
             return ()
         return (replace(recipe, precision=kept),)
-
-    def check_recipe(self, model: Model, recipe: Recipe) -> None:
-        """See `edgekit.core.Exporter`."""
-        options.check(self, _OPTIONS, model, recipe)
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """What is no language model."""

@@ -11,8 +11,9 @@ from typing import Any
 
 from edgekit.common.lazy import NDArray, np
 from edgekit.common.processors import usable_processors
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress
+from edgekit.core import Artifact, Checkpoint, Model, Progress
 from edgekit.errors import BadInput, Unsupported
+from edgekit.exporters.common.writer import Request
 from edgekit.exporters.gguf import importance
 from edgekit.exporters.gguf.census import Rounding, census, nominal
 from edgekit.exporters.gguf.convert import convert
@@ -44,20 +45,13 @@ class Wish:
         return self.rounding == "inputs" and self.precision in ROUNDED and not self.embedding
 
 
-def export(
-    model: Model,
-    checkpoint: Checkpoint,
-    wish: Wish,
-    calibration: Mapping[str, Sequence[Feeds]],
-    out: Path,
-    work: Path,
-    progress: Progress,
-) -> list[Artifact]:
-    """See `edgekit.exporters.gguf.GgufExporter.export`."""
-    part, precision = _part(model), wish.precision
+def export(request: Request, wish: Wish) -> list[Artifact]:
+    """See `edgekit.exporters.gguf.GgufExporter.write`."""
+    checkpoint, work, progress = request.checkpoint, request.work, request.progress
+    part, precision = _part(request.model), wish.precision
     work.mkdir(parents=True, exist_ok=True)
     base, kept = _base(checkpoint, work, progress), gguf.read(_file(checkpoint)) if _is_gguf(checkpoint) else None
-    texts = [feeds["tokens"] for feeds in calibration.get(part, ())[1:]]
+    texts = [feeds["tokens"] for feeds in request.calibration.get(part, ())[1:]]
     facts: dict[str, int] | None = None
     rounding: Rounding | None = None
     if kept is not None and kept.file_type == precision and not wish.embedding:
@@ -75,7 +69,7 @@ def export(
         source = _describe_source(base)
         if kept is not None and kept.file_type == precision:
             source = f"{precision}, taken as it is but for the embedding, which is now {wish.embedding}"
-    file = out / f"{part}.gguf"
+    file = request.out / f"{part}.gguf"
     _place(made, file, linked=made.parent == work)
     return [Artifact(part, file.name, census(file, precision, source, facts, rounding))]
 

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Facts, Feeds, Json, Model, Progress, Recipe, Runner
+from edgekit.core import Artifact, Checkpoint, Encoding, Facts, Json, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported
 from edgekit.exporters.common import options
+from edgekit.exporters.common.writer import Request, Writer
 from edgekit.exporters.litert.wish import Wish, unkept_axes
 
 __all__ = ["EXPORTER", "LitertExporter"]
@@ -34,7 +35,7 @@ _OPTIONS = {
 }
 
 
-class LitertExporter(Exporter):
+class LitertExporter(Writer):
     """See `edgekit.core.Exporter`. Options of a recipe, all for int8 but the last:
 
     ``form``
@@ -60,6 +61,7 @@ class LitertExporter(Exporter):
     extra = "litert"
     distributions = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "numpy")
     doctor = "export to LiteRT"
+    rules = _OPTIONS
     takes = ("tflite",)
     demands = ("fixed axes", "one axis", "planned axes", "module")
     #: A recurrence is written out, some fifty operators a step; a convolution's bias has a zero point and a scale of
@@ -68,7 +70,7 @@ class LitertExporter(Exporter):
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
-        options.check(self, _OPTIONS, model, recipe)
+        super().check_recipe(model, recipe)
         _wish(recipe)
 
     def defaults(self, model: Model, precision: str) -> Facts:
@@ -104,27 +106,16 @@ class LitertExporter(Exporter):
                 runners[part.name] = open_runner(content, 1, (part.inputs, part.outputs), checkpoint.path.name, graph)
         return runners
 
-    def export(
-        self,
-        model: Model,
-        checkpoint: Checkpoint,
-        recipe: Recipe,
-        calibration: Mapping[str, Sequence[Feeds]],
-        out: Path,
-        work: Path,
-        progress: Progress,
-    ) -> list[Artifact]:
-        """Write ``PART.tflite``, and ``PART.json`` that describes it, for every part (see `edgekit.core.Exporter`).
+    def write(self, request: Request) -> list[Artifact]:
+        """Write ``PART.tflite``, and ``PART.json`` that describes it, for every part.
 
         Raises:
-            Unsupported: a precision, an option or an axis that is not possible. BadInput: calibration samples are too
-            few or all the same. ExportFailed: a part cannot be converted, or the file is not what its precision says.
+            Unsupported: an axis that is not possible. BadInput: calibration samples are too few or all the same.
+            ExportFailed: a part cannot be converted, or the file is not what its precision says.
         """
-        self.check_recipe(model, recipe)
-        wish = _wish(recipe)
-        from edgekit.exporters.litert import export as litert_export
+        from edgekit.exporters.litert import export
 
-        return litert_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
+        return export.export(request, _wish(request.recipe))
 
 
 def _wish(recipe: Recipe) -> Wish:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress
+from edgekit.core import Artifact, Checkpoint, Feeds, Part
 from edgekit.errors import BadInput, ExportFailed, Unsupported
+from edgekit.exporters.common.writer import Request
 from edgekit.exporters.litert import census
 from edgekit.exporters.litert.wish import Wish
 from edgekit.formats import tflite
@@ -17,24 +17,16 @@ from edgekit.formats.tflite.tensors import describe
 from edgekit.quantization.plan import Plan
 
 
-def export(
-    model: Model,
-    checkpoint: Checkpoint,
-    precision: str,
-    wish: Wish,
-    calibration: Mapping[str, Sequence[Feeds]],
-    out: Path,
-    work: Path,
-    progress: Progress,
-) -> list[Artifact]:
+def export(request: Request, wish: Wish) -> list[Artifact]:
     """See `edgekit.exporters.litert`."""
-    job = _Job(model, checkpoint, wish, out, work, progress)
-    artifacts = []
-    for part in model.network.parts:
+    job, artifacts, precision = _Job(request, wish), [], request.recipe.precision
+    for part in request.parts:
         kept_float = not part.quantize or part.name in wish.float_parts
-        artifacts.append(job.part(part, "fp32" if kept_float else precision, calibration.get(part.name, ())))
+        artifacts.append(job.part(part, "fp32" if kept_float else precision))
     if precision == "int8":
-        wish.check_layers(model.name, sorted({name for artifact in artifacts for name in artifact.census["layers"]}))
+        wish.check_layers(
+            request.model.name, sorted({name for artifact in artifacts for name in artifact.census["layers"]})
+        )
     return artifacts
 
 
@@ -63,27 +55,25 @@ def ready_file(checkpoint: Checkpoint, part: Part) -> bytes | None:
 class _Job:
     """One call of `export`."""
 
-    def __init__(
-        self, model: Model, checkpoint: Checkpoint, wish: Wish, out: Path, work: Path, progress: Progress
-    ) -> None:
-        self._model, self._checkpoint, self._wish = model, checkpoint, wish
-        self._out, self._work, self._tell = out, work, progress
+    def __init__(self, request: Request, wish: Wish) -> None:
+        self._request, self._wish, self._tell = request, wish, request.progress
 
-    def part(self, part: Part, precision: str, feeds: Sequence[Feeds]) -> Artifact:
-        ready = ready_file(self._checkpoint, part)
+    def part(self, part: Part, precision: str) -> Artifact:
+        ready = ready_file(self._request.checkpoint, part)
         if ready is not None:
             held = census.precision_of(census.census(_read(ready, part))["bytes"])
             if held in (precision, ""):
                 return self._copy(part, ready, precision)
             if held != "fp32":
                 raise Unsupported(
-                    f"the .tflite of {self._model.name}, part {part.name!r}, is {held}; it cannot become {precision}.",
+                    f"the .tflite of {self._request.model.name}, part {part.name!r}, is {held}; "
+                    f"it cannot become {precision}.",
                     hint=f"Choose --precision {held}, or give float weights.",
                 )
         from edgekit.exporters.litert import convert
 
         given = {name: size for name, size in self._wish.sizes.items() if name in part.axes}
-        part = convert.fix_axes(part, given)
+        feeds, part = self._request.feeds(part), convert.fix_axes(part, given)
         content = self._float(part, given, ready)
         # Recorded calls of another size than the part was fixed at are of no use.
         fitting = [feed for feed in feeds if all(spec.fits(feed[spec.name].shape) for spec in part.inputs)]
@@ -99,7 +89,7 @@ class _Job:
     def _float(self, part: Part, sizes: Mapping[str, int], ready: bytes | None) -> bytes:
         """The tidy fp32 file, made or refused once an export however many recipes are tried."""
         fixed = "".join(f".{name}-{size}" for name, size in sorted(sizes.items()))
-        file = self._work / f"{part.name}{fixed}.fp32.tflite"
+        file = self._request.work / f"{part.name}{fixed}.fp32.tflite"
         refusal = file.with_suffix(".json")
         if refusal.exists():
             raise ExportFailed(**json.loads(refusal.read_bytes()))
@@ -115,12 +105,7 @@ class _Job:
     def _convert_part(self, part: Part) -> bytes:
         from edgekit.exporters.litert import convert
 
-        module: Any = part.build(self._checkpoint) if part.build else None
-        if not hasattr(module, "state_dict"):
-            raise ExportFailed(
-                f"the part {part.name!r} ({part.kind}) is not a torch module; the litert exporter cannot write it."
-            )
-        return convert.from_torch(part, module)
+        return convert.from_torch(part, self._request.module(part, "litert"))
 
     def _write(self, part: Part, content: bytes, precision: str, feeds: Sequence[Feeds]) -> Artifact:
         from edgekit.exporters.litert import file as litert_file
@@ -164,8 +149,8 @@ class _Job:
     def _seal(self, part: Part, content: bytes, facts: dict[str, Any]) -> Artifact:
         """Write the file and its description, after our own reader has found it whole with every buffer inside."""
         _read(content, part)
-        (self._out / f"{part.name}.tflite").write_bytes(content)
-        (self._out / f"{part.name}.json").write_text(describe(part.inputs, part.outputs), encoding="utf-8")
+        (self._request.out / f"{part.name}.tflite").write_bytes(content)
+        (self._request.out / f"{part.name}.json").write_text(describe(part.inputs, part.outputs), encoding="utf-8")
         return Artifact(part.name, f"{part.name}.tflite", facts)
 
 

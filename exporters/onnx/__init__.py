@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 
 from edgekit.common import packed
 from edgekit.common.figures import count
 from edgekit.common.lazy import onnx
 from edgekit.common.memory import give_back
-from edgekit.core import Artifact, Checkpoint, Exporter, Facts, Feeds, Model, Part, Progress, Recipe
+from edgekit.core import Artifact, Facts, Feeds, Model, Part, Progress, Recipe
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.common import options
+from edgekit.exporters.common.writer import Request, Writer
 from edgekit.exporters.onnx import narrow
 from edgekit.quantization.plan import LayerPlan, Wish
 from edgekit.registry import find
@@ -55,7 +55,7 @@ WIDE = "static-16"
 _STORED = {"float", "weight-only"}
 
 
-class OnnxExporter(Exporter):
+class OnnxExporter(Writer):
     """See `edgekit.core.Exporter`. Options of a recipe:
 
     ``form``
@@ -91,43 +91,34 @@ class OnnxExporter(Exporter):
     distributions = ("torch", "onnx", "onnxscript", "onnxruntime", "safetensors", "numpy")
     doctor = "export to onnx"
     takes = ("onnx graph",)
+    rules = OPTIONS
 
-    def export(
-        self,
-        model: Model,
-        checkpoint: Checkpoint,
-        recipe: Recipe,
-        calibration: Mapping[str, Sequence[Feeds]],
-        out: Path,
-        work: Path,
-        progress: Progress,
-    ) -> list[Artifact]:
-        """Write ``PART.onnx`` for every part of `model` into `out`, or ``PART.onnx.gz`` where the recipe says how many
-        bits its weights may take (see `edgekit.core.Exporter.export`).
+    def write(self, request: Request) -> list[Artifact]:
+        """Write ``PART.onnx`` for every part of the model, or ``PART.onnx.gz`` where the recipe says how many bits its
+        weights may take.
 
         Raises:
             Unsupported: the precision is not one of `precisions`, or an option is not known.
             ExportFailed: a part cannot be traced, or the file is not what its precision says.
         """
-        self.check_recipe(model, recipe)
         self.require()
-        artifacts = []
-        for part in model.network.parts:
-            precision = "fp32" if model.network.precision else recipe.precision
-            read = partial(self._reference, part, checkpoint, precision, work, progress)
-            if model.network.precision:
-                artifacts.append(_copy_ready_model(model, part, read(), recipe, out))
+        artifacts, recipe = [], request.recipe
+        for part in request.parts:
+            ready = request.model.network.precision
+            precision = "fp32" if ready else recipe.precision
+            read = partial(self._reference, request, part, precision)
+            if ready:
+                artifacts.append(_copy_ready_model(request, part, read()))
                 continue
             float_part = not part.quantize or part.name in recipe.options.get("float_parts", ())
-            precision = "fp32" if float_part else recipe.precision
-            artifacts.append(self._write(part, read, precision, recipe, calibration.get(part.name, ()), out, progress))
+            artifacts.append(self._write(request, part, read, "fp32" if float_part else recipe.precision))
             gc.collect()  # a trace and a choice refer to themselves
             give_back()
         return artifacts
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
-        options.check(self, OPTIONS, model, recipe)
+        super().check_recipe(model, recipe)
         runtime = find("runtimes", recipe.runtime)
         if "time" in recipe.options and not isinstance(runtime, Onnxruntime):
             raise Unsupported(f"products are timed in onnxruntime, so the option 'time' is not for {recipe.runtime}.")
@@ -189,9 +180,7 @@ class OnnxExporter(Exporter):
             import onnxscript  # noqa: F401  torch imports it late; its absence must show now
             import torch  # noqa: F401
 
-    def _reference(
-        self, part: Part, checkpoint: Checkpoint, precision: str, work: Path, progress: Progress
-    ) -> onnx.ModelProto:
+    def _reference(self, request: Request, part: Part, precision: str) -> onnx.ModelProto:
         """The fp32 graph, made once an export however many recipes are tried: a ready graph as it is, but for what
         smaller forms are made of (see `rewriting.simpler`)."""
         from edgekit.exporters.onnx.graph import from_torch
@@ -199,12 +188,12 @@ class OnnxExporter(Exporter):
         from edgekit.exporters.onnx.rewriting.simpler import simplify_graph, without_needless
         from edgekit.runtimes.onnxruntime.reference import OnnxGraph
 
-        file, simple = work / f"{part.name}.fp32.onnx", work / f"{part.name}.simple.onnx"
+        file, simple = (request.work / f"{part.name}.{form}.onnx" for form in ("fp32", "simple"))
         if not file.exists():
             if part.build is None:
                 raise ExportFailed(f"the part {part.name!r} is not a torch graph; the onnx exporter cannot write it.")
-            progress(f"tracing {part.name}", 0, 0)
-            built = part.build(checkpoint)
+            request.progress(f"tracing {part.name}", 0, 0)
+            built = part.build(request.checkpoint)
             ready = built.model if isinstance(built, OnnxGraph) else None
             if ready is None:
                 traced = without_needless(from_torch(part, built))
@@ -221,25 +210,17 @@ class OnnxExporter(Exporter):
             give_back()
         return onnx.load(simple if simple.exists() and precision != "fp32" else file)
 
-    def _write(
-        self,
-        part: Part,
-        read: Callable[[], onnx.ModelProto],
-        precision: str,
-        recipe: Recipe,
-        feeds: Sequence[Feeds],
-        out: Path,
-        progress: Progress,
-    ) -> Artifact:
+    def _write(self, request: Request, part: Part, read: Callable[[], onnx.ModelProto], precision: str) -> Artifact:
         from edgekit.exporters.onnx import census, half
         from edgekit.exporters.onnx.graph import share
         from edgekit.exporters.onnx.rewriting import repairs, scalars
 
+        recipe, progress = request.recipe, request.progress
         ruled_out = repairs.ruled_out(recipe.runtime)
         choice: dict[str, LayerPlan] = {}
         calibrated: Facts = {}
         if precision == "int8":  # the float graph is let go of as soon as it has been rewritten
-            graph, choice, calibrated = self._int8(part, read(), recipe, feeds, progress)
+            graph, choice, calibrated = self._int8(part, read(), recipe, request.feeds(part), progress)
         else:
             graph = scalars.fold_scalars(read()) if SCALARS in ruled_out else read()
             graph = half.store_in_half(graph) if precision == "fp16" else graph
@@ -259,9 +240,9 @@ class OnnxExporter(Exporter):
         file = f"{part.name}.onnx"
         if precision == "int8" and recipe.option("bits", part.name):
             file += packed.SUFFIX
-            packed.pack(graph.SerializeToString(deterministic=True), out / file)
+            packed.pack(graph.SerializeToString(deterministic=True), request.out / file)
         else:
-            onnx.save(graph, out / file)
+            onnx.save(graph, request.out / file)
         return Artifact(part.name, file, facts)
 
     def _int8(
@@ -340,11 +321,12 @@ class OnnxExporter(Exporter):
         return graph, {**choice, **layers, **tables, **stored}, {}
 
 
-def _copy_ready_model(model: Model, part: Part, graph: onnx.ModelProto, recipe: Recipe, out: Path) -> Artifact:
+def _copy_ready_model(request: Request, part: Part, graph: onnx.ModelProto) -> Artifact:
     """A ready file that is quantized already, or holds its weights in half precision."""
     from edgekit.exporters.onnx import census
     from edgekit.exporters.onnx.rewriting import repairs
 
+    model, recipe = request.model, request.recipe
     held = model.network.precision
     if recipe.precision != held:
         raise Unsupported(
@@ -353,7 +335,7 @@ def _copy_ready_model(model: Model, part: Part, graph: onnx.ModelProto, recipe: 
         )
     repaired = repairs.repair(graph, repairs.ruled_out(recipe.runtime))
     told = "taken as it is" if repaired is graph else f"with repairs for {recipe.runtime}"
-    onnx.save(repaired, out / f"{part.name}.onnx")
+    onnx.save(repaired, request.out / f"{part.name}.onnx")
     facts = {**census.census(repaired), "compute": held, "layers": {}, "source": f"a ready .onnx, {told}"}
     return Artifact(part.name, f"{part.name}.onnx", facts)
 

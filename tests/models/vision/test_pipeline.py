@@ -183,7 +183,7 @@ def test_a_labels_file_that_cannot_be_used(tmp_path: Path, rows: list[tuple[str,
 def test_a_folder_without_labels(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     saved(tmp_path / "deep" / "a.PNG", "RGB", 0, format="PNG")
-    assert [(sample.name, sample.truth) for sample in samples(tmp_path, ["x"])] == [("a.PNG", None)]
+    assert [(sample.name, sample.truth) for sample in samples(tmp_path, ["x"])] == [("deep/a.PNG", None)]
     (tmp_path / "deep" / "a.PNG").unlink()
     with pytest.raises(BadInput, match="nor any picture"):
         samples(tmp_path, ["x"])

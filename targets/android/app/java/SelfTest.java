@@ -10,9 +10,7 @@ import java.util.Map;
  */
 public final class SelfTest {
     /** Calls that are compared, and the most values of an output that were kept. */
-    private static final int CALLS = 2;
-
-    private static final int KEPT = 2048;
+    private static final int CALLS = 2, KEPT = 2048;
 
     /** The errors that were measured. */
     public static final class Result {

@@ -7,8 +7,7 @@ public struct SelfTestReport: Sendable {
     /// Part to the largest distance that its precision, and what was measured at the export, explain.
     public let limits: [String: Double]
     /// The answer to the golden input, and what it should be.
-    public let answer: String
-    public let expected: String
+    public let answer, expected: String
 
     /// Whether every part is near enough. The answer may differ: other kernels round otherwise.
     public var passed: Bool { !errors.isEmpty && errors.allSatisfy { $1 <= limits[$0] ?? -1 } }

@@ -29,8 +29,7 @@ export async function selfTest(Loop, parts, description, golden, reference, watc
         const all = wanted.filter((output) => output.startsWith(`${name}/`));
         errors[name] = all.length ? Math.max(...all.map((one) => distance(seen[one], reference[one].data))) : Infinity;
     }
-    const { limits, answer: expected } = description;
-    const far = Object.entries(errors).filter(([part, error]) => !(error <= limits[part]));
+    const { limits, answer: expected } = description, far = Object.keys(errors).filter((part) => !(errors[part] <= limits[part]));
     // The answer may differ: kernels round otherwise on every processor.
     return { errors, limits, answer, expected, passed: far.length === 0 };
 }

@@ -11,7 +11,6 @@ from edgekit.formats.onnx.translation.operators import (  # noqa: F401
     ordering,
     padding,
     pooling,
-    products,
     quantization,
     recurrent,
     reductions,
