@@ -6,13 +6,13 @@ folder: links to the files that are data, and nothing else; no network, and no c
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from edgekit.common.documents import read_json
 from edgekit.core import Progress
 from edgekit.errors import BadInput, ExportFailed, MissingExtra, need
 from edgekit.formats import gguf
@@ -75,11 +75,7 @@ def _check(folder: Path) -> None:
             hint="Put the model's own beside the weights.",
         )
     for name in ("config.json", "tokenizer_config.json"):
-        file = folder / name
-        try:
-            content = json.loads(file.read_bytes()) if file.is_file() else {}
-        except (ValueError, RecursionError) as exc:
-            raise BadInput(f"{name} is not JSON: {exc}.") from exc
+        content = read_json(folder / name) if (folder / name).is_file() else {}
         if isinstance(content, dict) and "auto_map" in content:
             raise BadInput(f"{name} asks for Python code of its own (auto_map), which is never run.")
 

@@ -6,13 +6,12 @@ here; phonemes by other means than espeak-ng.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
-from edgekit.common.files import read_text
+from edgekit.common.documents import read_table
 from edgekit.core import Axis, Checkpoint, Facts, Identity, Model, Network, Part, Source, TensorSpec, Usage, Weights
 from edgekit.errors import BadInput
 from edgekit.models.vits.shapes import Shape
@@ -96,7 +95,7 @@ def _facts(checkpoint: Checkpoint, settings: Path, shape: Shape) -> Facts:
     """Raises BadInput for other weights, or for settings that are not such a voice's."""
     _networks().encoder(checkpoint, shape)
     try:
-        held = json.loads(read_text(settings, _LARGEST))
+        held = read_table(settings, _LARGEST)
         kind, speakers = held.get("phoneme_type", "espeak"), int(held.get("num_speakers", 1))
         alphabet, spoken = held["phoneme_id_map"], held["inference"]
         Alphabet(alphabet)
@@ -106,7 +105,7 @@ def _facts(checkpoint: Checkpoint, settings: Path, shape: Shape) -> Facts:
             noise=float(spoken["noise_scale"]),
             rhythm=float(spoken["noise_w"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError, RecursionError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as exc:
         raise BadInput(f"{settings.name} is not the settings of a Piper voice: {exc!r}.") from exc
     if kind != "espeak" or speakers != 1:
         raise BadInput(f"{settings.name} is of a voice with {speakers} speakers and phonemes by {kind!r}.")

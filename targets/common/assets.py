@@ -18,6 +18,7 @@ from msgspec import to_builtins
 
 from edgekit.common.arrays import read_arrays
 from edgekit.common.files import read_text
+from edgekit.common.images import picture_file
 from edgekit.common.lazy import NDArray, np
 from edgekit.common.packed import plain_name, unpack
 from edgekit.core import Bundle, Facts
@@ -118,10 +119,9 @@ def _input(bundle: Bundle) -> dict[str, NDArray[Any]]:
     file = bundle.path / bundle.manifest.golden.input
     with need("run", "Reading the golden input"):
         import soundfile
-        from PIL import Image
     try:
         if file.suffix == ".png":
-            with Image.open(file) as image:
+            with picture_file(file) as image:
                 return {"pixels": np.array(image.convert("RGB"), np.uint8)}
         if file.suffix == ".npz":
             held = read_arrays(file, f"the golden input {file.name}", _MOST)

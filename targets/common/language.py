@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgekit.common.documents import read_json
 from edgekit.core import Bundle, Facts
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats import gguf
@@ -76,9 +77,7 @@ def _grammars(options: Mapping[str, str]) -> dict[str, str]:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,60}", file.stem):
             raise BadInput(f"{file.stem!r} cannot name a schema: letters, digits, - and _, a letter first.")
         try:
-            made[file.stem] = grammar_of(json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, RecursionError, OSError) as exc:
-            raise BadInput(f"{file.name} is not JSON: {exc}.") from exc
+            made[file.stem] = grammar_of(read_json(file))
         except BadInput as exc:
             raise BadInput(f"{file.name}: {exc.message}", hint=exc.hint) from exc
     return made

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
+from edgekit.common.documents import read_json
 from edgekit.core import Facts
 
 
@@ -43,5 +43,5 @@ class Manifest(TypedDict):
 
 def read_manifest(bundle: Path) -> Manifest:
     """The manifest in a bundle's folder."""
-    manifest: Manifest = json.loads((bundle / "manifest.json").read_bytes())
+    manifest: Manifest = read_json(bundle / "manifest.json")
     return manifest

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgekit.common.documents import read_table
 from edgekit.core import Facts, fact_of
 from edgekit.errors import BadInput, Unsupported
 
@@ -118,10 +118,7 @@ def _frame(post_processor: Mapping[str, Any]) -> list[str]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    if file.stat().st_size > _MOST:
-        raise ValueError("it is too large")
-    rules: dict[str, Any] = json.loads(file.read_bytes())
-    return rules
+    return read_table(file, _MOST)
 
 
 def _pack_tokens(tokens: Sequence[bytes]) -> bytes:

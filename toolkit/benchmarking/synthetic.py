@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.common.files import cache_folder, hash_file, write_whole
+from edgekit.common.images import picture_file
 from edgekit.common.lazy import Image, np, soundfile
 from edgekit.core import Facts, is_synthetic
 from edgekit.errors import BadInput, Unsupported, need
@@ -81,7 +82,7 @@ def _sound(real: Path) -> bytes:
 
 def _picture(real: Path) -> bytes:
     """Every channel of every pixel by itself, as PNG."""
-    with Image.open(real) as picture:
+    with picture_file(real) as picture:
         wide, high = picture.size
     noise = np.random.default_rng(_SEED).integers(0, 256, (high, wide, 3), dtype=np.uint8)
     buffer = io.BytesIO()

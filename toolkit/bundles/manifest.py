@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgekit.common.documents import parse_json
 from edgekit.common.files import is_inside
 from edgekit.errors import BadInput, install_command
 
@@ -237,10 +238,7 @@ def decode(data: bytes) -> Manifest:
     Raises:
         BadInput: not JSON, of a newer schema, of other fields or types, with a name that leaves the bundle, or edited.
     """
-    try:
-        raw = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise BadInput(f"the manifest is not JSON: {exc}.", hint=_AGAIN) from exc
+    raw = parse_json(data, "the manifest", hint=_AGAIN)
     schema = raw.get("schema") if isinstance(raw, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise BadInput(
@@ -250,7 +248,7 @@ def decode(data: bytes) -> Manifest:
     try:
         manifest = msgspec.convert(raw, Manifest)
         written = encode(manifest)
-    except (msgspec.ValidationError, ValueError, RecursionError) as exc:
+    except ValueError as exc:
         raise BadInput(f"the manifest does not have the form of schema {SCHEMA}: {exc}.", hint=_AGAIN) from exc
     if manifest.schema < _OLDEST:
         raise BadInput(

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from edgekit.common.documents import read_json
 from edgekit.common.files import hash_file
 from edgekit.errors import BadInput, boundary
 
@@ -61,9 +62,9 @@ def _read(folder: Path) -> dict[str, str] | None:
     if not folder.is_dir() or file.is_symlink() or not file.is_file() or file.stat().st_size > _MOST:
         return None
     try:
-        known = json.loads(file.read_bytes())
+        known = read_json(file)
         return dict(known["files"]) if known["edgekit"] == "package" else None
-    except (ValueError, TypeError, LookupError, RecursionError):
+    except (BadInput, ValueError, TypeError, LookupError):
         return None
 
 

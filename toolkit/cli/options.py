@@ -29,12 +29,12 @@ _BINARY: dict[str, int] = {"": 1, "b": 1} | {
 
 def option(text: str) -> tuple[str, Any]:
     """Name and value of ``name=value``; the value is read as JSON if it is JSON ("true", "5", "[0]"), else as text."""
-    import json
+    from edgekit.common.documents import parse_json
 
     name, value = pair(text)
     try:
-        return name, json.loads(value)
-    except ValueError:
+        return name, parse_json(value, name)
+    except BadInput:
         return name, value
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch.nn.functional as F
     from numpy.typing import NDArray
     from onnx import numpy_helper
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw, ImageFont, ImageOps
 
     #: Arrays of float32, and of float64, of any shape.
     Floats = NDArray[np.float32]
@@ -47,8 +47,10 @@ else:
 
     np, torch, F = map(_Lazy, ("numpy", "torch", "torch.nn.functional"))
     onnx, numpy_helper, onnxruntime = map(_Lazy, ("onnx", "onnx.numpy_helper", "onnxruntime"))
-    Image, ImageDraw, ImageFont = map(_Lazy, ("PIL.Image", "PIL.ImageDraw", "PIL.ImageFont"))
+    Image, ImageDraw, ImageFont, ImageOps = (
+        _Lazy(f"PIL.{name}") for name in ("Image", "ImageDraw", "ImageFont", "ImageOps")
+    )
     ct, soundfile = map(_Lazy, ("coremltools", "soundfile"))
 
-__all__ = ["Doubles", "F", "Floats", "Image", "ImageDraw", "ImageFont", "NDArray"]
+__all__ = ["Doubles", "F", "Floats", "Image", "ImageDraw", "ImageFont", "ImageOps", "NDArray"]
 __all__ += ["ct", "np", "numpy_helper", "onnx", "onnxruntime", "soundfile", "torch"]

@@ -6,7 +6,6 @@ Computed in float32 and rounded to the base's dtype, in a copy of the base's fil
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.documents import parse_json, read_table
 from edgekit.common.files import hash_file
 from edgekit.common.lazy import NDArray, np
 from edgekit.errors import BadInput, Unsupported
@@ -88,11 +88,8 @@ def read_adapter(folder: Path) -> Adapter:
 
 
 def _settings(file: Path) -> Mapping[str, Any]:
-    try:
-        config = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as exc:
-        raise BadInput(f"{file.name} is not JSON: {exc}.") from exc
-    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+    config = read_table(file)
+    if config.get("peft_type") != "LORA":
         raise Unsupported(f"{file} describes no LoRA adapter; other kinds are not merged.")
     for name, values in _PLAIN.items():
         if config.get(name) not in values:
@@ -127,7 +124,7 @@ def _merge_file(file: Path, adapter: Adapter, left: dict[str, tuple[NDArray[Any]
     """Change the weights of a file in place, and take them from `left`."""
     data = np.memmap(file, dtype=np.uint8, mode="r+")  # sound: the checkpoint's reader has looked at its header
     length = int.from_bytes(data[:8].tobytes(), "little")
-    header = json.loads(data[8 : 8 + length].tobytes())
+    header = parse_json(data[8 : 8 + length].tobytes(), f"the header of {file.name}")
     for name in [name for name in header if name in left]:
         entry, (a, b) = header[name], left.pop(name)
         if [b.shape[0], a.shape[1]] != entry["shape"] or entry["dtype"] not in _DTYPES:

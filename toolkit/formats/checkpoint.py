@@ -5,13 +5,13 @@ Not here: the meaning of the tensors (the models know it), and formats that an e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.common.arrays import read_arrays
+from edgekit.common.documents import parse_json, read_table
 from edgekit.common.files import hash_file
 from edgekit.common.lazy import NDArray, np, torch
 from edgekit.core import Checkpoint
@@ -192,7 +192,7 @@ def _hugging_face(
 
 
 def _read_shards(folder: Path) -> Checkpoint:
-    where = _json(folder / _INDEX).get("weight_map")
+    where = read_table(folder / _INDEX).get("weight_map")
     if not isinstance(where, dict) or not where or not all(isinstance(name, str) for name in where.values()):
         raise BadInput(f"{_INDEX} has no weight_map.")
     names = sorted(set(where.values()))
@@ -222,7 +222,7 @@ def _safetensors(path: Path) -> dict[str, NDArray[Any]]:
         raise BadInput(f"{path.name} is not a sound safetensors file: {exc}.", hint="Fetch the file again.") from exc
     data = np.memmap(path, dtype=np.uint8, mode="r")
     length = int.from_bytes(data[:8].tobytes(), "little")
-    header = json.loads(data[8 : 8 + length].tobytes())
+    header = parse_json(data[8 : 8 + length].tobytes(), f"the header of {path.name}")
     header.pop("__metadata__", None)
     return {name: _tensor(path, data, 8 + length, name, entry) for name, entry in header.items()}
 
@@ -325,14 +325,4 @@ def _config(folder: Path, files: dict[str, str]) -> dict[str, Any]:
     if not path.is_file():
         raise BadInput(f"there is no config.json beside the weights in {str(folder)!r}.", hint=_ACCEPTED)
     files[path.name] = hash_file(path)
-    return _json(path)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as exc:
-        raise BadInput(f"{path.name} is not JSON: {exc}.") from exc
-    if not isinstance(content, dict):
-        raise BadInput(f"{path.name} holds no JSON object.")
-    return content
+    return read_table(path)

@@ -5,11 +5,13 @@ Files have a record of name, dtype and shape for each tensor; packages that hold
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from edgekit.core import TensorSpec
+from edgekit.errors import BadInput
 
 #: Names, dtypes and shapes of inputs and outputs, in the file's order.
 Specs = tuple[Sequence[TensorSpec], Sequence[TensorSpec]]
@@ -33,6 +35,15 @@ def parse_specs(facts: Mapping[str, Any]) -> tuple[tuple[TensorSpec, ...], tuple
     """Inputs and outputs of records or of rows. Raises ValueError, KeyError or TypeError for anything else."""
     inputs, outputs = (tuple(map(_spec, facts[side])) for side in _SIDES)
     return inputs, outputs
+
+
+@contextlib.contextmanager
+def refuse_damage(message: str) -> Iterator[None]:
+    """Raises BadInput with this message where a description that is read in the block lacks what it needs."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as exc:
+        raise BadInput(message, hint="Export it again.") from exc
 
 
 def _spec(entry: Any) -> TensorSpec:

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgekit.bundles import manifest
 from edgekit.bundles.opened import load, makers
+from edgekit.common.documents import read_json
 from edgekit.common.figures import count
 from edgekit.common.files import describe_content
 from edgekit.core import Bundle, Evidence, Model, Progress, Sample
@@ -144,8 +145,8 @@ def measure_agreement(bundle: Bundle, tell: Progress, where: str | Path | None =
     predictor = load(bundle.path, hashes=False)
     found: list[positions.Positions] = []
     with _refuse_damage(kept.answers):
-        reference = json.loads((bundle.path / kept.answers).read_bytes())
-        expected = json.loads((bundle.path / kept.positions).read_bytes()) if kept.positions else ()
+        reference = read_json(bundle.path / kept.answers)
+        expected = read_json(bundle.path / kept.positions) if kept.positions else ()
         if kept.positions and len(expected) != len(judged):
             raise ValueError(f"{kept.positions} is of {len(expected)} samples, not of {len(judged)}")
 
@@ -172,7 +173,7 @@ def _refuse_damage(name: str) -> Iterator[None]:
     """Raises BadInput where what a bundle keeps in the file `name` is of another kind."""
     try:
         yield
-    except (ValueError, TypeError, LookupError) as exc:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as exc:
         raise BadInput(f"{name} does not hold answers of this task: {exc}.") from exc
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgekit.common.documents import read_json
 from edgekit.common.figures import figure
 from edgekit.errors import BadInput
 
@@ -82,9 +83,9 @@ def load(folder: Path) -> tuple[str, list[Point]] | None:
     if not file.is_file():
         return None
     try:
-        facts = msgspec.json.decode(file.read_bytes())
+        facts = read_json(file)
         return str(facts["chosen"]), msgspec.convert(facts["points"], list[Point])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, TypeError) as exc:
+    except (msgspec.MsgspecError, KeyError, TypeError) as exc:
         raise BadInput(f"{file} is no frontier of edgekit's: {exc}.") from exc
 
 

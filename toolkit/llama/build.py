@@ -154,20 +154,19 @@ def _download(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     requirement = f"llama-cpp-python=={library.VERSION}"
+    # pip runs the package's own code to learn its name. With a hash it looks at the whole file before.
+    (folder / "pinned.txt").write_text(f"{requirement} --hash=sha256:{library.SDIST}\n", encoding="utf-8")
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--no-binary", "llama-cpp-python"]
-    command += ["--quiet", "--disable-pip-version-check", "--no-input", "--dest", str(folder), requirement]
+    command += ["--quiet", "--disable-pip-version-check", "--no-input", "--dest", str(folder)]
+    command += ["--require-hashes", "--requirement", str(folder / "pinned.txt")]
     # Without this pip would configure CMake only to learn the package's name.
     done = subprocess.run(command, env={**os.environ, "SKBUILD_WHEEL_CMAKE": "false"}, capture_output=True, text=True)
     archives = list(folder.glob("*.tar.gz"))
+    if "DO NOT MATCH THE HASHES" in done.stderr:
+        raise FetchFailed(f"the source of {requirement} is not the pinned file, of sha256 {library.SDIST[:12]}...")
     if done.returncode or len(archives) != 1:
         reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
         raise FetchFailed(f"pip could not download the source of {requirement}: {reason}")
-    with archives[0].open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != library.SDIST:
-        raise FetchFailed(
-            f"{archives[0].name} is not the pinned file: sha256 {digest[:12]}..., not {library.SDIST[:12]}..."
-        )
     return archives[0]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from edgekit.common.documents import parse_json
 from edgekit.common.files import write_whole
 from edgekit.core import Report
 from edgekit.errors import BadInput, boundary, install_command
@@ -65,7 +66,7 @@ def schema_of(data: bytes, where: str, newest: int = SCHEMA) -> int:
     Raises:
         BadInput: it names no schema, or a schema that this edgekit does not read.
     """
-    head = decode_json(data, Any, where)
+    head = decode_json(data, None, where)
     number = head.get("schema") if isinstance(head, Mapping) else None
     if not isinstance(number, int) or isinstance(number, bool):
         raise BadInput(f"{where} is not an edgekit report: it names no schema.")
@@ -101,12 +102,7 @@ def decode_json(data: bytes, kind: Any, where: str) -> Any:
     Raises:
         BadInput: it is not.
     """
-    try:
-        return msgspec.json.decode(data, type=kind, strict=True)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
-        raise BadInput(
-            f"{where} is not a readable report: {exc}.", hint="Make it again with: edgekit bench BUNDLE --out FILE"
-        ) from exc
+    return parse_json(data, where, kind, "Make it again with: edgekit bench BUNDLE --out FILE")
 
 
 def check(report: Report, where: str) -> None:

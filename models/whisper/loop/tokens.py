@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from edgekit.common.documents import parse_json
 from edgekit.core import Facts
 from edgekit.errors import BadInput, need
 from edgekit.models.whisper.loop.vocabulary import Vocabulary
@@ -137,7 +138,7 @@ def _whole(text: str) -> str:
     Converters that took it for the heading of merges.txt left it out. Then " the" becomes tokens that the network has
     never seen in front of a word.
     """
-    facts = json.loads(text)
+    facts = parse_json(text, "tokenizer.json")
     merges, vocabulary = facts["model"]["merges"], facts["model"]["vocab"]
     pairs = not merges or isinstance(merges[0], list)
     first: Any = ["Ġ", "t"] if pairs else "Ġ t"

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from edgekit.common.documents import read_json
 from edgekit.common.lazy import np
 from edgekit.common.memory import give_back
 from edgekit.errors import BadInput
@@ -43,10 +44,7 @@ class Vocabulary:
     """
 
     def __init__(self, file: Path) -> None:
-        try:
-            held = msgspec.json.decode(file.read_bytes(), type=_File)
-        except (msgspec.DecodeError, OSError) as exc:
-            raise BadInput(f"{file.name} is not a tokenizer that can be read: {exc}.") from exc
+        held: _File = read_json(file, kind=_File)
         if held.decoder.get("type") != "ByteLevel":
             raise BadInput(f"{file.name} is not the tokenizer of a Whisper: it is no byte-level BPE.")
         names = {**held.model.vocab, **{token.content: token.id for token in held.added_tokens}}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -31,6 +33,11 @@ def folder(tmp_path: Path) -> Path:
     (place / "empty.js").touch()
     (tmp_path / "secret.txt").write_text("secret")
     (place / "way-out").symlink_to(tmp_path)
+    (place / ".env").write_text("secret")
+    (place / "model" / ".git").mkdir()
+    (place / "model" / ".git" / "config").write_text("secret")
+    (place / "plain").symlink_to(place / ".env")
+    os.mkfifo(place / "pipe")
     return place
 
 
@@ -39,9 +46,11 @@ def asking(folder: Path, *, isolated: bool = True) -> Iterator[HTTPConnection]:
     with server(folder, isolated=isolated) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
         connection = HTTPConnection("127.0.0.1", serving.server_address[1], timeout=10)
-        yield connection
-        connection.close()
-        serving.shutdown()
+        try:
+            yield connection
+        finally:
+            connection.close()
+            serving.shutdown()
 
 
 def get(connection: HTTPConnection, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:
@@ -115,6 +124,11 @@ def test_a_file_that_has_not_changed_is_not_sent_again(folder: Path) -> None:
         "/model",
         "/model/",
         "/missing",
+        "/.env",
+        "/%2eenv",
+        "/model/.git/config",
+        "/plain",
+        "/pipe",
         "/%00",
         "/" + "x" * 5000,
     ],
@@ -124,6 +138,66 @@ def test_what_nobody_gets(folder: Path, path: str) -> None:
         answer, body = get(connection, path)
         assert answer.status == 404
         assert b"secret" not in body and b"network.onnx" not in body
+
+
+@pytest.mark.parametrize(
+    ("named", "status"),
+    [
+        *((name, 200) for name in ("localhost", "LOCALHOST:80", "localhost.", "127.0.0.1", "127.0.0.1:9")),
+        *((name, 200) for name in ("[::1]", "[::1]:8000")),
+        *((name, 421) for name in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "me@localhost")),
+        *((name, 421) for name in ("", "0.0.0.0", "192.168.1.9", "[::1", "localhost evil.example")),
+    ],
+)  # fmt: skip
+def test_a_page_elsewhere_cannot_lead_its_own_name_here(folder: Path, named: str, status: int) -> None:
+    with asking(folder) as connection:
+        answer, body = get(connection, "/", Host=named)
+        assert (answer.status, body == b"<!doctype html>") == (status, status == 200)
+
+
+@pytest.mark.parametrize("heads", [b"", b"Host: localhost\r\nHost: evil.example\r\n"])
+def test_a_request_names_one_host(folder: Path, heads: bytes) -> None:
+    with server(folder) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        with socket.create_connection(serving.server_address[:2], timeout=10) as line:
+            line.sendall(b"GET / HTTP/1.1\r\n" + heads + b"\r\n")
+            assert line.recv(1000).startswith(b"HTTP/1.1 400 ")
+        serving.shutdown()
+
+
+def test_the_name_that_was_asked_for_is_its_own(folder: Path) -> None:
+    name = socket.gethostname()
+    try:
+        serving = server(folder, name)
+    except BadInput:
+        pytest.skip("this machine's name leads nowhere")
+    with serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        connection = HTTPConnection(*serving.server_address[:2], timeout=10)
+        assert get(connection, "/", Host=f"{name.upper()}:1")[0].status == 200
+        assert get(connection, "/", Host=str(serving.server_address[0]))[0].status == 200
+        assert get(connection, "/", Host="evil.example")[0].status == 421
+        connection.close()
+        serving.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [("bytes=0-", 200), ("bytes=5-9", 416), ("bytes=-5", 200), ("bytes=9-5", 416)]
+)
+def test_a_part_of_an_empty_file(folder: Path, asked: str, status: int, capfd: pytest.CaptureFixture[str]) -> None:
+    with asking(folder) as connection:
+        answer, body = get(connection, "/empty.js", Range=asked)
+        assert (answer.status, body) == (status, b"")
+        assert get(connection, "/")[0].status == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_a_file_that_cannot_be_read(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder / "ort.wasm").chmod(0)
+    with asking(folder) as connection:
+        readable = os.access(folder / "ort.wasm", os.R_OK)  # root reads everything
+        assert get(connection, "/ort.wasm")[0].status == (200 if readable else 404)
+    assert capfd.readouterr().err == ""
 
 
 def test_no_folder_and_no_port(folder: Path) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgekit.common.documents import parse_json
 from edgekit.errors import BadInput
 
 #: Number of a dtype in the file -> its name and bytes.
@@ -98,10 +98,10 @@ def _read(path: Path, file: zipfile.ZipFile) -> Archive:
     version = content("archive_version", 16).decode() if "archive_version" in names else "0"
     tables = []
     for folder, prefix in (("weights", "weight_"), ("constants", "tensor_")):
-        config = json.loads(content(f"data/{folder}/model_{folder}_config.json"))
+        config = parse_json(content(f"data/{folder}/model_{folder}_config.json"), f"{path.name}, {folder}")
         within = {name: sizes[f"{root}/{name}"] for name in names if name.startswith(f"data/{folder}/{prefix}")}
         tables.append({name: _payload(folder, name, entry, within) for name, entry in config["config"].items()})
-    return Archive(path, root, version, json.loads(content(_PROGRAM)), *tables)
+    return Archive(path, root, version, parse_json(content(_PROGRAM), f"{path.name}, {_PROGRAM}"), *tables)
 
 
 def _sizes(path: Path, file: zipfile.ZipFile) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from edgekit.common.documents import parse_json
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.pt2 import archive, expressions, fields, operators
@@ -265,9 +265,9 @@ def _labels(module: Mapping[str, Any], count: int) -> list[str]:
     fallback = ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
     try:
         calls = [call for call in module["module_call_graph"] if call["fqn"] == ""]
-        tree = json.loads(calls[0]["signature"]["out_spec"])[1]
+        tree = parse_json(calls[0]["signature"]["out_spec"], "out_spec")[1]
         paths = list(_leaves(tree, (), module.get("treespec_namedtuple_fields") or {}, 0))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+    except (BadInput, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return fallback
     labels = ["_".join(path) if any(not step.isdigit() for step in path) else "" for path in paths]
     labels = [label or fallback[i] for i, label in enumerate(labels[:count])]
@@ -284,9 +284,9 @@ def _leaves(tree: Any, path: tuple[str, ...], tuples: Mapping[str, Any], depth: 
         return
     keys = [str(i) for i in range(len(children))]
     if tree["type"] in ("builtins.dict", "collections.OrderedDict"):
-        keys = [str(key) for key in json.loads(tree["context"])]
+        keys = [str(key) for key in parse_json(tree["context"], "a tree")]
     elif tree["type"] == "collections.namedtuple":
-        keys = [str(key) for key in tuples[json.loads(tree["context"])]["field_names"]]
+        keys = [str(key) for key in tuples[parse_json(tree["context"], "a tree")]["field_names"]]
     for key, child in zip(keys, children, strict=True):
         yield from _leaves(child, (*path, key), tuples, depth + 1)
 

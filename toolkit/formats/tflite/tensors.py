@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgekit.common.documents import read_json
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
-from edgekit.formats.descriptions import Specs, parse_specs, records_of
+from edgekit.formats.descriptions import Specs, parse_specs, records_of, refuse_damage
 from edgekit.formats.tflite.reader import Subgraph, Tensor
 
 
@@ -28,10 +29,8 @@ def read_specs(file: Path) -> Specs | None:
     file = file.with_suffix(".json")
     if not file.exists():
         return None
-    try:
-        return parse_specs(json.loads(file.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise BadInput(f"{file.name}, the description of a part, cannot be read.", hint="Export it again.") from exc
+    with refuse_damage(f"{file.name}, the description of a part, cannot be read."):
+        return parse_specs(read_json(file))
 
 
 class Side(NamedTuple):

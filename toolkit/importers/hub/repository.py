@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.bundles import manifest
+from edgekit.common.documents import parse_json, read_json
 from edgekit.core import Progress, Source
 from edgekit.errors import BadInput, FetchFailed
 from edgekit.sources import fetch, user_source
@@ -153,16 +153,6 @@ def _safetensors(names: set[str], source: str) -> list[str]:
     raise BadInput(f"{source} has no weights: neither model.safetensors nor {_INDEX}.")
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file from outside. Raises BadInput: too large, or not JSON."""
-    if path.stat().st_size > _MOST:
-        raise BadInput(f"{path.name} has {path.stat().st_size} bytes; no settings need so many.")
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as exc:
-        raise BadInput(f"{path.name} is not JSON: {exc}.") from exc
-
-
 def read_header(name: str, where: str) -> Mapping[str, Any]:
     """The header of a safetensors file at a path or an ``hf://`` piece.
 
@@ -172,10 +162,7 @@ def read_header(name: str, where: str) -> Mapping[str, Any]:
     size = int.from_bytes(_begin(where, 8), "little")
     if not 2 <= size <= _MOST_HEADER:
         raise BadInput(f"{name} is not a sound safetensors file: its header cannot have {size} bytes.")
-    try:
-        header = json.loads(_begin(where, 8 + size)[8:])
-    except (ValueError, RecursionError) as exc:
-        raise BadInput(f"{name} is not a sound safetensors file: its header is not JSON.") from exc
+    header = parse_json(_begin(where, 8 + size)[8:], f"the header of {name}")
     if not isinstance(header, dict):
         raise BadInput(f"{name} is not a sound safetensors file: its header is not a table.")
     return header

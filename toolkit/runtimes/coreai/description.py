@@ -9,9 +9,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgekit.common.documents import parse_json, read_json
 from edgekit.core import TensorSpec
-from edgekit.errors import BadInput
-from edgekit.formats.descriptions import parse_specs, rows_of
+from edgekit.formats.descriptions import parse_specs, refuse_damage, rows_of
 
 #: Key of the asset's own metadata.
 KEY = "org.edgekit.part"
@@ -27,10 +27,8 @@ def describe(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str
 def read_specs(file: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     """Inputs and outputs of the asset `file`. Raises BadInput: it is no asset, or none that edgekit wrote."""
     told = file / "metadata.json"
-    try:
-        if told.is_symlink() or told.stat().st_size > _MOST:
+    with refuse_damage(f"{file.name} does not say what its inputs are: edgekit did not make it."):
+        if told.is_symlink():
             raise ValueError(told.name)
-        custom = json.loads(told.read_bytes())["creatorDefinedMetadata"]
-        return parse_specs(json.loads(custom[KEY]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
-        raise BadInput(f"{file.name} does not say what its inputs are: edgekit did not make it.") from exc
+        custom = read_json(told, _MOST)["creatorDefinedMetadata"]
+        return parse_specs(parse_json(custom[KEY], told.name))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.documents import parse_json
 from edgekit.common.lazy import NDArray, ct, np, torch
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, Unsupported
-from edgekit.formats.descriptions import parse_specs
+from edgekit.formats.descriptions import parse_specs, refuse_damage
 from edgekit.runtimes.common.feeds import checked_feeds, first_line
 from edgekit.runtimes.coreml.interpreter import program
 from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD
@@ -26,13 +26,11 @@ class _Runner(Runner):
     _sizes: dict[str, tuple[int, ...]]
 
     def _take(self, file: Path, model: Any) -> None:
-        try:
-            told = json.loads(model.user_defined_metadata[DESCRIPTION])
+        with refuse_damage(f"{file.name} does not say what its inputs are: edgekit did not make it."):
+            told = parse_json(model.user_defined_metadata[DESCRIPTION], file.name)
             self.inputs, self.outputs = parse_specs(told)
             sizes = told.get("sizes", {})
             self._sizes = {str(axis): tuple(int(size) for size in given) for axis, given in sizes.items()}
-        except (KeyError, ValueError, TypeError, AttributeError) as exc:
-            raise BadInput(f"{file.name} does not say what its inputs are: edgekit did not make it.") from exc
 
     def _validate_feeds(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         given = checked_feeds("Core ML", self.inputs, feeds)

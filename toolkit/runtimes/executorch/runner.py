@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.documents import read_json
 from edgekit.common.lazy import NDArray
 from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, CannotRun, need
-from edgekit.formats.descriptions import parse_specs, records_of
+from edgekit.formats.descriptions import parse_specs, records_of, refuse_damage
 from edgekit.formats.executorch import arguments, reader
 from edgekit.runtimes.common.feeds import checked_feeds, first_line
 
@@ -55,11 +56,9 @@ def load(file: Path, threads: int) -> ExecutorchRunner:
 
 
 def _read_description(file: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], dict[str, int], str]:
-    try:
-        facts = json.loads(file.read_bytes())
+    with refuse_damage(f"{file.name}, the description of a part, cannot be read."):
+        facts = read_json(file)
         return *parse_specs(facts), {str(name): int(size) for name, size in facts["most"].items()}, str(facts["sha256"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise BadInput(f"{file.name}, the description of a part, cannot be read.", hint=_RETRY) from exc
 
 
 class _Pool:

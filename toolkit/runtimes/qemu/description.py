@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.common.documents import parse_json
 from edgekit.core import TensorSpec
-from edgekit.errors import BadInput
-from edgekit.formats.descriptions import parse_specs, records_of
+from edgekit.formats.descriptions import parse_specs, records_of, refuse_damage
 
 
 def description_of(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
@@ -17,14 +17,12 @@ def description_of(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
     Raises:
         BadInput: it is not there or not readable.
     """
-    try:
-        facts: dict[str, Any] = json.loads(files[f"{name}.json"])
+    with refuse_damage(f"{name}.c has no readable description beside it."):
+        facts: dict[str, Any] = parse_json(files[f"{name}.json"], f"{name}.json")
         parse_specs(facts)
-        if isinstance(facts["kind"], str) and isinstance(facts["sources"], list):
-            return facts
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass
-    raise BadInput(f"{name}.c has no readable description beside it.", hint="Export it again.")
+        if not isinstance(facts["kind"], str) or not isinstance(facts["sources"], list):
+            raise ValueError(name)
+        return facts
 
 
 def describe(

@@ -15,10 +15,12 @@ from typing import Any
 
 import msgspec
 
+from edgekit.common.documents import read_json
 from edgekit.common.files import is_inside
 from edgekit.common.lazy import NDArray, onnx
 from edgekit.core import Board, Feeds, Runner
 from edgekit.errors import BadInput, CannotRun, need
+from edgekit.formats.descriptions import refuse_damage
 from edgekit.runtimes.common.feeds import checked_feeds
 from edgekit.runtimes.common.process import Process
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
@@ -90,12 +92,10 @@ def load(file: Path, threads: int) -> Runner:
 
 
 def _read_description(description: Path, file: Path) -> Compiled:
-    try:
-        facts = json.loads(description.read_bytes())
+    with refuse_damage(f"{description.name}, the description of a part, cannot be read."):
+        facts = read_json(description)
         made_by = str(facts[PACKAGE])
         compiled = msgspec.convert(facts, Compiled)
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise BadInput(f"{description.name}, the description of a part, cannot be read.", hint=_AGAIN) from exc
     if made_by != version(PACKAGE):
         raise CannotRun(
             f"{file.name} was compiled by {PACKAGE} {made_by}, and {version(PACKAGE)} is installed.", hint=_AGAIN

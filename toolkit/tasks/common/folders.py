@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.documents import parse_json
 from edgekit.common.files import read_text
 from edgekit.core import Sample
 from edgekit.errors import BadInput
@@ -54,8 +54,8 @@ def json_lines(file: Path, read: Callable[[Any], Any], expected: str) -> Iterato
         if line.strip():
             where = f"{file}, line {number}"
             try:
-                made = read(json.loads(line))
-            except (ValueError, KeyError, TypeError, RecursionError, BadInput) as exc:
+                made = read(parse_json(line, where))
+            except (ValueError, KeyError, TypeError, OverflowError, BadInput) as exc:
                 raise BadInput(f"{where}: expected {expected}.") from exc
             yield where, made
 

@@ -6,21 +6,14 @@ converted without a profile, transparency dropped); unusable images raise BadInp
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
-from edgekit.common.files import need_file
-from edgekit.common.lazy import Image, NDArray, np
-from edgekit.errors import BadInput, need
+from edgekit.common.images import FORMATS, picture_file
+from edgekit.common.lazy import Image, ImageOps, NDArray, np
+from edgekit.errors import BadInput
 
-#: Most decoded pixels: 20,000 x 20,000 would need 1.2 GB of RAM.
-MOST_PIXELS = 200_000_000
-#: Of a larger picture, most pixels for each byte of its file: no kind of file holds so much in so little.
-_LARGE, _DENSEST = 1 << 24, 10_000
-
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".tif", ".tiff")
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -30,40 +23,12 @@ def open_image(path: str | Path) -> tuple[Any, list[str]]:
     Raises:
         BadInput: not an image, damaged, too large, or without pixels. MissingExtra: Pillow is absent.
     """
-    with need("run", "Reading images"):
-        from PIL import Image, ImageOps, UnidentifiedImageError
-    path = Path(path)
-    need_file(path, "image file")
     notes: list[str] = []
-    try:
-        # Pillow only warns of decompression bombs; here the limit is an error.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                _check_size(path, image)
-                if getattr(image, "n_frames", 1) > 1:
-                    notes.append(f"has {image.n_frames} frames; only the first is used")
-                image.load()
-                return _rgb(ImageOps.exif_transpose(image), notes), notes
-    except UnidentifiedImageError as exc:
-        raise BadInput(f"{path.name} is not an image of a kind that can be read.", hint=f"Kinds: {_kinds()}.") from exc
-    except Image.DecompressionBombError as exc:
-        raise BadInput(f"{path.name} has too many pixels: {exc}.") from exc
-    except BadInput:
-        raise
-    except Exception as exc:  # Pillow's decoders raise many unrelated types over a damaged file
-        raise BadInput(f"{path.name} is damaged: {exc}.", hint="Open it in an image viewer and save it again.") from exc
-
-
-def _check_size(path: Path, image: Any) -> None:
-    width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise BadInput(
-            f"{path.name} has {width} x {height} pixels; at most {MOST_PIXELS // 10**6} million are read.",
-            hint="Make it smaller first.",
-        )
-    if width * height > max(_LARGE, _DENSEST * path.stat().st_size):
-        raise BadInput(f"{path.name} says that it has {width} x {height} pixels, in {path.stat().st_size} bytes.")
+    with picture_file(Path(path)) as image:
+        if getattr(image, "n_frames", 1) > 1:
+            notes.append(f"has {image.n_frames} frames; only the first is used")
+        image.load()
+        return _rgb(ImageOps.exif_transpose(image), notes), notes
 
 
 def _rgb(image: Any, notes: list[str]) -> Any:
@@ -181,8 +146,4 @@ def _filter(kind: str) -> Any:
 
 def images_below(folder: Path) -> list[Path]:
     """Every image file in `folder` and its subfolders, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
-
-
-def _kinds() -> str:
-    return ", ".join(suffix[1:] for suffix in _SUFFIXES)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in FORMATS and path.is_file())

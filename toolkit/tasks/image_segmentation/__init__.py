@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.images import picture_file
 from edgekit.common.lazy import NDArray, np
 from edgekit.core import Agreement, Evaluation, Prediction, Sample, Task
 from edgekit.errors import BadInput
@@ -34,17 +35,12 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
 
 
 def _mask(file: Path, picture: Path, classes: int) -> NDArray[np.uint8]:
-    from PIL import Image, UnidentifiedImageError
-
     if not file.is_file():
         raise BadInput(f"there is no mask {file.name} in {_MASKS}/ for {picture.name}.")
-    try:
-        with Image.open(file) as image:
-            if image.mode not in _MODES:
-                raise BadInput(f"the mask {file.name} is no picture of class numbers, but of mode {image.mode}.")
-            mask = np.asarray(image, np.uint8)
-    except (UnidentifiedImageError, OSError, ValueError) as exc:
-        raise BadInput(f"the mask {file.name} cannot be read: {exc}.") from exc
+    with picture_file(file) as image:
+        if image.mode not in _MODES:
+            raise BadInput(f"the mask {file.name} is no picture of class numbers, but of mode {image.mode}.")
+        mask = np.asarray(image, np.uint8)
     size: Any = open_image(picture)[0].size
     if mask.shape != (size[1], size[0]):
         raise BadInput(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.documents import parse_json
 from edgekit.common.files import read_text
 from edgekit.core import Facts, Sample
 from edgekit.errors import BadInput
@@ -57,8 +58,9 @@ def questions(path: Path) -> list[Sample]:
         if line.strip():
             try:
                 question, truth = _question(line)
-            except (ValueError, RecursionError) as exc:
-                raise BadInput(f"{path.name}, line {number}: {exc}.", hint=f"A line is {_FORMS}") from exc
+            except (ValueError, BadInput) as exc:
+                why = f"{path.name}, line {number}: {str(exc).rstrip('.')}."
+                raise BadInput(why, hint=f"A line is {_FORMS}") from exc
             samples.append(Sample(question, truth, f"{path.name}, line {number}"))
     if not samples:
         raise BadInput(f"{path} holds no question.", hint=f"A line is {_FORMS}")
@@ -67,10 +69,7 @@ def questions(path: Path) -> list[Sample]:
 
 def _question(line: str) -> tuple[Question, Any]:
     """A line's question and its truth. Raises ValueError, which says what is wrong."""
-    try:
-        entry = json.loads(line)
-    except ValueError as exc:
-        raise ValueError(f"it is not JSON: {exc}") from exc
+    entry = parse_json(line, "it")
     if not isinstance(entry, dict):
         raise ValueError("it is no JSON object")
     if unknown := sorted(entry.keys() - _NAMES):
@@ -145,8 +144,8 @@ def _json(text: str) -> Any:
     """What an answer in JSON says, without the fence of Markdown that models like to put around it."""
     bare = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
     try:
-        return json.loads(bare)
-    except (ValueError, RecursionError):
+        return parse_json(bare, "an answer")
+    except BadInput:
         return None
 
 

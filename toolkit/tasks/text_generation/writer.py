@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.common.files import read_text
+from edgekit.common.documents import read_json
 from edgekit.common.lazy import np
 from edgekit.core import Facts, Json, Prediction, Predictor, fact_of
 from edgekit.core.options import check_names, truth
@@ -276,10 +276,7 @@ def schema_of(schema: Facts | str | Path | None) -> Facts | None:
     path = Path(str(schema))
     if not path.is_file():
         raise BadInput(f"there is no file {str(path)!r} with a schema.", hint="Such as --schema answer.json")
-    try:
-        read = json.loads(read_text(path, _LARGEST))
-    except (ValueError, RecursionError) as exc:
-        raise BadInput(f"{path.name} is not JSON: {exc}.") from exc
+    read = read_json(path, _LARGEST)
     if not isinstance(read, dict):
         raise BadInput(f"{path.name} holds no JSON schema, which is an object.")
     return read

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from edgekit.common.documents import read_table
 from edgekit.core import Facts
 from edgekit.errors import BadInput, EdgekitError, MissingExtra, Unsupported
 
@@ -145,12 +146,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _answer(scratch: Path) -> dict[str, Any]:
     path = scratch / "answer.json"
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > _MOST_ANSWER:
-            return {}
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return {} if path.is_symlink() else read_table(path, _MOST_ANSWER)
+    except (OSError, BadInput):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _stage(request: Request) -> str:

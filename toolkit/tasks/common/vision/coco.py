@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from edgekit.common.documents import read_json
 from edgekit.common.files import is_inside
 from edgekit.core import Sample
 from edgekit.errors import BadInput
@@ -111,12 +112,8 @@ def box_of(annotation: Annotation) -> list[float]:
 
 
 def _read(file: Path) -> _Content:
-    if file.stat().st_size > _LARGEST:
-        raise BadInput(f"{file} is too large for annotations.")
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=_Content)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
-        raise BadInput(f"{file} is not of COCO's form: {exc}.", hint="See docs/data.md.") from exc
+    content: _Content = read_json(file, _LARGEST, _Content, "COCO's form: see docs/data.md.")
+    return content
 
 
 def _unknown(what: str, name: str, labels: Sequence[str]) -> BadInput:
