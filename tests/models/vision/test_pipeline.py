@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgekit.common import package_data
+from edgekit.common import images, package_data
 from edgekit.core import Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
@@ -89,7 +89,7 @@ def test_extreme_sizes(tmp_path: Path, classifier: pipeline.Classifier, size: tu
 
 
 def test_more_pixels_than_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "MOST_PIXELS", 1000)
+    monkeypatch.setattr(images, "MOST_PIXELS", 1000)
     with pytest.raises(BadInput, match="40 x 30 pixels"):
         pictures.open_image(saved(tmp_path / "a.png", "RGB", 0))
 

@@ -60,12 +60,13 @@ def build_wheel(*given):
             entry = tarfile.TarInfo(f"{name}/{file}")
             entry.size = len(text)
             tar.addfile(entry, io.BytesIO(text.encode()))
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     if pinned:
         monkeypatch.setattr(library, "SDIST", hashlib.sha256(archive.read_bytes()).hexdigest())
-        assert build._download(tmp_path / "download").name == archive.name
+        assert (build.source() / "PKG-INFO").is_file()
     else:
         with pytest.raises(FetchFailed, match="is not the pinned file, of sha256 832db0699007"):
-            build._download(tmp_path / "download")
+            build.source()
     assert ran.exists() == pinned

@@ -123,7 +123,7 @@ def one(**changes: Any) -> list[dict[str, Any]]:
         ({"threads": 0}, "0 threads"),
         ({"fidelity": "guessed"}, "guessed"),
         ({"measurements": one(values=[[-1.0]])}, "-1.0"),
-        ({"measurements": one(values=[[float("nan")]])}, "not a readable report"),
+        ({"measurements": one(values=[[float("nan")]])}, "not JSON that can be read"),
         ({"measurements": one(values=[[None]])}, "float"),
         ({"measurements": one(values=[["1"]])}, "float"),
         ({"measurements": one(values=[[]])}, "no values"),

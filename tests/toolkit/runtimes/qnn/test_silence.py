@@ -203,7 +203,7 @@ def test_a_context_that_is_gone_damaged_or_elsewhere_is_refused(tmp_path: Path) 
         with pytest.raises(BadInput, match="not in the bundle"):
             RUNTIME.load(tmp_path / "network.onnx", 1)
     description.write_text("{")
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="can be read"):
         RUNTIME.load(tmp_path / "network.onnx", 1)
 
 
