@@ -303,7 +303,7 @@ class Outlier(nn.Module):
 
 def test_a_product_that_stays_float_is_stored_in_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "BOUNDS", Bounds({"dynamic": 0.0, "rows": 0.0}))
-    graph = EXPORTER._reference(part(), CHECKPOINT, "int8", tmp_path, lambda *_: None)
+    graph = onnx.load(tmp_path / export(tmp_path, "fp32").file)
     names = [p.node for p in finding.products(graph) if not p.table]
     graph, choice, _ = products.choose(
         graph, [feeds(time=60, new=30)], lambda *_: None, partial(products.choose_within_bounds, products.BOUNDS)

@@ -50,8 +50,6 @@ def prepare_metadata_for_build_wheel(folder, settings=None):
     (place / "METADATA").write_text({metadata!r})
     (place / "WHEEL").write_text("Wheel-Version: 1.0")
     return place.name
-def build_wheel(*given):
-    raise NotImplementedError
 """
     project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     archive = index / f"{name}.tar.gz"
