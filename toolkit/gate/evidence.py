@@ -63,7 +63,9 @@ def digests(samples: Sequence[Sample]) -> dict[str, str]:
     """Name -> sha256 of the content of every sample. Of samples with one name, each has its place after it."""
     found: dict[str, str] = {}
     for i, sample in enumerate(samples):
-        name = f"{sample.name} ({i})" if sample.name in found else sample.name or str(i)
+        name = sample.name or str(i)
+        while name in found:
+            name += f" ({i})"
         found[name] = hashlib.sha256(describe_content(sample.input).encode()).hexdigest()
     return found
 

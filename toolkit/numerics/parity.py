@@ -40,16 +40,19 @@ LIMITS |= dict.fromkeys(("iq2_m", "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s"
 PARTLY_4_BITS = "int8, in part 4 bits"
 LIMITS[PARTLY_4_BITS] = 0.5
 
-#: Precisions in which nothing is quantized.
+#: Half precision, and all precisions in which nothing is quantized.
 HALVES = ("fp16", "f16", "bf16")
 FLOATS = ("fp32", "f32", *HALVES)
 
 #: Errors add up along a chain of parts, where `LIMITS` bounds each part alone.
 CHAIN = 2.0
-#: A bundle computed again, elsewhere: so many times the error that was measured when it was made, or `_ROUNDING`, what
-#: the order of sums explains; where bytes tip over, `_TIPPING`. Half precision: its own limit.
-_NEAR, _ROUNDING, _TIPPING, _EXACT = 1.5, 1e-3, 5e-3, 1e-4
-#: What was measured over the catalogue, a line a runtime and precision: docs/site/limits.py makes it.
+#: A finished bundle, computed again on any machine: a part's error may be so many times what it was at the export.
+_NEAR = 1.5
+#: It may always be this: what another order of sums makes of a part in float (its error at the export is below
+#: `_EXACT`), and of a quantized part, where a value on the edge may take the next step. In half precision: `LIMITS`.
+_EXACT, _ROUNDING, _NEXT_STEP = 1e-4, 1e-3, 5e-3
+#: What was measured over the catalogue, a line a runtime and precision; docs/site/limits.py measures it again. What has
+#: no line has the limit of its precision.
 MEASURED = Path(__file__).parent / "limits.tsv"
 
 #: Values that are compared at once.
@@ -95,7 +98,7 @@ def repeat_limit(precision: str, known: float, most: float) -> float:
     Args:
         known: its error when the bundle was made. most: what its precision explains (`chain_limit_of`).
     """
-    rounding = LIMITS["fp16"] if precision in HALVES else _ROUNDING if known < _EXACT else _TIPPING
+    rounding = LIMITS["fp16"] if precision in HALVES else _ROUNDING if known < _EXACT else _NEXT_STEP
     return min(most, max(_NEAR * known, rounding))
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from edgekit.common.documents import parse_json, read_json
 from edgekit.core import TensorSpec
-from edgekit.formats.descriptions import parse_specs, refuse_damage, rows_of
+from edgekit.errors import BadInput
+from edgekit.formats.descriptions import parse_specs, rows_of
 
 #: Key of the asset's own metadata.
 KEY = "org.edgekit.part"
@@ -27,8 +28,10 @@ def describe(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str
 def read_specs(file: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     """Inputs and outputs of the asset `file`. Raises BadInput: it is no asset, or none that edgekit wrote."""
     told = file / "metadata.json"
-    with refuse_damage(f"{file.name} does not say what its inputs are: edgekit did not make it."):
+    try:
         if told.is_symlink():
             raise ValueError(told.name)
         custom = read_json(told, _MOST)["creatorDefinedMetadata"]
         return parse_specs(parse_json(custom[KEY], told.name))
+    except (BadInput, ValueError, KeyError, TypeError) as exc:  # the asset is what the user knows, not a file in it
+        raise BadInput(f"{file.name} does not say what its inputs are: edgekit did not make it.") from exc
