@@ -40,12 +40,13 @@ def parse_json(data: bytes | str, what: str, kind: Any = None, hint: str = "") -
     """What JSON from outside says: numbers are finite, and nothing is nested deeply.
 
     Args:
-        what: its name, for the error. kind: the type that it must have, as msgspec takes it; None: any. hint: what to
-            do about the error.
+        what: its name, for the error. kind: the type that it must have, as msgspec takes it; None: any. What the type
+            does not name is then passed over, unread, so that large files need little memory. hint: what to do about
+            the error.
 
     Raises:
-        BadInput: it is no JSON, not of this type, nested more than 200 deep, or has a number that is not finite or
-            longer than 64 characters, a key twice, or half a letter.
+        BadInput: it is no JSON, not of this type, nested more than 200 deep, or has a number that is not finite.
+            Without a `kind` also: a number longer than 64 characters, a key twice, half a letter.
     """
     try:
         if kind is not None:
